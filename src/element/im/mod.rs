@@ -1,0 +1,1 @@
+//! The instant messaging service element.

@@ -1,0 +1,3 @@
+//! Floor 3: the service elements, pure functions over small aggregates.
+
+pub mod im;

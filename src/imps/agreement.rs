@@ -1,0 +1,237 @@
+//! Service agreements: what a peer may do here, and how its certificate must look.
+
+use std::collections::BTreeSet;
+
+use super::domain::Domain;
+use super::time::DateTime;
+use super::words::words;
+
+/// SHA-256 of a certificate's SubjectPublicKeyInfo: names a key, whoever certified it.
+pub type KeyHash = [u8; 32];
+
+/// Who stands at the other end of a TLS connection, as far as the certificate tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerIdentity {
+    /// dNSNames, and the domains of `_imps-server.` SRVNames, of the leaf certificate.
+    pub names: Vec<Domain>,
+    /// The leaf's key.
+    pub key: KeyHash,
+    /// Keys of the configured CAs that the chain ends in; empty if it ends in none (a pin may do).
+    pub anchors: Vec<KeyHash>,
+}
+
+words! {
+    /// How much of SSP a peer speaks (reference ssp-behaviour §10).
+    Profile {
+        /// The one known implementation and its habits.
+        Legacy = "legacy",
+        /// The full protocol, strictly written.
+        Standard = "standard",
+        /// Another node like this one.
+        Causeway = "causeway",
+    }
+}
+words! {
+    /// Whether the agreement is in force (architecture §4, *State*).
+    PeerState {
+        /// In force.
+        Active = "active",
+        /// Nothing flows, nothing is lost.
+        Suspended = "suspended",
+        /// As if there were no entry.
+        Closed = "closed",
+    }
+}
+words! {
+    /// A service that an agreement can hold.
+    Service {
+        /// Presence, watcher lists and authorisation.
+        Presence = "presence",
+        /// Instant messages.
+        Im = "im",
+        /// Groups.
+        Group = "group",
+        /// Shared content.
+        Content = "content",
+        /// Search and public profiles.
+        Search = "search",
+    }
+}
+
+/// One service agreement: an entry of `peers.toml`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The peer's domain.
+    pub domain: Domain,
+    /// Where the peer is reached; empty: by SRV.
+    pub endpoints: Vec<Endpoint>,
+    /// Keys of the only CAs that may vouch for this peer; empty: those of `[ssp] trust`.
+    pub trust: Vec<KeyHash>,
+    /// Keys of which the peer must hold one, whatever the chain; empty: no pin.
+    pub pins: Vec<KeyHash>,
+    /// Other certificate names that stand for this domain.
+    pub names: Vec<Domain>,
+    /// What may cross.
+    pub services: BTreeSet<Service>,
+    /// Services whose primary element the peer runs for our users.
+    pub delegates: BTreeSet<Service>,
+    /// How the peer speaks.
+    pub profile: Profile,
+    /// Whether the agreement is in force.
+    pub state: PeerState,
+    /// Other domains this peer may speak for and through which they are reached.
+    pub carries: Vec<Domain>,
+    /// Transactions that one POST to this peer may hold.
+    pub max_transactions_per_post: usize,
+    /// Sustained messages a second; 0 means no limit.
+    pub messages_per_second: u32,
+    /// Largest document accepted from this peer, octets.
+    pub max_document_bytes: usize,
+    /// First and last moment of validity.
+    pub valid_from: Option<DateTime>,
+    /// Last moment of validity.
+    pub valid_until: Option<DateTime>,
+    /// Whom to call.
+    pub contact: String,
+    /// For the operator.
+    pub note: String,
+}
+
+/// An `https` address of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Host name or IP address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl Agreement {
+    /// An agreement with every default of architecture §4.
+    pub fn with(domain: Domain) -> Self {
+        Self {
+            domain,
+            endpoints: Vec::new(),
+            trust: Vec::new(),
+            pins: Vec::new(),
+            names: Vec::new(),
+            services: BTreeSet::new(),
+            delegates: BTreeSet::new(),
+            profile: Profile::Standard,
+            state: PeerState::Active,
+            carries: Vec::new(),
+            max_transactions_per_post: 16,
+            messages_per_second: 0,
+            max_document_bytes: 4 * 1024 * 1024,
+            valid_from: None,
+            valid_until: None,
+            contact: String::new(),
+            note: String::new(),
+        }
+    }
+
+    /// The state at this moment: outside its dates an agreement counts as closed.
+    pub fn state_at(&self, now: DateTime) -> PeerState {
+        let begun = self.valid_from.is_none_or(|from| from <= now);
+        let ended = self.valid_until.is_some_and(|until| until < now);
+        if begun && !ended { self.state } else { PeerState::Closed }
+    }
+
+    /// Whether this identity may speak for the agreement's domain (decisions.md 8): a pinned key if
+    /// pins are given, else a chain that ends in the right CA; and a name that fits.
+    /// `default_trust` are the keys of `[ssp] trust`.
+    pub fn speaks_for(
+        &self,
+        identity: &PeerIdentity,
+        default_trust: &[KeyHash],
+    ) -> Result<(), IdentityError> {
+        let trusted = if self.pins.is_empty() {
+            let trust = if self.trust.is_empty() { default_trust } else { &self.trust };
+            identity.anchors.iter().any(|anchor| trust.contains(anchor))
+        } else if self.pins.contains(&identity.key) {
+            true
+        } else {
+            return Err(IdentityError::Pin { peer: self.domain.clone() });
+        };
+        if !trusted {
+            return Err(IdentityError::Trust { peer: self.domain.clone() });
+        }
+        if identity.names.iter().any(|name| *name == self.domain || self.names.contains(name)) {
+            Ok(())
+        } else {
+            Err(IdentityError::Name { peer: self.domain.clone(), names: identity.names.clone() })
+        }
+    }
+}
+
+/// Which check of a peer's certificate failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// Pins are given and none is the certificate's key.
+    #[error("the certificate's key is none of the pins of {peer}")]
+    Pin {
+        /// For whom.
+        peer: Domain,
+    },
+    /// The chain ends in no CA that may vouch for this peer.
+    #[error("the certificate chain ends in no CA that may vouch for {peer}")]
+    Trust {
+        /// For whom.
+        peer: Domain,
+    },
+    /// No name of the certificate stands for the peer.
+    #[error("the certificate names {names:?}, none of which stands for {peer}")]
+    Name {
+        /// For whom.
+        peer: Domain,
+        /// What it names.
+        names: Vec<Domain>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(names: &[&str], key: u8, anchors: &[u8]) -> PeerIdentity {
+        PeerIdentity {
+            names: names.iter().map(|name| name.parse().unwrap()).collect(),
+            key: [key; 32],
+            anchors: anchors.iter().map(|anchor| [*anchor; 32]).collect(),
+        }
+    }
+
+    #[test]
+    fn trust_of_the_entry_replaces_the_default_and_a_pin_replaces_the_chain() {
+        let mut agreement = Agreement::with("south.example".parse().unwrap());
+        let south = identity(&["south.example"], 1, &[9]);
+        assert_eq!(agreement.speaks_for(&south, &[[9; 32]]), Ok(()));
+        assert!(matches!(agreement.speaks_for(&south, &[[8; 32]]), Err(IdentityError::Trust { .. })));
+        agreement.trust = vec![[7; 32]];
+        assert!(matches!(agreement.speaks_for(&south, &[[9; 32]]), Err(IdentityError::Trust { .. })));
+        agreement.pins = vec![[1; 32]];
+        assert_eq!(agreement.speaks_for(&identity(&["south.example"], 1, &[]), &[]), Ok(()));
+        assert!(matches!(
+            agreement.speaks_for(&identity(&["south.example"], 2, &[7]), &[]),
+            Err(IdentityError::Pin { .. })
+        ));
+    }
+
+    #[test]
+    fn another_name_must_be_listed() {
+        let mut agreement = Agreement::with("south.example".parse().unwrap());
+        let hoster = identity(&["hosting.example"], 1, &[9]);
+        assert!(matches!(agreement.speaks_for(&hoster, &[[9; 32]]), Err(IdentityError::Name { .. })));
+        agreement.names = vec!["hosting.example".parse().unwrap()];
+        assert_eq!(agreement.speaks_for(&hoster, &[[9; 32]]), Ok(()));
+    }
+
+    #[test]
+    fn outside_its_dates_an_agreement_is_closed() {
+        let mut agreement = Agreement::with("south.example".parse().unwrap());
+        agreement.valid_from = Some(DateTime::from_unix(100));
+        agreement.valid_until = Some(DateTime::from_unix(200));
+        let at = |seconds| agreement.state_at(DateTime::from_unix(seconds));
+        assert_eq!((at(99), at(150), at(201)), (PeerState::Closed, PeerState::Active, PeerState::Closed));
+    }
+}

@@ -1,0 +1,117 @@
+//! The neutral primitives: what a request or answer says, whichever protocol carries it.
+//!
+//! A codec decodes *into* these and encodes *from* them (architecture §1.1). The values are owned;
+//! identifiers and content are shared when cloned. Where a protocol has no place for a field, its
+//! table says so with `lost()`. Who asks is not part of a primitive: CSP takes it from the session,
+//! SSP carries it beside as [`MetaInfo`].
+
+mod access;
+mod im;
+mod link;
+mod party;
+
+pub use access::*;
+pub use im::*;
+pub use link::*;
+pub use party::*;
+
+use super::status::Status;
+
+macro_rules! primitives {
+    ($($(#[$doc:meta])* $name:ident $(($value:ty))?;)*) => {
+        /// Every primitive that has a table of its own. Names are those of CSP without hyphen where
+        /// CSP has the primitive.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Primitive {
+            $($(#[$doc])* $name $(($value))?,)*
+        }
+
+        impl Primitive {
+            /// The name, for logs and metrics.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(primitives!(@pattern $name $(($value))?) => stringify!($name),)*
+                }
+            }
+
+            /// Every name, in order of declaration.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+        }
+
+        $($(
+            impl From<$value> for Primitive {
+                fn from(value: $value) -> Self {
+                    Self::$name(value)
+                }
+            }
+        )?)*
+    };
+    (@pattern $name:ident) => { Self::$name };
+    (@pattern $name:ident ($value:ty)) => { Self::$name(_) };
+}
+
+primitives! {
+    /// The bare outcome of a request (CSP `Status`, SSP `Status`).
+    Status(Status);
+    /// CSP: a client asks for a session.
+    LoginRequest(Box<LoginRequest>);
+    /// CSP: nonce, or session, or refusal.
+    LoginResponse(Box<LoginResponse>);
+    /// A session ends at the wish of the sender.
+    LogoutRequest;
+    /// A session ends, and the receiver is told why.
+    Disconnect(Disconnect);
+    /// The session shall live on.
+    KeepAliveRequest(KeepAliveRequest);
+    /// Whether it does, and how long.
+    KeepAliveResponse(KeepAliveResponse);
+    /// CSP: the client asks for what waits for it.
+    PollingRequest;
+    /// CSP: which provider is this?
+    GetSpInfoRequest(GetSpInfoRequest);
+    /// CSP: name and description of the provider.
+    GetSpInfoResponse(GetSpInfoResponse);
+    /// CSP: which functions the client wants.
+    ServiceRequest(ServiceRequest);
+    /// CSP: which of them are refused, and all there are.
+    ServiceResponse(ServiceResponse);
+    /// CSP: what the client can do.
+    ClientCapabilityRequest(ClientCapabilityRequest);
+    /// CSP: what the server will use of it.
+    ClientCapabilityResponse(ClientCapabilityResponse);
+    /// An instant message on its way to its recipients.
+    SendMessageRequest(SendMessageRequest);
+    /// What became of it, for each recipient.
+    SendMessageResponse(SendMessageResponse);
+    /// CSP: an instant message for this client.
+    NewMessage(NewMessage);
+    /// CSP: the client has it.
+    MessageDelivered(MessageDelivered);
+    /// CSP: a message waits to be fetched.
+    MessageNotification(MessageNotification);
+    /// CSP: fetch a message.
+    GetMessageRequest(GetMessageRequest);
+    /// CSP: the message fetched.
+    GetMessageResponse(GetMessageResponse);
+    /// CSP: which messages wait?
+    GetMessageListRequest(GetMessageListRequest);
+    /// CSP: the messages that wait.
+    GetMessageListResponse(GetMessageListResponse);
+    /// CSP: delete messages unread.
+    RejectMessageRequest(RejectMessageRequest);
+    /// CSP: push or notify.
+    SetDeliveryMethodRequest(SetDeliveryMethodRequest);
+    /// A message was delivered, rejected, forwarded or has expired
+    /// (CSP `DeliveryReport-Request`, SSP `DeliveryStatusReport`).
+    DeliveryReport(DeliveryReport);
+    /// Pass a stored message on.
+    ForwardMessageRequest(ForwardMessageRequest);
+    /// The id of the message passed on.
+    ForwardMessageResponse(ForwardMessageResponse);
+    /// CSP: who is blocked or granted?
+    GetBlockedListRequest;
+    /// CSP: the block and grant lists.
+    GetBlockedListResponse(GetBlockedListResponse);
+    /// CSP: change the block and grant lists.
+    BlockEntityRequest(BlockEntityRequest);
+}

@@ -1,0 +1,3 @@
+//! The program: words of the command line become a verb of `cli`.
+
+fn main() {}

@@ -1,0 +1,163 @@
+//! Floor 2: bytes ⇄ documents ⇄ primitives.
+//!
+//! Readers turn bytes from outside into a borrowed element tree within hard limits; tables, one per
+//! primitive and protocol, turn the tree into the neutral values of [`crate::imps::primitive`] and
+//! back. Nothing here panics, blocks or grows beyond the stated limits, whatever the input.
+
+pub mod csp;
+pub mod ssp;
+pub mod wbxml;
+pub mod xml;
+
+use crate::imps::Primitive;
+use crate::imps::status::Code;
+
+/// Whether a transaction asks or answers. On reading, anything but `Request` (any case) is
+/// `Response` (reference ssp.md C-28).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Only a request can cause an answer.
+    Request,
+    /// Never answered.
+    Response,
+}
+
+impl Mode {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "Request",
+            Self::Response => "Response",
+        }
+    }
+}
+
+/// How a CSP document is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// XML text.
+    Xml,
+    /// WAP binary XML.
+    Wbxml,
+}
+
+impl Encoding {
+    /// `xml` or `wbxml`: the label of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Xml => "xml",
+            Self::Wbxml => "wbxml",
+        }
+    }
+}
+
+/// What a transaction carries, as far as it could be understood.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Carried {
+    /// A primitive with every mandatory field.
+    Primitive(Primitive),
+    /// A primitive of the standard that is not served yet: its name (answered 501).
+    NotServed(&'static str),
+    /// An element the standard does not have: its name, at most 64 characters (answered 405).
+    Unknown(Box<str>),
+    /// A known primitive that breaks its table (answered with the fault's code).
+    Faulty {
+        /// Its name.
+        name: &'static str,
+        /// Where and why.
+        fault: Fault,
+    },
+}
+
+impl Carried {
+    /// The name for logs and metrics; strangers are all `unknown`, so that labels stay few.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Primitive(primitive) => primitive.name(),
+            Self::NotServed(name) | Self::Faulty { name, .. } => name,
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// Why a primitive could not be read: the path of the element, and what was wrong there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {what}")]
+pub struct Fault {
+    /// `SendMessage-Request/MessageInfo/Validity`.
+    pub path: String,
+    /// A sentence.
+    pub what: String,
+    /// 400 for what is missing, 402 for what cannot be read, 427 for a bad address (reference
+    /// ssp-behaviour §1 row 13).
+    pub code: Code,
+}
+
+/// Why a whole document was refused before any primitive was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Larger, deeper, wider or with more elements than allowed.
+    #[error("{what} exceeds the limit of {limit}")]
+    Limit {
+        /// `document size`, `nesting`, `attributes of one element`, `elements`, `text of one element`.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// Not well-formed XML, or not decodable WBXML, at this octet.
+    #[error("malformed at octet {offset}: {what}")]
+    Malformed {
+        /// Octets from the start of the body.
+        offset: usize,
+        /// A sentence.
+        what: String,
+    },
+    /// A DOCTYPE with an internal subset, any DOCTYPE on SSP, or an entity that is not predefined.
+    #[error("document type declarations and entities are not accepted")]
+    Doctype,
+    /// A character set that is not read (decisions.md 17).
+    #[error("character set {0:?} is not supported")]
+    Charset(String),
+    /// Well-formed, but not the envelope of this protocol.
+    #[error("not a message of this protocol: {0}")]
+    Envelope(String),
+    /// A version of the protocol that is not spoken.
+    #[error("protocol version {0:?} is not spoken here")]
+    Version(String),
+}
+
+impl Refusal {
+    /// A word for the `reason` label of metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Limit { .. } => "limit",
+            Self::Malformed { .. } => "malformed",
+            Self::Doctype => "doctype",
+            Self::Charset(_) => "charset",
+            Self::Envelope(_) => "envelope",
+            Self::Version(_) => "version",
+        }
+    }
+}
+
+/// What a reader accepts at most (decisions.md 16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of the whole document.
+    pub document: usize,
+    /// Nested elements.
+    pub depth: usize,
+    /// Attributes of one element.
+    pub attributes: usize,
+    /// Elements of the document.
+    pub elements: usize,
+    /// Octets of text in one element; content is bounded by the document alone.
+    pub text: usize,
+}
+
+impl Limits {
+    /// The limits of decisions.md 16 for documents of this size.
+    pub const fn for_document(document: usize) -> Self {
+        Self { document, depth: 64, attributes: 64, elements: 65_536, text: 65_536 }
+    }
+}

@@ -1,0 +1,60 @@
+//! SSP documents (reference ssp-transport §4, ssp-types, ssp-primitives, `ssp.rnc`).
+
+use crate::imps::primitive::{MetaInfo, Setup};
+use crate::imps::{SessionId, TransactionId, Version};
+use crate::wire::{Carried, Mode};
+
+/// One SSP document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// By the namespace of the root; 1.3 if it has none or a strange one.
+    pub version: Version,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// Set-up or session traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// One of the six steps.
+    Setup(SetupTransaction),
+    /// Transactions of a session.
+    Session(SessionMessage),
+}
+
+/// One of the six steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupTransaction {
+    /// Id of the handshake.
+    pub id: TransactionId,
+    /// The role of the side that sends, not the kind of element (reference ssp.md fact 4).
+    pub mode: Mode,
+    /// The element.
+    pub element: Setup,
+}
+
+/// Transactions of a session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionMessage {
+    /// The id that the sender issued.
+    pub session: SessionId,
+    /// In document order. One without id or child is left out (reference ssp-transport §4).
+    pub transactions: Vec<Transaction>,
+    /// How many were left out.
+    pub skipped: usize,
+}
+
+/// One transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    /// Echoed byte for byte.
+    pub id: TransactionId,
+    /// Asks or answers.
+    pub mode: Mode,
+    /// Who asks.
+    pub meta: Option<MetaInfo>,
+    /// What.
+    pub content: Carried,
+    /// A hash over the octets of the primitive, to tell a repeat from a reused id.
+    pub digest: u64,
+}
