@@ -1,1 +1,3 @@
 //! Floor 4: decisions.
+
+pub mod ports;

@@ -1,1 +1,3 @@
 //! CSP sessions.
+
+pub mod record;

@@ -1,1 +1,5 @@
 //! SSP sessions.
+
+mod record;
+
+pub use record::SessionRecord;

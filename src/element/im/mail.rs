@@ -1,0 +1,50 @@
+//! What waits for a user: the rows of a mailbox.
+
+use std::sync::Arc;
+
+use crate::imps::{Domain, MessageId, Moment, UserId};
+
+/// What a row of a mailbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MailKind {
+    /// An instant message; `body` is a `NewMessage`.
+    Message,
+    /// What became of a message the owner sent; `body` is a `DeliveryReport`.
+    Report,
+}
+
+/// Something that waits for a user until a client has taken it or its validity ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Whose mailbox.
+    pub owner: UserId,
+    /// Message or report.
+    pub kind: MailKind,
+    /// The message it is, or is about.
+    pub message_id: MessageId,
+    /// The author as shown, for operators: `wv:ada@north.example`.
+    pub sender: Box<str>,
+    /// Home of the author: where a delivery report goes.
+    pub origin: Domain,
+    /// When it was accepted here.
+    pub accepted: Moment,
+    /// When it is given up.
+    pub expires: Moment,
+    /// Whether the author wants to hear of delivery.
+    pub report_wanted: bool,
+    /// MIME type of the content, for the choice between push and notification.
+    pub content_type: Box<str>,
+    /// Octets of the decoded content.
+    pub content_octets: u64,
+    /// The primitive as CSP 1.3 WBXML fragment (`wire::csp::encode_primitive`).
+    pub body: Arc<[u8]>,
+}
+
+/// A row as it stands in the store. Rows are numbered upwards in order of acceptance, never reused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMail {
+    /// Number of the row.
+    pub row: i64,
+    /// What waits.
+    pub mail: Mail,
+}

@@ -1,0 +1,259 @@
+//! The ports: what the floors above ask of durable storage, and what storage promises.
+//!
+//! A success is only answered after the commit; operations given together take effect together or
+//! not at all. Appends are keyed inserts (decisions.md 22); nothing here names a database.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::element::im::{Mail, StoredMail};
+use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
+use crate::session::{csp, ssp};
+
+/// A result that comes later: after the commit for changes, after the look-up for questions.
+pub type Promise<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk or the database failed; nothing of the operation took effect.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// Too much waits to be written; nothing of the operation took effect.
+    #[error("the store is overloaded: {0} operations wait")]
+    Overloaded(usize),
+    /// The store is closing.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A user of ours.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The address, as spelled when the account was made.
+    pub user: UserId,
+    /// The password, sealed under the node's secret key (decisions.md 37).
+    pub sealed_password: Arc<[u8]>,
+    /// When it was made.
+    pub created: Moment,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Account({})", self.user)
+    }
+}
+
+/// What names a message for duplicate detection: (origin domain, message id, recipient), kept for
+/// the longest validity plus one day (decisions.md 6).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SeenKey {
+    /// Home of the author.
+    pub origin: Domain,
+    /// Id given there.
+    pub message_id: MessageId,
+    /// For whom.
+    pub recipient: UserId,
+    /// When the key may be forgotten.
+    pub until: Moment,
+}
+
+/// When an outbox row is done (decisions.md 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Settlement {
+    /// At HTTP 2xx: delivery reports and other notices.
+    Notice,
+    /// At the protocol answer: messages and other requests.
+    Request,
+}
+
+/// Something that waits to leave for a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Our domain on whose link it leaves.
+    pub own: Domain,
+    /// The peer whose link it takes.
+    pub peer: Domain,
+    /// When it is done.
+    pub settlement: Settlement,
+    /// Name of the primitive, for operators and metrics.
+    pub primitive: Box<str>,
+    /// The message it is or is about.
+    pub message_id: Option<MessageId>,
+    /// The local user who hears of failure.
+    pub author: Option<UserId>,
+    /// Rows with the same value keep their order: a hash over (sender, recipients).
+    pub order: u64,
+    /// When it was accepted.
+    pub accepted: Moment,
+    /// When it is given up.
+    pub expires: Moment,
+    /// The primitive as SSP fragment with its MetaInfo (`wire::ssp::encode_primitive`).
+    pub body: Arc<[u8]>,
+}
+
+/// An outbox row as it stands in the store. Numbered upwards in order of acceptance, never reused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOutgoing {
+    /// Number of the row.
+    pub row: i64,
+    /// How often it was tried so far.
+    pub attempts: u32,
+    /// Not before this moment.
+    pub not_before: Moment,
+    /// What leaves.
+    pub outgoing: Outgoing,
+}
+
+/// A message of ours whose author wants to hear of delivery: accepted are only reports about
+/// messages that were sent to the reporting domain (reference ssp-primitives §1.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The message.
+    pub message_id: MessageId,
+    /// Where it went.
+    pub peer: Domain,
+    /// Who wrote it.
+    pub author: UserId,
+    /// When nobody has to report any more.
+    pub until: Moment,
+}
+
+/// One change; several form a commit.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Append to a mailbox, unless the key was seen before. Outcome: `Row`, `Duplicate` or `Full`.
+    Deliver {
+        /// What.
+        mail: Mail,
+        /// Its key; `None` for reports, which are idempotent by their row.
+        seen: Option<SeenKey>,
+    },
+    /// Append to the outbox. Outcome: `Row` or `Full`.
+    Send(Outgoing),
+    /// Remember that reports about this message may come.
+    Expect(Sent),
+    /// A client has taken the row, or it is given up. Outcome: `Done` or `Missing`.
+    DropMail {
+        /// Whose.
+        owner: UserId,
+        /// Which.
+        row: i64,
+    },
+    /// The row has left, or is given up. Outcome: `Done` or `Missing`.
+    DropOutgoing {
+        /// Which.
+        row: i64,
+    },
+    /// Try the row again, not before this moment; adds one to its attempts.
+    DeferOutgoing {
+        /// Which.
+        row: i64,
+        /// When.
+        not_before: Moment,
+    },
+    /// Make an account. Outcome: `Done`, or `Duplicate` if there is one.
+    AddAccount(Account),
+    /// Change the password of an account. Outcome: `Done` or `Missing`.
+    SetPassword {
+        /// Whose.
+        user: UserId,
+        /// Sealed.
+        sealed_password: Arc<[u8]>,
+    },
+    /// Remove an account with mailbox and sessions. Outcome: `Done` or `Missing`.
+    RemoveAccount(UserId),
+    /// Write a CSP session record, new or changed.
+    PutCspSession(Box<csp::record::SessionRecord>),
+    /// Write back when sessions were last active.
+    TouchCspSessions(Vec<(SessionId, Moment)>),
+    /// A CSP session is over.
+    DropCspSession(SessionId),
+    /// Write an SSP session record, new or changed; its key is our own session id.
+    PutLink(Box<ssp::SessionRecord>),
+    /// An SSP session is over: our own session id.
+    DropLink(SessionId),
+    /// Forget seen keys and expected reports that are over.
+    Forget {
+        /// Everything whose `until` lies before this moment.
+        before: Moment,
+    },
+}
+
+/// What became of one [`Change`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// Appended as this row.
+    Row(i64),
+    /// Was there before; nothing changed.
+    Duplicate,
+    /// The mailbox or the queue of the peer is full; nothing was appended.
+    Full,
+    /// Not there; nothing changed.
+    Missing,
+}
+
+/// What waits for one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSummary {
+    /// The peer.
+    pub peer: Domain,
+    /// Rows.
+    pub messages: u64,
+    /// Octets of their bodies.
+    pub octets: u64,
+    /// When the oldest was accepted.
+    pub oldest: Moment,
+}
+
+/// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
+/// calls. Questions see every commit whose promise was kept before they were asked.
+pub trait Store: Send + Sync + 'static {
+    /// Carries out the changes, all or none; one [`Outcome`] for each, in order.
+    fn commit(&self, changes: Vec<Change>) -> Promise<Vec<Outcome>>;
+
+    /// The accounts of these users, in order; `None` where there is none.
+    fn accounts(&self, users: Vec<UserId>) -> Promise<Vec<Option<Account>>>;
+
+    /// Every account, ordered by address.
+    fn all_accounts(&self) -> Promise<Vec<Account>>;
+
+    /// Rows of a mailbox with numbers above `after`, oldest first, at most `limit`.
+    fn mailbox(&self, owner: UserId, after: i64, limit: usize) -> Promise<Vec<StoredMail>>;
+
+    /// One message of a mailbox.
+    fn message(&self, owner: UserId, message_id: MessageId) -> Promise<Option<StoredMail>>;
+
+    /// The newest messages of a mailbox (no reports), newest first, at most `limit`, and how many
+    /// there are in all.
+    fn newest(&self, owner: UserId, limit: usize) -> Promise<(Vec<StoredMail>, u64)>;
+
+    /// Mailbox rows that have expired, any owner, at most `limit`.
+    fn expired_mail(&self, now: Moment, limit: usize) -> Promise<Vec<StoredMail>>;
+
+    /// Outbox rows of a peer with numbers above `after`, oldest first, at most `limit`, whatever
+    /// their `not_before`.
+    fn outbox(&self, own: Domain, peer: Domain, after: i64, limit: usize) -> Promise<Vec<StoredOutgoing>>;
+
+    /// Outbox rows that have expired, any peer, at most `limit`.
+    fn expired_outgoing(&self, now: Moment, limit: usize) -> Promise<Vec<StoredOutgoing>>;
+
+    /// What waits for each peer.
+    fn queues(&self) -> Promise<Vec<QueueSummary>>;
+
+    /// Whether reports about this message may come from this peer, and for whom.
+    fn expected(&self, message_id: MessageId, peer: Domain) -> Promise<Option<Sent>>;
+
+    /// Every CSP session record.
+    fn csp_sessions(&self) -> Promise<Vec<csp::record::SessionRecord>>;
+
+    /// Every SSP session record.
+    fn links(&self) -> Promise<Vec<ssp::SessionRecord>>;
+
+    /// A text that is unique to this store: part of the transaction ids of its outbox rows.
+    fn instance(&self) -> &str;
+}
