@@ -1,3 +1,4 @@
 //! Floor 4: decisions.
 
+pub mod events;
 pub mod ports;

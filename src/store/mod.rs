@@ -1,1 +1,3 @@
 //! Floor 5: durable state.
+
+pub mod seal;

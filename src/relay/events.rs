@@ -1,0 +1,210 @@
+//! Things that happen and are counted.
+//!
+//! The rooms above (`sap`, `store`, `net`) tell one [`Events`] what happened; `ops::metrics` turns it
+//! into numbers for `/metrics` (architecture §4, *Metrics*). Every method does nothing by default, so
+//! that a test listens only to what it asks about, and [`Silent`] to nothing. Methods are called on
+//! hot paths: an implementation neither blocks nor allocates in proportion to anything from outside.
+
+use std::time::Duration;
+
+use crate::imps::status::Code;
+use crate::imps::words::words;
+use crate::imps::{Domain, Moment, Version};
+use crate::wire::Encoding;
+
+words! {
+    /// Which way something crossed a link, seen from this node.
+    Direction {
+        /// From the peer to us.
+        In = "in",
+        /// From us to the peer.
+        Out = "out",
+    }
+}
+words! {
+    /// Where a message came in, or where it was handed over.
+    Door {
+        /// A client of ours.
+        Csp = "csp",
+        /// A peer.
+        Ssp = "ssp",
+        /// A gateway to another network.
+        Gateway = "gateway",
+    }
+}
+words! {
+    /// A listener that reads documents.
+    Listener {
+        /// Clients.
+        Csp = "csp",
+        /// Peers.
+        Ssp = "ssp",
+    }
+}
+words! {
+    /// Which check refused what a peer sent (decisions.md, *Refusals on an SSP listener*).
+    Refused {
+        /// The TLS handshake failed: chain, date, purpose, revocation, or no certificate.
+        Handshake = "handshake",
+        /// A good certificate that names no peer of ours.
+        UnknownPeer = "unknown-peer",
+        /// The agreement is closed, or outside its dates.
+        Closed = "closed",
+        /// The agreement is suspended.
+        Suspended = "suspended",
+        /// The serviceID of set-up is not the certificate's.
+        ServiceId = "service-id",
+        /// The session is unknown, or of another identity.
+        Session = "session",
+        /// Too many connections or too much work in hand.
+        Overloaded = "overloaded",
+        /// The node is stopping.
+        Draining = "draining",
+        /// More messages a second than agreed.
+        Rate = "rate",
+        /// HTTP method other than POST.
+        Method = "method",
+        /// HTTP media type that is not SSP.
+        MediaType = "media-type",
+        /// Document larger than agreed, or beyond another limit of the reader.
+        Size = "size",
+        /// Not well-formed, a DOCTYPE, or a character set that is not read.
+        Malformed = "malformed",
+        /// Well-formed, but no SSP envelope, or of a version not spoken.
+        Envelope = "envelope",
+        /// Wrong digest in set-up (Status 409).
+        Digest = "digest",
+        /// An identity inside a primitive that is not the peer's (Status 901).
+        Identity = "identity",
+        /// A service outside the agreement (Status 506).
+        NotAgreed = "not-agreed",
+        /// An element that SSP does not have (Status 405).
+        UnknownPrimitive = "unknown-primitive",
+        /// A primitive that is not served yet (Status 501).
+        NotServed = "not-served",
+        /// A primitive that breaks its table (Status 400, 402 or 427).
+        Faulty = "faulty",
+        /// A message that passed here before and came back.
+        Loop = "loop",
+    }
+}
+words! {
+    /// Why a message that was accepted is given back to its author.
+    Undelivered {
+        /// Its validity ended while it waited.
+        Expired = "expired",
+        /// The next hop answered with a final code.
+        Rejected = "rejected",
+        /// The recipient's domain does not exist or has no agreement with us.
+        NoRoute = "no-route",
+        /// The agreement with the recipient's domain is closed.
+        Closed = "closed",
+        /// The recipient's queue is full.
+        QueueFull = "queue-full",
+    }
+}
+words! {
+    /// What is read again on a reload.
+    Reloaded {
+        /// `causeway.toml`.
+        Config = "config",
+        /// `peers.toml`.
+        Peers = "peers",
+        /// Certificates, keys and trusted CAs.
+        Certificates = "certificates",
+        /// Revocation lists.
+        Crls = "crls",
+    }
+}
+
+/// Is told what happens in the node. `peer` is the domain of the other side; strangers are told too,
+/// and are counted together as `other`.
+pub trait Events: Send + Sync {
+    /// One SSP POST ended with this HTTP status; `None`: no answer came (connect, TLS, time-out).
+    fn ssp_post(&self, peer: &Domain, direction: Direction, status: Option<u16>) {
+        let _ = (peer, direction, status);
+    }
+
+    /// One SSP transaction was answered. `direction` is that of the request; `primitive` is the name of
+    /// the request ([`crate::wire::Carried::name`]); `code` is the code of the answer.
+    fn ssp_transaction(&self, peer: &Domain, direction: Direction, primitive: &'static str, code: Code) {
+        let _ = (peer, direction, primitive, code);
+    }
+
+    /// A request of ours was answered by the peer after this time.
+    fn ssp_transaction_took(&self, peer: &Domain, took: Duration) {
+        let _ = (peer, took);
+    }
+
+    /// The session with the peer was opened or lost.
+    fn ssp_link(&self, peer: &Domain, up: bool) {
+        let _ = (peer, up);
+    }
+
+    /// What a peer sent was refused; `peer` is unknown where no certificate named one.
+    fn ssp_refused(&self, peer: Option<&Domain>, reason: Refused) {
+        let _ = (peer, reason);
+    }
+
+    /// A message was settled as delivered although its peer never answered (decisions.md 3).
+    fn ssp_unconfirmed(&self, peer: &Domain) {
+        let _ = peer;
+    }
+
+    /// One CSP request was answered; `primitive` as in [`crate::wire::Carried::name`].
+    fn csp_request(&self, version: Version, encoding: Encoding, primitive: &'static str, code: Code) {
+        let _ = (version, encoding, primitive, code);
+    }
+
+    /// So many CSP sessions are open now.
+    fn csp_sessions(&self, open: usize) {
+        let _ = open;
+    }
+
+    /// A message was accepted and kept: one for each message, however many recipients.
+    fn message_accepted(&self, origin: Door) {
+        let _ = origin;
+    }
+
+    /// A message reached one recipient: handed to a client, or taken by a peer or gateway.
+    fn message_delivered(&self, to: Door) {
+        let _ = to;
+    }
+
+    /// A message was given up for one recipient.
+    fn message_failed(&self, reason: Undelivered) {
+        let _ = reason;
+    }
+
+    /// So many messages wait for the peer now, the oldest since this moment.
+    fn outbox(&self, peer: &Domain, messages: usize, oldest: Option<Moment>) {
+        let _ = (peer, messages, oldest);
+    }
+
+    /// One group commit of the store took so long.
+    fn store_commit(&self, took: Duration) {
+        let _ = took;
+    }
+
+    /// A document was refused before any primitive was looked at; `reason` as in
+    /// [`crate::wire::Refusal::reason`], or `method`, `media-type`, `timeout` for what came before the document.
+    fn wire_rejected(&self, listener: Listener, reason: &'static str) {
+        let _ = (listener, reason);
+    }
+
+    /// A certificate of ours is in use; `name` is the domain it stands for (or `csp`, `ca`), `ends` its last moment.
+    fn certificate(&self, name: &str, ends: Moment) {
+        let _ = (name, ends);
+    }
+
+    /// Something was read again; the old is kept if the new was bad.
+    fn reloaded(&self, what: Reloaded, good: bool) {
+        let _ = (what, good);
+    }
+}
+
+/// Listens to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Events for Silent {}
