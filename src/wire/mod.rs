@@ -55,7 +55,7 @@ impl Encoding {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Carried {
     /// A primitive with every mandatory field.
-    Primitive(Primitive),
+    Primitive(Box<Primitive>),
     /// A primitive of the standard that is not served yet: its name (answered 501).
     NotServed(&'static str),
     /// An element the standard does not have: its name, at most 64 characters (answered 405).
