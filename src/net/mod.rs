@@ -1,6 +1,8 @@
 //! Floor 6: sockets.
 
+pub mod certificate;
 pub mod discover;
 pub mod listen;
+pub mod pki;
 pub mod post;
 pub mod tls;
