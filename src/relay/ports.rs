@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::element::im::{Mail, StoredMail};
-use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
+use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
 use crate::session::{csp, ssp};
 
 /// A result that comes later: after the commit for changes, after the look-up for questions.
@@ -90,6 +90,9 @@ pub struct Outgoing {
     pub accepted: Moment,
     /// When it is given up.
     pub expires: Moment,
+    /// Leaves with mode Response inside this transaction of the peer; `None`: with mode Request in a
+    /// transaction of its own. Only reports to `legacy` peers use it (reference ssp-behaviour §10).
+    pub reply_to: Option<TransactionId>,
     /// The primitive as SSP fragment with its MetaInfo (`wire::ssp::encode_primitive`).
     pub body: Arc<[u8]>,
 }

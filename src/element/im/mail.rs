@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::imps::{Domain, MessageId, Moment, UserId};
+use crate::imps::{Domain, MessageId, Moment, TransactionId, UserId};
 
 /// What a row of a mailbox is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +32,9 @@ pub struct Mail {
     pub expires: Moment,
     /// Whether the author wants to hear of delivery.
     pub report_wanted: bool,
+    /// The peer's transaction that brought the message, where a report has to go back inside it as a
+    /// Response: `legacy` peers know no other way (reference legacy-peer §2, DeliveryStatusReport).
+    pub reply_to: Option<TransactionId>,
     /// MIME type of the content, for the choice between push and notification.
     pub content_type: Box<str>,
     /// Octets of the decoded content.
