@@ -127,7 +127,8 @@ pub struct Sent {
 /// One change; several form a commit.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Append to a mailbox, unless the key was seen before. Outcome: `Row`, `Duplicate` or `Full`.
+    /// Append to a mailbox, unless the key was seen before. Outcome: `Row`, `Duplicate`, `Full`, or
+    /// `Missing` if the owner has no account (any more).
     Deliver {
         /// What.
         mail: Mail,
@@ -136,7 +137,7 @@ pub enum Change {
     },
     /// Append to the outbox. Outcome: `Row` or `Full`.
     Send(Outgoing),
-    /// Remember that reports about this message may come.
+    /// Remember that reports about this message may come. Outcome: `Done`.
     Expect(Sent),
     /// A client has taken the row, or it is given up. Outcome: `Done` or `Missing`.
     DropMail {
@@ -150,7 +151,7 @@ pub enum Change {
         /// Which.
         row: i64,
     },
-    /// Try the row again, not before this moment; adds one to its attempts.
+    /// Try the row again, not before this moment; adds one to its attempts. Outcome: `Done` or `Missing`.
     DeferOutgoing {
         /// Which.
         row: i64,
@@ -166,23 +167,32 @@ pub enum Change {
         /// Sealed.
         sealed_password: Arc<[u8]>,
     },
-    /// Remove an account with mailbox and sessions. Outcome: `Done` or `Missing`.
+    /// Remove an account with its sessions, and the reports in its mailbox. Messages that wait there
+    /// expire at once, so that their authors hear of it ([`Store::expired_mail`]); a new account of the
+    /// same name does not get them. Outcome: `Done` or `Missing`.
     RemoveAccount(UserId),
-    /// Write a CSP session record, new or changed.
+    /// Write a CSP session record, new or changed. Outcome: `Done`, or `Missing` if the user has no
+    /// account (any more).
     PutCspSession(Box<csp::record::SessionRecord>),
-    /// Write back when sessions were last active.
+    /// Write back when sessions were last active; never backwards, and sessions that are gone are
+    /// passed over. Outcome: `Done`.
     TouchCspSessions(Vec<(SessionId, Moment)>),
-    /// A CSP session is over.
+    /// A CSP session is over. Outcome: `Done` or `Missing`.
     DropCspSession(SessionId),
-    /// Write an SSP session record, new or changed; its key is our own session id.
+    /// Write an SSP session record, new or changed; its key is our own session id. Outcome: `Done`.
     PutLink(Box<ssp::SessionRecord>),
-    /// An SSP session is over: our own session id.
+    /// An SSP session is over: our own session id. Outcome: `Done` or `Missing`.
     DropLink(SessionId),
-    /// Forget seen keys and expected reports that are over.
+    /// Forget seen keys and expected reports that are over. Outcome: `Done`; much of it is forgotten
+    /// page by page in the commits that follow.
     Forget {
         /// Everything whose `until` lies before this moment.
         before: Moment,
     },
+    /// Carried out only if the last change before it that is no `Then` was `Done` or `Row`; else the
+    /// outcome is `Skipped`. `[DropMail, Then(Send(report))]` reports a message once, however many
+    /// clients and time-outs meet.
+    Then(Box<Change>),
 }
 
 /// What became of one [`Change`].
@@ -198,6 +208,8 @@ pub enum Outcome {
     Full,
     /// Not there; nothing changed.
     Missing,
+    /// A [`Change::Then`] whose condition did not come true; nothing changed.
+    Skipped,
 }
 
 /// What waits for one peer.
@@ -216,7 +228,9 @@ pub struct QueueSummary {
 /// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
 /// calls. Questions see every commit whose promise was kept before they were asked.
 pub trait Store: Send + Sync + 'static {
-    /// Carries out the changes, all or none; one [`Outcome`] for each, in order.
+    /// Carries out the changes, all or none; one [`Outcome`] for each, in order. An error means none;
+    /// an outcome such as `Duplicate` or `Full` is that change's own and stops no other (but see
+    /// [`Change::Then`]). The changes happen also if the promise is dropped.
     fn commit(&self, changes: Vec<Change>) -> Promise<Vec<Outcome>>;
 
     /// The accounts of these users, in order; `None` where there is none.
