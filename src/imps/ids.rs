@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::chance::{Chance, token};
 use super::domain::{Domain, DomainError};
 
 /// Why a text is not the identifier it should be.
@@ -91,8 +92,9 @@ opaque! {
 }
 opaque! {
     /// Identifier of a session. CSP: chosen by the server, 50 characters at most from us. SSP:
-    /// `local@domain` of the issuer (reference ssp-session §1.1). At most 256 octets.
-    SessionId, max 256
+    /// `local@domain` of the issuer (reference ssp-session §1.1). At most 300 octets: the longest
+    /// domain leaves room for a local part.
+    SessionId, max 300
 }
 opaque! {
     /// Identifier of an instant message, unique for its issuer; ours end in `@own-domain`
@@ -100,7 +102,20 @@ opaque! {
     MessageId, max 256
 }
 
+impl TransactionId {
+    /// A fresh id of 22 characters that cannot be guessed (reference ssp-transport §4).
+    pub fn fresh(chance: &mut dyn Chance) -> Self {
+        Self(token::<16>(chance).into())
+    }
+}
+
 impl SessionId {
+    /// A fresh id of an SSP session with 144 random bits, issued by this domain: `local@domain`
+    /// (reference ssp-session §1.1, §4 rule 4).
+    pub fn issued_by(domain: &Domain, chance: &mut dyn Chance) -> Self {
+        Self(format!("{}@{domain}", token::<18>(chance)).into())
+    }
+
     /// The part after the last `@`: the issuer's domain as written, for SSP sessions
     /// (reference ssp.md fact 5).
     pub fn issuer(&self) -> Option<&str> {

@@ -56,7 +56,8 @@ fn files() -> Vec<(String, String, String)> {
             let below = path.strip_prefix(&src).unwrap().to_string_lossy().into_owned();
             let room = below.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+            let code =
+                text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             (room, below, code)
         })
         .filter(|(room, _, _)| room != "lib" && room != "main")
@@ -66,7 +67,8 @@ fn files() -> Vec<(String, String, String)> {
 /// The rooms that a file names after `crate::`, singly or in braces.
 fn rooms_named(code: &str) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
-    let ident = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let ident =
+        |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     for (at, _) in code.match_indices("crate::") {
         if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
             continue;
@@ -124,7 +126,10 @@ fn decisions_have_no_effects() {
         .filter(|(room, _, _)| floor(room).is_some_and(|floor| floor < 4))
         .flat_map(|(_, below, code)| {
             let code = code.split("#[cfg(test)]").next().unwrap_or("");
-            EFFECTS.iter().filter(move |word| code.contains(**word)).map(move |word| format!("src/{below}: {word}"))
+            EFFECTS
+                .iter()
+                .filter(move |word| code.contains(**word))
+                .map(move |word| format!("src/{below}: {word}"))
         })
         .collect();
     assert!(wrong.is_empty(), "floors 1 to 4 are plain values and functions:\n{}", wrong.join("\n"));
@@ -133,7 +138,9 @@ fn decisions_have_no_effects() {
 #[test]
 fn every_floor_of_the_map_is_checked() {
     let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    for room in map.lines().filter_map(|line| line.strip_prefix("pub mod ")).map(|name| name.trim_end_matches(';')) {
+    for room in
+        map.lines().filter_map(|line| line.strip_prefix("pub mod ")).map(|name| name.trim_end_matches(';'))
+    {
         assert!(floor(room).is_some(), "room {room} of src/lib.rs stands on no floor");
     }
 }
