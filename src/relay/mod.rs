@@ -1,4 +1,5 @@
 //! Floor 4: decisions.
 
+pub mod directory;
 pub mod events;
 pub mod ports;

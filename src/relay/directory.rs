@@ -1,0 +1,158 @@
+//! Who we are and whom we know: own domains and service agreements, for look-up by domain and by
+//! what a certificate shows. A snapshot; a reload makes a new one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity, PeerState};
+use crate::imps::{DateTime, Domain};
+
+/// Own domains and agreements.
+#[derive(Debug, Default)]
+pub struct Directory {
+    own: Vec<Domain>,
+    agreements: HashMap<Domain, Arc<Agreement>>,
+    /// Agreements by each certificate name that may stand for them.
+    by_name: HashMap<Domain, Vec<Domain>>,
+    /// Keys of `[ssp] trust`.
+    default_trust: Vec<KeyHash>,
+}
+
+/// Why a certificate, though verified, opens no door.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StrangerError {
+    /// No name of it stands for a peer of ours.
+    #[error("the certificate names {names:?}, and none of them is a peer of ours")]
+    Unknown {
+        /// What it names.
+        names: Vec<Domain>,
+    },
+    /// It names a peer, but may not speak for it.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl Directory {
+    /// `own` in order of configuration: the first is the default. Later agreements of a domain
+    /// replace earlier ones.
+    pub fn new(
+        own: Vec<Domain>,
+        agreements: impl IntoIterator<Item = Agreement>,
+        default_trust: Vec<KeyHash>,
+    ) -> Self {
+        let mut directory = Self { own, default_trust, ..Self::default() };
+        for agreement in agreements {
+            for name in std::iter::once(&agreement.domain).chain(&agreement.names) {
+                let peers = directory.by_name.entry(name.clone()).or_default();
+                if !peers.contains(&agreement.domain) {
+                    peers.push(agreement.domain.clone());
+                }
+            }
+            directory.agreements.insert(agreement.domain.clone(), Arc::new(agreement));
+        }
+        directory
+    }
+
+    /// Our domains, the default first.
+    pub fn own(&self) -> &[Domain] {
+        &self.own
+    }
+
+    /// The own domain of this name.
+    pub fn own_domain(&self, name: &str) -> Option<&Domain> {
+        self.own.iter().find(|domain| domain.as_str() == name)
+    }
+
+    /// The domain that completes what names none.
+    pub fn default_domain(&self) -> Option<&Domain> {
+        self.own.first()
+    }
+
+    /// The agreement with a peer, in whatever state.
+    pub fn agreement(&self, peer: &str) -> Option<&Arc<Agreement>> {
+        self.agreements.get(peer)
+    }
+
+    /// Every agreement.
+    pub fn agreements(&self) -> impl Iterator<Item = &Arc<Agreement>> {
+        self.agreements.values()
+    }
+
+    /// The agreement with a peer, unless it is closed now.
+    pub fn open_agreement(&self, peer: &str, now: DateTime) -> Option<&Arc<Agreement>> {
+        self.agreement(peer).filter(|agreement| agreement.state_at(now) != PeerState::Closed)
+    }
+
+    /// The peers that this identity may speak for (decisions.md 8); at least one.
+    pub fn speakers(&self, identity: &PeerIdentity) -> Result<Vec<Arc<Agreement>>, StrangerError> {
+        let mut refused = None;
+        let mut speakers: Vec<Arc<Agreement>> = Vec::new();
+        for peer in identity.names.iter().filter_map(|name| self.by_name.get(name)).flatten() {
+            let Some(agreement) = self.agreements.get(peer) else { continue };
+            match agreement.speaks_for(identity, &self.default_trust) {
+                Ok(()) if speakers.iter().any(|known| known.domain == agreement.domain) => {}
+                Ok(()) => speakers.push(Arc::clone(agreement)),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match (speakers.is_empty(), refused) {
+            (false, _) => Ok(speakers),
+            (true, Some(error)) => Err(error.into()),
+            (true, None) => Err(StrangerError::Unknown { names: identity.names.clone() }),
+        }
+    }
+
+    /// Whether this identity may speak for this peer: asked of a server that we dialled.
+    pub fn vouches(&self, identity: &PeerIdentity, peer: &Domain) -> Result<(), StrangerError> {
+        match self.agreements.get(peer) {
+            Some(agreement) => Ok(agreement.speaks_for(identity, &self.default_trust)?),
+            None => Err(StrangerError::Unknown { names: identity.names.clone() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(name: &str) -> Domain {
+        name.parse().unwrap()
+    }
+
+    fn identity(names: &[&str]) -> PeerIdentity {
+        PeerIdentity {
+            names: names.iter().map(|name| domain(name)).collect(),
+            key: [1; 32],
+            anchors: vec![[9; 32]],
+        }
+    }
+
+    #[test]
+    fn a_certificate_speaks_for_the_peers_it_names() {
+        let mut hosted = Agreement::with(domain("south.example"));
+        hosted.names = vec![domain("hosting.example")];
+        let east = Agreement::with(domain("east.example"));
+        let directory = Directory::new(vec![domain("north.example")], [hosted, east], vec![[9; 32]]);
+        let names = |identity: &PeerIdentity| {
+            directory
+                .speakers(identity)
+                .map(|found| found.iter().map(|a| a.domain.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&identity(&["hosting.example"])).unwrap(), ["south.example"]);
+        assert_eq!(
+            names(&identity(&["east.example", "south.example"])).unwrap(),
+            ["east.example", "south.example"]
+        );
+        assert!(matches!(names(&identity(&["west.example"])), Err(StrangerError::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_name_without_trust_opens_nothing() {
+        let directory = Directory::new(vec![], [Agreement::with(domain("east.example"))], vec![[8; 32]]);
+        assert!(matches!(
+            directory.speakers(&identity(&["east.example"])),
+            Err(StrangerError::Identity(IdentityError::Trust { .. }))
+        ));
+        assert!(directory.vouches(&identity(&["east.example"]), &domain("east.example")).is_err());
+    }
+}
