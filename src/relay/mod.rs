@@ -1,6 +1,18 @@
 //! Floor 4: decisions.
+//!
+//! An envelope that has been read goes through the one door ([`admit`]), is split by recipient
+//! ([`split`]) over a table of domains ([`route`]), and leaves through the [`ports`]
+//! of the store and an [`exit`]. What a peer answered later is judged by [`outbox`] and collected for
+//! whoever waits by [`pending`]. All of it is plain functions of their arguments; `sap` above carries it out.
 
+pub mod admit;
+pub mod agreement;
 pub mod directory;
 pub mod events;
+pub mod exit;
+pub mod outbox;
+pub mod pending;
 pub mod ports;
 pub mod queue;
+pub mod route;
+pub mod split;

@@ -3,6 +3,7 @@
 use crate::imps::address::{ContactListId, GroupId, UserId};
 use crate::imps::domain::Domain;
 use crate::imps::ids::ServiceId;
+use crate::imps::status::Entity;
 
 /// A device or program of a user; qualifies a user, never routes. Opaque texts, compared as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -64,6 +65,16 @@ impl Recipient {
             Self::Group(group) => group.domain_str(),
             Self::ScreenName(screen_name) => screen_name.group.domain_str(),
             Self::ContactList(list) => list.domain_str(),
+        }
+    }
+
+    /// How the recipient is named in a [`DetailedResult`](crate::imps::DetailedResult).
+    pub fn entity(&self) -> Entity {
+        match self {
+            Self::User(user) => Entity::User(user.id.clone()),
+            Self::Group(group) => Entity::Group(group.clone()),
+            Self::ScreenName(screen_name) => Entity::ScreenName(screen_name.clone()),
+            Self::ContactList(list) => Entity::ContactList(list.clone()),
         }
     }
 

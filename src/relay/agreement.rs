@@ -1,0 +1,87 @@
+//! Which service a primitive belongs to.
+//!
+//! An agreement with a peer lists services; a primitive of a service that is not listed is answered
+//! 506. Some primitives need only an agreement in force, some need delegation, and some never come
+//! from a peer at all (architecture §4, *Services*; reference ssp-primitives §6).
+
+use crate::imps::Primitive;
+use crate::imps::agreement::Service;
+
+/// What has to be agreed before a peer may ask this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// An agreement in force, nothing more: keep-alive, logout, negotiation.
+    Session,
+    /// This service.
+    Of(Service),
+    /// This service, run by the peer for our users.
+    Delegated(Service),
+    /// Only clients ask this; SSP has no such request.
+    ClientOnly,
+    /// It is an answer, and no request.
+    Answer,
+}
+
+/// What has to be agreed before a peer may ask this.
+pub const fn standing(primitive: &Primitive) -> Standing {
+    match primitive {
+        Primitive::LogoutRequest
+        | Primitive::Disconnect(_)
+        | Primitive::KeepAliveRequest(_)
+        | Primitive::GetSpInfoRequest(_)
+        | Primitive::ServiceRequest(_) => Standing::Session,
+        Primitive::SendMessageRequest(_) | Primitive::DeliveryReport(_) => Standing::Of(Service::Im),
+        Primitive::NewMessage(_)
+        | Primitive::MessageDelivered(_)
+        | Primitive::MessageNotification(_)
+        | Primitive::GetMessageRequest(_)
+        | Primitive::GetMessageListRequest(_)
+        | Primitive::RejectMessageRequest(_)
+        | Primitive::SetDeliveryMethodRequest(_)
+        | Primitive::ForwardMessageRequest(_)
+        | Primitive::GetBlockedListRequest
+        | Primitive::BlockEntityRequest(_) => Standing::Delegated(Service::Im),
+        Primitive::LoginRequest(_) | Primitive::PollingRequest | Primitive::ClientCapabilityRequest(_) => {
+            Standing::ClientOnly
+        }
+        Primitive::Status(_)
+        | Primitive::LoginResponse(_)
+        | Primitive::KeepAliveResponse(_)
+        | Primitive::GetSpInfoResponse(_)
+        | Primitive::ServiceResponse(_)
+        | Primitive::ClientCapabilityResponse(_)
+        | Primitive::SendMessageResponse(_)
+        | Primitive::GetMessageResponse(_)
+        | Primitive::GetMessageListResponse(_)
+        | Primitive::ForwardMessageResponse(_)
+        | Primitive::GetBlockedListResponse(_) => Standing::Answer,
+    }
+}
+
+/// The service a primitive belongs to; `None` for what needs only an agreement in force, and for
+/// what is no request between peers.
+pub const fn service_of(primitive: &Primitive) -> Option<Service> {
+    match standing(primitive) {
+        Standing::Of(service) | Standing::Delegated(service) => Some(service),
+        Standing::Session | Standing::ClientOnly | Standing::Answer => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imps::Status;
+    use crate::imps::primitive::{GetMessageListRequest, KeepAliveRequest};
+
+    #[test]
+    fn a_primitive_belongs_to_one_service_or_needs_only_an_agreement() {
+        assert_eq!(
+            standing(&GetMessageListRequest::default().into()),
+            Standing::Delegated(Service::Im),
+            "fetching is local to the recipient's home unless delegated"
+        );
+        assert_eq!(service_of(&KeepAliveRequest::default().into()), None);
+        assert_eq!(standing(&Primitive::PollingRequest), Standing::ClientOnly);
+        assert_eq!(standing(&Status::ok().into()), Standing::Answer);
+    }
+}

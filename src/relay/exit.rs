@@ -1,0 +1,28 @@
+//! What carries envelopes away.
+//!
+//! A peer's link or, later, a gateway. An exit reads its queue from the store; being offered a row only
+//! saves it that question, so that an exit may forget what it was offered at any time (it is full, it
+//! is down, the process ends) and nothing is lost (decisions.md 21, 25).
+
+use std::sync::Arc;
+
+use crate::imps::Domain;
+
+use super::ports::StoredOutgoing;
+
+/// Takes rows of the outbox out of the house. Calls return at once.
+pub trait Exit: Send + Sync {
+    /// These rows were just committed, in this order; all are for this exit.
+    fn offer(&self, rows: Vec<StoredOutgoing>);
+
+    /// Something may have changed: the peer was resumed, its agreement reloaded, its rows made due.
+    /// The exit looks at its queue again.
+    fn wake(&self);
+}
+
+/// Finds the exit for a link. Asked after each commit that wrote to the outbox.
+pub trait Exits: Send + Sync {
+    /// The exit from our domain `own` to `peer`; `None` if there is none now, and the rows wait in the
+    /// store until there is.
+    fn exit(&self, own: &Domain, peer: &Domain) -> Option<Arc<dyn Exit>>;
+}

@@ -1,0 +1,194 @@
+//! Which way an address goes.
+//!
+//! One table maps every domain that can be reached to the way there: a domain of our own, or the
+//! peer whose link leads to it, which is the domain itself or a hub that carries it. A look-up is one
+//! probe of a hash table, whatever the number of peers, and allocates nothing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::imps::agreement::{Agreement, PeerState};
+use crate::imps::{DateTime, Domain};
+
+/// The way to a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// A domain of ours.
+    Local(&'a Domain),
+    /// Over the link of this peer. A suspended peer is still a route: what is sent waits in its
+    /// queue (architecture §4, *State*).
+    Peer(&'a Domain),
+    /// Not configured, but federation is open: the domain's own link, if DNS knows it.
+    Discover,
+    /// No way: answered 516.
+    Unknown,
+}
+
+/// The way to one domain.
+#[derive(Clone, Debug)]
+enum Hop {
+    /// It is ours.
+    Own(Domain),
+    /// Over a peer, between these moments.
+    Via { peer: Domain, from: Option<DateTime>, until: Option<DateTime> },
+    /// The operator closed it; open federation does not open it again.
+    Closed,
+}
+
+/// Where every known domain lies. Built on start and on every reload, then only read.
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    hops: HashMap<Domain, Hop>,
+    open: bool,
+}
+
+impl Routes {
+    /// The table for these domains of ours and these agreements. An own domain wins over any agreement, a
+    /// peer's own entry over a hub that carries it, and of several hubs the first by name. Closed
+    /// agreements are no way; the dates of the others are looked at on each look-up. With `open`
+    /// federation every other domain is a way of its own.
+    pub fn new<'a>(
+        own: impl IntoIterator<Item = Domain>,
+        agreements: impl IntoIterator<Item = &'a Agreement>,
+        open: bool,
+    ) -> Self {
+        let mut hops: HashMap<Domain, Hop> =
+            own.into_iter().map(|domain| (domain.clone(), Hop::Own(domain))).collect();
+        let mut agreements: Vec<&Agreement> = agreements.into_iter().collect();
+        agreements.sort_by(|a, b| a.domain.cmp(&b.domain));
+        // A closed entry counts as not there, so that a hub may still carry the domain.
+        let in_force = agreements.iter().copied().filter(|agreement| agreement.state != PeerState::Closed);
+        let via = |agreement: &Agreement| Hop::Via {
+            peer: agreement.domain.clone(),
+            from: agreement.valid_from,
+            until: agreement.valid_until,
+        };
+        for agreement in in_force.clone() {
+            if let Entry::Vacant(free) = hops.entry(agreement.domain.clone()) {
+                free.insert(via(agreement));
+            }
+        }
+        for agreement in in_force {
+            for carried in &agreement.carries {
+                if let Entry::Vacant(free) = hops.entry(carried.clone()) {
+                    free.insert(via(agreement));
+                }
+            }
+        }
+        for agreement in agreements {
+            hops.entry(agreement.domain.clone()).or_insert(Hop::Closed);
+        }
+        Self { hops, open }
+    }
+
+    /// The way to a domain, given in normal form ([`Domain::as_str`], `Address::domain_str`).
+    pub fn of(&self, domain: &str, now: DateTime) -> Route<'_> {
+        match self.hops.get(domain) {
+            Some(Hop::Own(own)) => Route::Local(own),
+            Some(Hop::Via { peer, from, until })
+                if from.is_none_or(|from| from <= now) && until.is_none_or(|until| now <= until) =>
+            {
+                Route::Peer(peer)
+            }
+            None if self.open => Route::Discover,
+            Some(Hop::Via { .. } | Hop::Closed) | None => Route::Unknown,
+        }
+    }
+
+    /// Whether a domain is one of ours.
+    pub fn is_own(&self, domain: &str) -> bool {
+        matches!(self.hops.get(domain), Some(Hop::Own(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn domain(text: &str) -> Domain {
+        text.parse().unwrap()
+    }
+
+    fn agreement(text: &str) -> Agreement {
+        Agreement::with(domain(text))
+    }
+
+    fn now() -> DateTime {
+        DateTime::from_unix(1000)
+    }
+
+    #[test]
+    fn own_domains_peers_and_strangers_are_told_apart() {
+        let south = agreement("south.example");
+        let routes = Routes::new([domain("north.example")], [&south], false);
+        assert_eq!(routes.of("north.example", now()), Route::Local(&domain("north.example")));
+        assert_eq!(routes.of("south.example", now()), Route::Peer(&domain("south.example")));
+        assert_eq!(routes.of("east.example", now()), Route::Unknown);
+        assert!(routes.is_own("north.example") && !routes.is_own("south.example"));
+    }
+
+    #[test]
+    fn a_suspended_peer_is_a_route_and_a_closed_one_is_none() {
+        let suspended = Agreement { state: PeerState::Suspended, ..agreement("south.example") };
+        let closed = Agreement { state: PeerState::Closed, ..agreement("east.example") };
+        let routes = Routes::new([domain("north.example")], [&suspended, &closed], false);
+        assert_eq!(routes.of("south.example", now()), Route::Peer(&domain("south.example")));
+        assert_eq!(routes.of("east.example", now()), Route::Unknown);
+    }
+
+    #[test]
+    fn outside_its_dates_an_agreement_is_no_route() {
+        let dated = Agreement {
+            valid_from: Some(DateTime::from_unix(100)),
+            valid_until: Some(DateTime::from_unix(200)),
+            ..agreement("south.example")
+        };
+        let routes = Routes::new([], [&dated], false);
+        let at = |seconds| routes.of("south.example", DateTime::from_unix(seconds));
+        assert_eq!(at(99), Route::Unknown);
+        assert_eq!(at(150), Route::Peer(&domain("south.example")));
+        assert_eq!(at(201), Route::Unknown);
+    }
+
+    #[test]
+    fn a_hub_leads_to_what_it_carries_but_not_past_a_direct_agreement() {
+        let hub = Agreement {
+            carries: vec![domain("east.example"), domain("west.example"), domain("north.example")],
+            ..agreement("hub.example")
+        };
+        let west = agreement("west.example");
+        let routes = Routes::new([domain("north.example")], [&hub, &west], false);
+        assert_eq!(routes.of("east.example", now()), Route::Peer(&domain("hub.example")));
+        assert_eq!(routes.of("west.example", now()), Route::Peer(&domain("west.example")));
+        assert_eq!(routes.of("north.example", now()), Route::Local(&domain("north.example")));
+    }
+
+    #[test]
+    fn open_federation_reaches_strangers_but_not_whom_the_operator_closed() {
+        let closed = Agreement { state: PeerState::Closed, ..agreement("east.example") };
+        let routes = Routes::new([domain("north.example")], [&closed], true);
+        assert_eq!(routes.of("west.example", now()), Route::Discover);
+        assert_eq!(routes.of("east.example", now()), Route::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_domain_has_one_route_however_the_peers_are_ordered(
+            mut names in proptest::collection::hash_set("[a-d]{1,2}", 0..8)
+                .prop_map(|set| set.into_iter().collect::<Vec<_>>()),
+            asked in "[a-d]{1,2}",
+        ) {
+            let build = |names: &[String]| {
+                let agreements: Vec<_> = names.iter().map(|name| agreement(name)).collect();
+                Routes::new([domain("own.example")], &agreements, false)
+            };
+            let one = build(&names);
+            names.reverse();
+            let other = build(&names);
+            prop_assert_eq!(one.of(&asked, now()), other.of(&asked, now()));
+            prop_assert_eq!(one.of(&asked, now()) == Route::Unknown, !names.contains(&asked));
+        }
+    }
+}
