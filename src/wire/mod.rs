@@ -6,6 +6,8 @@
 
 pub mod csp;
 pub mod ssp;
+pub mod table;
+pub mod tree;
 pub mod wbxml;
 pub mod xml;
 

@@ -1,0 +1,510 @@
+//! The element tree that both readers, XML and WBXML, build and all tables read.
+//!
+//! A document becomes one flat list of elements in document order; an element knows where its
+//! subtree ends, so that walking children needs no pointers and no allocation. Names, attributes
+//! and text borrow from the input wherever they stand there as they are. Names are compared by a
+//! hash that ignores case, `-` and `_`, made once per element here and at compile time in the
+//! tables (reference csp-wbxml §8). The [`Builder`] is the one place that enforces the
+//! [`Limits`]; whatever it hands out is bounded.
+
+use std::borrow::Cow;
+
+use super::{Limits, Refusal};
+
+/// The hash of a name without regard to case, `-` and `_` (FNV-1a, 32 bits).
+#[allow(clippy::indexing_slicing)] // a const fn cannot iterate; the index is bounded by the loop
+pub const fn folded_hash(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut index = 0;
+    while index < bytes.len() {
+        let byte = bytes[index].to_ascii_lowercase();
+        if byte != b'-' && byte != b'_' {
+            hash = (hash ^ byte as u32).wrapping_mul(0x0100_0193);
+        }
+        index += 1;
+    }
+    hash
+}
+
+/// A name that the tables look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// As we write it.
+    pub text: &'static str,
+    /// Its [`folded_hash`].
+    pub hash: u32,
+}
+
+impl Name {
+    /// A name, hashed at compile time where it stands in a constant.
+    pub const fn new(text: &'static str) -> Self {
+        Self { text, hash: folded_hash(text) }
+    }
+}
+
+/// Elements whose text is content: bounded by the document alone (decisions.md 16).
+const CONTENT: [u32; 3] =
+    [folded_hash("ContentData"), folded_hash("DirectContent"), folded_hash("ContainedvCard")];
+
+/// What stands between the tags of an element, before its first child.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+enum Value<'a> {
+    #[default]
+    Nothing,
+    Text(Cow<'a, str>),
+    /// Opaque octets, which only WBXML has.
+    Octets(Cow<'a, [u8]>),
+}
+
+/// What an element or attribute holds, untrimmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raw<'t> {
+    /// Text, with references resolved; empty if there is none.
+    Text(&'t str),
+    /// Opaque octets of WBXML: an integer, a date, or content.
+    Octets(&'t [u8]),
+}
+
+impl<'t> Raw<'t> {
+    /// The text, untrimmed; `None` for octets that are not UTF-8.
+    pub fn text(self) -> Option<&'t str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Octets(octets) => std::str::from_utf8(octets).ok(),
+        }
+    }
+
+    /// Whether nothing but white space is there.
+    pub fn is_blank(self) -> bool {
+        match self {
+            Self::Text(text) => text.bytes().all(|byte| byte.is_ascii_whitespace()),
+            Self::Octets(octets) => octets.is_empty(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Node<'a> {
+    name: &'a str,
+    value: Value<'a>,
+    hash: u32,
+    /// Index after the last descendant.
+    next: u32,
+    /// Octet offsets of the element in the text that was read.
+    start: u32,
+    end: u32,
+    attributes: u32,
+    attribute_count: u16,
+}
+
+#[derive(Debug)]
+struct Attribute<'a> {
+    name: &'a str,
+    hash: u32,
+    value: Cow<'a, str>,
+}
+
+/// A document within its limits. It has at least a root.
+#[derive(Debug)]
+pub struct Tree<'a> {
+    nodes: Vec<Node<'a>>,
+    attributes: Vec<Attribute<'a>>,
+}
+
+impl<'a> Tree<'a> {
+    /// The root element.
+    pub fn root(&self) -> Element<'_, 'a> {
+        Element { tree: self, index: 0 }
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never: a tree has a root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+}
+
+/// One element of a [`Tree`]: a handle, free to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Element<'t, 'a> {
+    tree: &'t Tree<'a>,
+    index: usize,
+}
+
+impl<'t, 'a> Element<'t, 'a> {
+    fn node(self) -> Option<&'t Node<'a>> {
+        self.tree.nodes.get(self.index)
+    }
+
+    /// The local name as written, without prefix.
+    pub fn name(self) -> &'a str {
+        self.node().map_or("", |node| node.name)
+    }
+
+    /// The [`folded_hash`] of the name.
+    pub fn hash(self) -> u32 {
+        self.node().map_or(0, |node| node.hash)
+    }
+
+    /// Whether the element has this name.
+    pub fn is(self, name: Name) -> bool {
+        self.hash() == name.hash
+    }
+
+    /// What stands before the first child, untrimmed.
+    pub fn raw(self) -> Raw<'t> {
+        match self.node().map(|node| &node.value) {
+            Some(Value::Text(text)) => Raw::Text(text),
+            Some(Value::Octets(octets)) => Raw::Octets(octets),
+            Some(Value::Nothing) | None => Raw::Text(""),
+        }
+    }
+
+    /// The text, trimmed; empty for octets that are no text.
+    pub fn text(self) -> &'t str {
+        self.raw().text().unwrap_or_default().trim()
+    }
+
+    /// Octet offset of the start tag in the text that was read.
+    pub fn offset(self) -> usize {
+        self.node().map_or(0, |node| node.start as usize)
+    }
+
+    /// Octet range of the whole element in the text that was read.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.node().map_or(0..0, |node| node.start as usize..node.end as usize)
+    }
+
+    /// The children in document order.
+    pub fn children(self) -> Children<'t, 'a> {
+        let end = self.node().map_or(0, |node| node.next as usize);
+        Children { tree: self.tree, index: self.index + 1, end }
+    }
+
+    /// The first child with this name.
+    pub fn child(self, name: Name) -> Option<Self> {
+        self.children().find(|child| child.is(name))
+    }
+
+    /// The value of the first attribute with this name, white space normalised, untrimmed.
+    pub fn attribute(self, name: Name) -> Option<&'t str> {
+        self.attribute_slice()
+            .iter()
+            .find(|attribute| attribute.hash == name.hash)
+            .map(|attribute| attribute.value.as_ref())
+    }
+
+    /// Every attribute: local name as written, and value.
+    pub fn attributes(self) -> impl Iterator<Item = (&'a str, &'t str)> {
+        self.attribute_slice().iter().map(|attribute| (attribute.name, attribute.value.as_ref()))
+    }
+
+    fn attribute_slice(self) -> &'t [Attribute<'a>] {
+        let Some(node) = self.node() else { return &[] };
+        let first = node.attributes as usize;
+        self.tree.attributes.get(first..first + usize::from(node.attribute_count)).unwrap_or_default()
+    }
+}
+
+/// Iterator over the children of an element.
+#[derive(Clone, Debug)]
+pub struct Children<'t, 'a> {
+    tree: &'t Tree<'a>,
+    index: usize,
+    end: usize,
+}
+
+impl<'t, 'a> Iterator for Children<'t, 'a> {
+    type Item = Element<'t, 'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.index >= self.end {
+            return None;
+        }
+        let element = Element { tree: self.tree, index: self.index };
+        // A subtree has at least the element itself, so that this always moves on.
+        self.index = element.node().map_or(self.end, |node| (node.next as usize).max(self.index + 1));
+        Some(element)
+    }
+}
+
+/// Builds a [`Tree`] from the events of a reader and keeps it within the [`Limits`].
+///
+/// Calls: [`open`](Self::open), then [`attribute`](Self::attribute)s, then
+/// [`text`](Self::text), [`octets`](Self::octets) and children in any order, then
+/// [`close`](Self::close). Text after the first child is dropped: only white space can stand there.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    limits: Limits,
+    tree: Tree<'a>,
+    open: Vec<u32>,
+    rooted: bool,
+}
+
+impl<'a> Builder<'a> {
+    /// Begins a document of so many octets; refused if there are too many.
+    pub fn new(limits: &Limits, document_octets: usize) -> Result<Self, Refusal> {
+        // Offsets and indices are kept in 32 bits.
+        let limit = limits.document.min(u32::MAX as usize);
+        if document_octets > limit {
+            return Err(Refusal::Limit { what: "document size", limit });
+        }
+        Ok(Self {
+            limits: *limits,
+            tree: Tree {
+                nodes: Vec::with_capacity((document_octets / 24).clamp(8, 64)),
+                attributes: Vec::with_capacity(16),
+            },
+            open: Vec::with_capacity(16),
+            rooted: false,
+        })
+    }
+
+    /// How many elements are open.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether the root has been closed.
+    pub fn is_complete(&self) -> bool {
+        self.rooted && self.open.is_empty()
+    }
+
+    /// A start tag at this offset; `name` is the local name.
+    pub fn open(&mut self, name: &'a str, offset: usize) -> Result<(), Refusal> {
+        if self.is_complete() {
+            return Err(malformed(offset, "a second root element"));
+        }
+        if self.open.len() >= self.limits.depth {
+            return Err(Refusal::Limit { what: "nesting", limit: self.limits.depth });
+        }
+        if self.tree.nodes.len() >= self.limits.elements {
+            return Err(Refusal::Limit { what: "elements", limit: self.limits.elements });
+        }
+        self.rooted = true;
+        let index = narrow(self.tree.nodes.len());
+        self.open.push(index);
+        self.tree.nodes.push(Node {
+            name,
+            value: Value::Nothing,
+            hash: folded_hash(name),
+            next: index + 1,
+            start: narrow(offset),
+            end: narrow(offset),
+            attributes: narrow(self.tree.attributes.len()),
+            attribute_count: 0,
+        });
+        Ok(())
+    }
+
+    /// An attribute of the element opened last; `name` is the local name.
+    pub fn attribute(&mut self, name: &'a str, value: Cow<'a, str>) -> Result<(), Refusal> {
+        let Some(node) = self.tree.nodes.last_mut() else { return Ok(()) };
+        if usize::from(node.attribute_count) >= self.limits.attributes.min(usize::from(u16::MAX)) {
+            return Err(Refusal::Limit { what: "attributes of one element", limit: self.limits.attributes });
+        }
+        if value.len() > self.limits.text {
+            return Err(Refusal::Limit { what: "value of one attribute", limit: self.limits.text });
+        }
+        node.attribute_count += 1;
+        self.tree.attributes.push(Attribute { name, hash: folded_hash(name), value });
+        Ok(())
+    }
+
+    /// The open element that may still take text: no child of it has been seen.
+    fn target(&mut self) -> Option<&mut Node<'a>> {
+        let last = self.tree.nodes.len().checked_sub(1)?;
+        let open = *self.open.last()? as usize;
+        if open == last { self.tree.nodes.last_mut() } else { None }
+    }
+
+    fn check_text(&self, hash: u32, octets: usize) -> Result<(), Refusal> {
+        if octets > self.limits.text && !CONTENT.contains(&hash) {
+            return Err(Refusal::Limit { what: "text of one element", limit: self.limits.text });
+        }
+        Ok(())
+    }
+
+    /// A piece of text; pieces of one element are joined.
+    pub fn text(&mut self, piece: Cow<'a, str>) -> Result<(), Refusal> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        let Some(node) = self.target() else { return Ok(()) };
+        match &mut node.value {
+            Value::Nothing => node.value = Value::Text(piece),
+            Value::Text(text) => text.to_mut().push_str(&piece),
+            Value::Octets(octets) => octets.to_mut().extend_from_slice(piece.as_bytes()),
+        }
+        let (hash, octets) = (node.hash, node.value.len());
+        self.check_text(hash, octets)
+    }
+
+    /// One character, from a reference.
+    pub fn character(&mut self, character: char) -> Result<(), Refusal> {
+        let mut buffer = [0; 4];
+        let Some(node) = self.target() else { return Ok(()) };
+        match &mut node.value {
+            Value::Nothing => node.value = Value::Text(Cow::Owned(character.to_string())),
+            Value::Text(text) => text.to_mut().push(character),
+            Value::Octets(octets) => {
+                octets.to_mut().extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+            }
+        }
+        let (hash, octets) = (node.hash, node.value.len());
+        self.check_text(hash, octets)
+    }
+
+    /// Opaque octets; together with text before them all become octets.
+    pub fn octets(&mut self, piece: Cow<'a, [u8]>) -> Result<(), Refusal> {
+        let Some(node) = self.target() else { return Ok(()) };
+        match &mut node.value {
+            Value::Nothing => node.value = Value::Octets(piece),
+            Value::Octets(octets) => octets.to_mut().extend_from_slice(&piece),
+            Value::Text(text) => {
+                let mut octets = std::mem::take(text).into_owned().into_bytes();
+                octets.extend_from_slice(&piece);
+                node.value = Value::Octets(Cow::Owned(octets));
+            }
+        }
+        let (hash, octets) = (node.hash, node.value.len());
+        self.check_text(hash, octets)
+    }
+
+    /// An end tag that ends at this offset.
+    pub fn close(&mut self, offset: usize) -> Result<(), Refusal> {
+        let next = narrow(self.tree.nodes.len());
+        let index = self.open.pop().ok_or_else(|| malformed(offset, "an end tag without a start tag"))?;
+        if let Some(node) = self.tree.nodes.get_mut(index as usize) {
+            node.next = next;
+            node.end = narrow(offset);
+        }
+        Ok(())
+    }
+
+    /// The tree, if exactly one root was opened and everything is closed.
+    pub fn finish(self, offset: usize) -> Result<Tree<'a>, Refusal> {
+        if !self.rooted {
+            return Err(malformed(offset, "no root element"));
+        }
+        if !self.open.is_empty() {
+            return Err(malformed(offset, "the document ends inside an element"));
+        }
+        Ok(self.tree)
+    }
+}
+
+impl Value<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Text(text) => text.len(),
+            Self::Octets(octets) => octets.len(),
+        }
+    }
+}
+
+/// Offsets and indices fit: [`Builder::new`] refuses documents of more than 4 GiB.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// A refusal of what is not well-formed at this octet.
+pub(crate) fn malformed(offset: usize, what: impl Into<String>) -> Refusal {
+    Refusal::Malformed { offset, what: what.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> Builder<'static> {
+        Builder::new(&Limits::for_document(1000), 10).unwrap()
+    }
+
+    #[test]
+    fn names_are_equal_but_for_case_hyphen_and_underscore() {
+        assert_eq!(folded_hash("KeepAlive-Response"), folded_hash("KeepAliveResponse"));
+        assert_eq!(folded_hash("Inf_link"), folded_hash("inf-link"));
+        assert_ne!(folded_hash("User"), folded_hash("UserID"));
+    }
+
+    #[test]
+    fn children_are_found_past_whole_subtrees() {
+        let mut b = builder();
+        b.open("a", 0).unwrap();
+        b.attribute("x", "1".into()).unwrap();
+        b.text("before".into()).unwrap();
+        b.open("b", 1).unwrap();
+        b.open("c", 2).unwrap();
+        b.close(3).unwrap();
+        b.text("dropped".into()).unwrap();
+        b.close(4).unwrap();
+        b.open("C", 5).unwrap();
+        b.text("one".into()).unwrap();
+        b.text(" two".into()).unwrap();
+        b.close(6).unwrap();
+        b.close(7).unwrap();
+        let tree = b.finish(8).unwrap();
+        let root = tree.root();
+        assert_eq!(root.children().map(Element::name).collect::<Vec<_>>(), ["b", "C"]);
+        assert_eq!(root.child(Name::new("c")).unwrap().text(), "one two");
+        assert_eq!(root.attribute(Name::new("X")), Some("1"));
+        assert_eq!((root.text(), root.range()), ("before", 0..7));
+        assert_eq!(root.child(Name::new("b")).unwrap().text(), "");
+    }
+
+    #[test]
+    fn every_limit_refuses() {
+        let limits = Limits { document: 100, depth: 2, attributes: 1, elements: 3, text: 4 };
+        let new = || Builder::new(&limits, 10).unwrap();
+        let limit = |what, limit| Err(Refusal::Limit { what, limit });
+        assert_eq!(Builder::new(&limits, 101).map(|_| ()), limit("document size", 100));
+        let mut b = new();
+        b.open("a", 0).unwrap();
+        b.open("b", 0).unwrap();
+        assert_eq!(b.open("c", 0), limit("nesting", 2));
+        b.close(0).unwrap();
+        b.open("d", 0).unwrap();
+        b.close(0).unwrap();
+        assert_eq!(b.open("e", 0), limit("elements", 3));
+        let mut b = new();
+        b.open("a", 0).unwrap();
+        b.attribute("x", "1".into()).unwrap();
+        assert_eq!(b.attribute("y", "1".into()), limit("attributes of one element", 1));
+        b.text("1234".into()).unwrap();
+        assert_eq!(b.character('5'), limit("text of one element", 4));
+        let mut b = new();
+        b.open("ContentData", 0).unwrap();
+        assert_eq!(b.text("1234567".into()), Ok(()));
+        assert_eq!(b.attribute("x", "12345".into()), limit("value of one attribute", 4));
+    }
+
+    #[test]
+    fn a_document_has_one_root_and_ends_closed() {
+        assert!(builder().finish(0).is_err());
+        let mut b = builder();
+        b.open("a", 0).unwrap();
+        assert!(b.close(0).is_ok() && b.open("b", 0).is_err() && b.close(0).is_err());
+        let mut b = builder();
+        b.open("a", 0).unwrap();
+        assert!(b.finish(0).is_err());
+    }
+
+    #[test]
+    fn text_and_octets_join_as_octets() {
+        let mut b = builder();
+        b.open("a", 0).unwrap();
+        b.text("x".into()).unwrap();
+        b.octets(vec![0, 255].into()).unwrap();
+        b.close(0).unwrap();
+        let tree = b.finish(0).unwrap();
+        assert_eq!(tree.root().raw(), Raw::Octets(&[b'x', 0, 255]));
+        assert_eq!(tree.root().text(), "");
+    }
+}

@@ -1,0 +1,386 @@
+//! The XML reader: well-formed text → tree.
+//!
+//! `quick-xml` finds the pieces; everything it lets pass is checked here: characters, `]]>`, one
+//! root, text outside it, open elements at the end, names, duplicate attributes, entities.
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use crate::imps::content::is_xml_char;
+use crate::wire::tree::{Builder, Tree, malformed};
+use crate::wire::{Limits, Refusal};
+
+/// What to do with a document type declaration (decisions.md 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doctype {
+    /// Any is refused: SSP.
+    Refused,
+    /// One without internal subset is ignored: CSP.
+    Bare,
+}
+
+/// Builds the tree of a document. Offsets are octets of `text`.
+pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree<'a>, Refusal> {
+    if let Some(offset) = forbidden(text) {
+        return Err(malformed(offset, "a character that XML cannot carry"));
+    }
+    // Transcoding may have made the text longer than the document was.
+    let limits = Limits { document: limits.document.max(text.len()), ..*limits };
+    let mut builder = Builder::new(&limits, text.len())?;
+    let mut seen: Vec<&'a str> = Vec::with_capacity(8);
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_comments = true;
+    loop {
+        let before = position(reader.buffer_position());
+        let event = reader
+            .read_event()
+            .map_err(|error| malformed(position(reader.error_position()), error.to_string()))?;
+        let after = position(reader.buffer_position());
+        let slice = || text.get(before..after).unwrap_or_default();
+        match event {
+            Event::Start(_) => start_tag(slice(), before, &limits, &mut seen, &mut builder)?,
+            Event::Empty(_) => {
+                start_tag(slice(), before, &limits, &mut seen, &mut builder)?;
+                builder.close(after)?;
+            }
+            Event::End(_) => builder.close(after)?,
+            Event::Text(_) => characters(slice(), before, &mut builder)?,
+            Event::CData(_) => {
+                if builder.depth() == 0 {
+                    return Err(malformed(before, "text outside the root element"));
+                }
+                let inner = slice().strip_prefix("<![CDATA[").and_then(|rest| rest.strip_suffix("]]>"));
+                builder.text(line_ends(inner.unwrap_or_default()))?;
+            }
+            Event::GeneralRef(reference) => {
+                if builder.depth() == 0 {
+                    return Err(malformed(before, "text outside the root element"));
+                }
+                builder.character(resolve(&reference, before)?)?;
+            }
+            Event::Decl(_) if before != 0 => {
+                return Err(malformed(before, "an XML declaration that is not at the start"));
+            }
+            Event::DocType(_) => {
+                if doctype == Doctype::Refused || slice().contains('[') {
+                    return Err(Refusal::Doctype);
+                }
+                if builder.depth() > 0 || builder.is_complete() {
+                    return Err(malformed(before, "a document type declaration after the root element"));
+                }
+            }
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::Eof => return builder.finish(after),
+        }
+    }
+}
+
+fn position(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+/// Where the first character stands that XML 1.0 cannot carry.
+fn forbidden(text: &str) -> Option<usize> {
+    // In blocks without early end, so that the compiler makes wide instructions of it. Only
+    // control characters and U+FFFE, U+FFFF (which begin with EF) are forbidden in UTF-8 text.
+    let suspicious = |block: &[u8]| {
+        block.iter().fold(false, |found, &octet| {
+            found
+                | ((octet < 0x20) & (octet != b'\t') & (octet != b'\n') & (octet != b'\r'))
+                | (octet == 0xEF)
+        })
+    };
+    if !text.as_bytes().chunks(64).any(suspicious) {
+        return None;
+    }
+    text.char_indices().find(|(_, character)| !is_xml_char(*character)).map(|(offset, _)| offset)
+}
+
+/// Text between markup.
+fn characters<'a>(slice: &'a str, offset: usize, builder: &mut Builder<'a>) -> Result<(), Refusal> {
+    if builder.depth() == 0 {
+        let blank = slice.bytes().all(is_space);
+        return if blank { Ok(()) } else { Err(malformed(offset, "text outside the root element")) };
+    }
+    if slice.as_bytes().contains(&b']') && slice.contains("]]>") {
+        return Err(malformed(offset, "`]]>` in text"));
+    }
+    builder.text(line_ends(slice))
+}
+
+/// CR LF and CR become LF (XML 1.0 §2.11).
+fn line_ends(text: &str) -> Cow<'_, str> {
+    if text.as_bytes().contains(&b'\r') {
+        Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The character of a reference, without `&` and `;`: one of the five, or numeric.
+fn resolve(reference: &str, offset: usize) -> Result<char, Refusal> {
+    let Some(number) = reference.strip_prefix('#') else {
+        return match reference {
+            "amp" => Ok('&'),
+            "lt" => Ok('<'),
+            "gt" => Ok('>'),
+            "quot" => Ok('"'),
+            "apos" => Ok('\''),
+            _ => Err(Refusal::Doctype),
+        };
+    };
+    let code = match number.strip_prefix('x') {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(digits, 16).ok(),
+        None if number.bytes().all(|b| b.is_ascii_digit()) => number.parse().ok(),
+        _ => None,
+    };
+    code.and_then(char::from_u32)
+        .filter(|character| is_xml_char(*character))
+        .ok_or_else(|| malformed(offset, "a reference to no character"))
+}
+
+/// XML 1.0 §2.3 S.
+const fn is_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Whether this is a name (XML 1.0 §2.3 Name; beyond ASCII every letter-like character is taken).
+fn is_name(name: &str) -> bool {
+    let start = |octet: u8| octet.is_ascii_alphabetic() || matches!(octet, b'_' | b':') || octet >= 0x80;
+    let mut octets = name.bytes();
+    octets.next().is_some_and(start)
+        && octets.all(|octet| start(octet) || octet.is_ascii_digit() || matches!(octet, b'-' | b'.'))
+}
+
+/// Prefix and local part.
+fn split(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or(("", name))
+}
+
+/// Cuts off the octets at the front that are as wanted.
+fn take_while(text: &str, wanted: impl Fn(u8) -> bool) -> (&str, &str) {
+    let end = text.bytes().position(|octet| !wanted(octet)).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+/// A start tag or empty element, `<name a="b">` or `<name/>`, that begins at `offset`.
+fn start_tag<'a>(
+    tag: &'a str,
+    offset: usize,
+    limits: &Limits,
+    seen: &mut Vec<&'a str>,
+    builder: &mut Builder<'a>,
+) -> Result<(), Refusal> {
+    let inner = tag.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or_default();
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    let (name, mut rest) = take_while(inner, |octet| !is_space(octet));
+    let (prefix, local) = split(name);
+    if !is_name(name) || local.is_empty() || local.contains(':') {
+        return Err(malformed(offset, "an element name that is none"));
+    }
+    let is_root = builder.depth() == 0;
+    builder.open(local, offset)?;
+    seen.clear();
+    loop {
+        let (space, after) = take_while(rest, is_space);
+        if after.is_empty() {
+            return Ok(());
+        }
+        if space.is_empty() {
+            return Err(malformed(offset, "no white space before an attribute"));
+        }
+        let (name, after) = take_while(after, |octet| !is_space(octet) && octet != b'=');
+        let value =
+            take_while(after, is_space).1.strip_prefix('=').map(|value| take_while(value, is_space).1);
+        let quoted = value.and_then(|value| {
+            let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+            value.get(1..)?.split_once(quote)
+        });
+        let Some((value, after)) = quoted else {
+            return Err(malformed(offset, "an attribute without a quoted value"));
+        };
+        if !is_name(name) || value.as_bytes().contains(&b'<') {
+            return Err(malformed(offset, "an attribute that is not well-formed"));
+        }
+        if seen.contains(&name) {
+            return Err(malformed(offset, format!("two attributes {name:.40}")));
+        }
+        if seen.len() >= limits.attributes {
+            return Err(Refusal::Limit { what: "attributes of one element", limit: limits.attributes });
+        }
+        seen.push(name);
+        rest = after;
+        match split(name) {
+            ("", "xmlns") if is_root && prefix.is_empty() => {
+                builder.attribute("xmlns", unescape(value, offset)?)?
+            }
+            ("xmlns", bound) if is_root && bound == prefix => {
+                builder.attribute("xmlns", unescape(value, offset)?)?;
+            }
+            ("", local) if local != "xmlns" => builder.attribute(local, unescape(value, offset)?)?,
+            // Namespaces, and attributes of other namespaces: nothing of ours, but well-formed.
+            _ => drop(unescape(value, offset)?),
+        }
+    }
+}
+
+/// Resolves the references of an attribute value and makes spaces of white space (XML 1.0 §3.3.3).
+fn unescape(value: &str, offset: usize) -> Result<Cow<'_, str>, Refusal> {
+    if !value.bytes().any(|octet| matches!(octet, b'&' | b'\t' | b'\n' | b'\r')) {
+        return Ok(Cow::Borrowed(value));
+    }
+    let value = value.replace("\r\n", " ").replace(['\t', '\n', '\r'], " ");
+    let mut pieces = value.split('&');
+    let mut text = String::with_capacity(value.len());
+    text.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let Some((reference, after)) = piece.split_once(';') else {
+            return Err(malformed(offset, "a lone `&` in an attribute"));
+        };
+        text.push(resolve(reference, offset)?);
+        text.push_str(after);
+    }
+    Ok(Cow::Owned(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tree::Name;
+
+    const LIMITS: Limits = Limits::for_document(1_000_000);
+
+    fn accepted(text: &str) -> Tree<'_> {
+        read(text, Doctype::Refused, &LIMITS).unwrap_or_else(|refusal| panic!("{text}: {refusal}"))
+    }
+
+    fn refused(text: &str) -> Refusal {
+        match read(text, Doctype::Refused, &LIMITS) {
+            Ok(_) => panic!("{text} was accepted"),
+            Err(refusal) => refusal,
+        }
+    }
+
+    #[test]
+    fn text_is_joined_over_references_cdata_and_comments() {
+        let tree = accepted("<a>x &amp;<!-- no -->&#65;&#x42;<![CDATA[<&]]>\r\ny\r<b/>\n</a>");
+        assert_eq!(tree.root().raw().text(), Some("x &AB<&\ny\n"));
+    }
+
+    #[test]
+    fn attributes_are_normalised_and_references_kept() {
+        let tree = accepted("<a x = 'a&quot;b' y=\"\t1\r\n2&#10;&#13;\"/>");
+        let attributes: Vec<_> = tree.root().attributes().collect();
+        assert_eq!(attributes, [("x", "a\"b"), ("y", " 1 2\n\r")]);
+    }
+
+    #[test]
+    fn prefixes_are_dropped_and_only_the_namespace_of_the_root_is_kept() {
+        for text in [
+            "<w:a xmlns='other' xmlns:w='ns'><w:b xmlns='x' w:c='1' d='2'/></w:a>",
+            "<a xmlns='ns' xmlns:w='other'><b xmlns='x' e:c='1' d='2'/></a>",
+        ] {
+            let tree = accepted(text);
+            assert_eq!(tree.root().attributes().collect::<Vec<_>>(), [("xmlns", "ns")]);
+            let child = tree.root().child(Name::new("b")).unwrap();
+            assert_eq!(child.attributes().collect::<Vec<_>>(), [("d", "2")]);
+        }
+    }
+
+    #[test]
+    fn elements_know_where_they_stand() {
+        let text = "<?xml version='1.0'?>\n<a><b x='>'>é</b><c /></a>\n";
+        let tree = accepted(text);
+        let parts: Vec<_> = tree.root().children().map(|child| &text[child.range()]).collect();
+        assert_eq!(parts, ["<b x='>'>é</b>", "<c />"]);
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_refused() {
+        for text in [
+            "",
+            " ",
+            "<a>",
+            "<a></b>",
+            "</a>",
+            "<a/><b/>",
+            "<a/>text",
+            "text<a/>",
+            "<a/>&amp;",
+            "<![CDATA[x]]><a/>",
+            "<a>]]></a>",
+            "<a>\u{1}</a>",
+            "<a>\u{FFFE}</a>",
+            "<a>&#1;</a>",
+            "<a>&#0;</a>",
+            "<a>&#xD800;</a>",
+            "<a>&#+65;</a>",
+            "<a>&</a>",
+            "<a>a & b</a>",
+            "<a x='1' x='2'/>",
+            "<a x='<'/>",
+            "<a x=1/>",
+            "<a x/>",
+            "<a x='1'y='2'/>",
+            "<a x='&'/>",
+            "<a x='&#0;'/>",
+            "<a 1='1'/>",
+            "<1a/>",
+            "<a:b:c/>",
+            "<a:/>",
+            "< a/>",
+            "<a><?xml version='1.0'?></a>",
+            "<a><!-- -- --></a>",
+            "<a",
+            "<!-- ",
+            "<a/><!DOCTYPE a",
+        ] {
+            assert!(matches!(refused(text), Refusal::Malformed { .. }), "{text}: {:?}", refused(text));
+        }
+    }
+
+    #[test]
+    fn entities_and_document_types_are_refused() {
+        let billion = "<!DOCTYPE a [<!ENTITY b 'bb'>]><a>&b;</a>";
+        for text in [billion, "<!DOCTYPE a><a/>", "<a>&nbsp;</a>", "<a x='&nbsp;'/>"] {
+            assert_eq!(refused(text), Refusal::Doctype, "{text}");
+        }
+        let bare = |text| read(text, Doctype::Bare, &LIMITS);
+        assert!(bare("<?xml version='1.0'?><!DOCTYPE a PUBLIC '-//OMA//DTD' 'http://x/'><a/>").is_ok());
+        assert!(bare("<!DOCTYPE IMPS-CSP \"-//OMA//DTD WV-CSP 1.1//EN\" \"http://x\"><a/>").is_ok());
+        assert!(matches!(bare(billion), Err(Refusal::Doctype)));
+        assert!(bare("<a/><!DOCTYPE a>").is_err());
+    }
+
+    #[test]
+    fn limits_hold_for_what_is_skipped_too() {
+        let deep = "<a>".repeat(65);
+        assert_eq!(refused(&deep), Refusal::Limit { what: "nesting", limit: 64 });
+        let many: String = (0..65).map(|n| format!(" xmlns:a{n}='x'")).collect();
+        assert!(matches!(refused(&format!("<a{many}/>")), Refusal::Limit { limit: 64, .. }));
+        let wide = format!("<a>{}</a>", "<b/>".repeat(65_536));
+        assert!(matches!(refused(&wide), Refusal::Limit { what: "elements", .. }));
+        let long = format!("<a>{}</a>", "&amp;".repeat(65_537));
+        assert!(matches!(refused(&long), Refusal::Limit { what: "text of one element", .. }));
+        assert!(
+            read(&format!("<ContentData>{}</ContentData>", "x".repeat(100_000)), Doctype::Refused, &LIMITS)
+                .is_ok()
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "[<>/a-c='\"&;#!\\[\\]?x \r\nDOCTYPE-]{0,80}") {
+            let _ = read(&text, Doctype::Bare, &LIMITS);
+        }
+
+        #[test]
+        fn no_octets_panic(octets: Vec<u8>) {
+            if let Ok(text) = crate::wire::xml::decode(&octets, None, &LIMITS) {
+                let _ = read(&text, Doctype::Refused, &LIMITS);
+            }
+        }
+    }
+}
