@@ -1,0 +1,285 @@
+//! The accept loop and one connection's life.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+use super::body::{self, BodyRefusal, Memory, Share};
+use super::io::WriteTimeout;
+use super::work::Place;
+use super::{
+    Answer, ConnectionEvents, CspHandler, CspRequest, ListenLimits, SSP, SspHandler, SspRequest,
+    X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
+};
+use crate::imps::Domain;
+use crate::imps::agreement::PeerIdentity;
+use crate::net::tls::{self, HandshakeError, SharedPeerTls};
+
+/// Pause after the system could not give us a connection (no descriptors left, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Largest read buffer of one connection, octets; hyper asks for at least 8 KiB.
+const BUFFER_OCTETS_MAX: usize = 64 * 1024;
+
+/// What all connections of a listener share.
+pub(super) struct Server {
+    name: &'static str,
+    limits: ListenLimits,
+    events: Arc<dyn ConnectionEvents>,
+    memory: Arc<Memory>,
+    /// Finish what is in hand.
+    drain: CancellationToken,
+    /// Stop at once.
+    stop: CancellationToken,
+}
+
+impl Server {
+    pub(super) fn new(
+        name: &'static str,
+        limits: ListenLimits,
+        events: Arc<dyn ConnectionEvents>,
+        drain: CancellationToken,
+    ) -> Self {
+        let memory = Memory::new(limits.bodies_octets_max);
+        Self { name, limits, events, memory, drain, stop: CancellationToken::new() }
+    }
+
+    /// Accepts until told to drain, then waits for the connections.
+    pub(super) async fn run<F, C>(&self, listener: TcpListener, connection: F)
+    where
+        F: Fn(TcpStream, SocketAddr) -> C,
+        C: Future<Output = ()> + Send + 'static,
+    {
+        let permits = Arc::new(Semaphore::new(self.limits.connections_max.min(Semaphore::MAX_PERMITS)));
+        let connections = TaskTracker::new();
+        loop {
+            if permits.available_permits() == 0 {
+                self.events.rejected(self.name, "connections");
+                warn!(
+                    listener = self.name,
+                    max = self.limits.connections_max,
+                    "connections wait: the limit is reached"
+                );
+            }
+            let accepted = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => break,
+                accepted = async {
+                    let permit = permits.clone().acquire_owned().await;
+                    (listener.accept().await, permit)
+                } => accepted,
+            };
+            let (Ok((stream, from)), permit) = accepted else {
+                if let (Err(found), _) = accepted {
+                    warn!(listener = self.name, %found, "no connection could be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                continue;
+            };
+            // Small answers must not wait for more to come. If it cannot be set, they do.
+            let _ = stream.set_nodelay(true);
+            let connection = connection(stream, from);
+            connections.spawn(async move {
+                connection.await;
+                drop(permit);
+            });
+        }
+        drop(listener);
+        connections.close();
+        if timeout(self.limits.drain_timeout, connections.wait()).await.is_err() {
+            warn!(
+                listener = self.name,
+                open = connections.len(),
+                "connections were cut: they did not finish in time"
+            );
+            self.stop.cancel();
+            connections.wait().await;
+        }
+        info!(listener = self.name, "listener has drained");
+    }
+
+    /// Speaks HTTP on one connection until it ends.
+    async fn http<S, F, W>(&self, stream: S, from: SocketAddr, begin: F)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        F: Fn(Request<Incoming>) -> W,
+        W: Future<Output = Answer> + Send + 'static,
+    {
+        let place = Place::default();
+        let service = service_fn(|request| {
+            let work = begin(request);
+            place.begin(async move { work.await.into_response() })
+        });
+        let io = TokioIo::new(WriteTimeout::new(stream, self.limits.write_timeout));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.idle_timeout)
+            .max_header_size(self.limits.head_octets_max)
+            .max_buf_size(BUFFER_OCTETS_MAX.max(self.limits.head_octets_max))
+            .title_case_headers(true)
+            // A caller that has said all it has to say may close its half and wait.
+            .half_close(true)
+            .serve_connection(io, service);
+        let mut connection = pin!(connection);
+        let mut draining = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break Ok(()),
+                ended = connection.as_mut() => break ended,
+                () = self.drain.cancelled(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        };
+        if let Err(found) = ended {
+            if found.is_parse() || found.is_parse_too_large() {
+                self.events.rejected(self.name, "head");
+            }
+            debug!(listener = self.name, %from, %found, "connection ended");
+        }
+        if let Some(work) = place.left() {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {}
+                _ = work => {}
+            }
+        }
+    }
+
+    fn refused(&self, from: SocketAddr, error: &HandshakeError) {
+        // A port check is no event worth a warning.
+        if matches!(error, HandshakeError::Broken(_)) {
+            debug!(listener = self.name, %from, %error, "TLS handshake failed");
+        } else {
+            warn!(listener = self.name, %from, reason = error.reason(), "TLS handshake refused: {error}");
+        }
+        self.events.handshake_refused(self.name, from, error);
+    }
+
+    /// Reads the body, or says how it is refused.
+    async fn body(
+        &self,
+        request: Request<Incoming>,
+        octets_max: usize,
+        share: &mut Share,
+    ) -> Result<Bytes, Answer> {
+        let expects = request.headers().contains_key(header::EXPECT);
+        let mut body = request.into_body();
+        let refusal = match body::read(&mut body, octets_max, self.limits.body_timeout, share).await {
+            Ok(octets) => return Ok(octets),
+            Err(refusal) => refusal,
+        };
+        // Who waits for `100 Continue` has sent nothing yet.
+        if matches!(refusal, BodyRefusal::TooLarge | BodyRefusal::NoMemory) && !expects {
+            body::forget(body).await;
+        }
+        Err(self.reject(refusal.reason(), refusal.answer()))
+    }
+
+    fn reject(&self, reason: &'static str, answer: Answer) -> Answer {
+        debug!(listener = self.name, reason, status = answer.status.as_u16(), "request rejected");
+        self.events.rejected(self.name, reason);
+        answer
+    }
+}
+
+/// A peer's connection.
+pub(super) async fn ssp<H: SspHandler>(
+    server: Arc<Server>,
+    tls: SharedPeerTls,
+    handler: Arc<H>,
+    stream: TcpStream,
+    from: SocketAddr,
+) {
+    let current = tls.load_full();
+    let accepted = match tls::accept(&current, stream, server.limits.handshake_timeout).await {
+        Ok(accepted) => accepted,
+        Err(error) => return server.refused(from, &error),
+    };
+    let (peer, own) = (Arc::new(accepted.peer), accepted.own);
+    debug!(listener = SSP, %from, names = ?peer.names, %own, "peer connected");
+    let begin =
+        |request| ssp_request(server.clone(), handler.clone(), peer.clone(), own.clone(), from, request);
+    server.http(accepted.stream, from, begin).await;
+}
+
+async fn ssp_request<H: SspHandler>(
+    server: Arc<Server>,
+    handler: Arc<H>,
+    peer: Arc<PeerIdentity>,
+    own: Domain,
+    from: SocketAddr,
+    request: Request<Incoming>,
+) -> Answer {
+    if request.method() != Method::POST {
+        return server.reject("method", Answer::empty(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    if !is_ssp(request.headers()) {
+        return server.reject("media-type", Answer::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let octets_max = match handler.admit(&peer, &own) {
+        Ok(octets_max) => octets_max.min(server.limits.body_octets_max),
+        Err(answer) => return answer,
+    };
+    let transaction_id = request.headers().get(X_WV_TRANSACTION_ID).cloned();
+    let session_id = request.headers().get(X_WV_SESSION_ID).cloned();
+    let mut share = Share::new(&server.memory);
+    match server.body(request, octets_max, &mut share).await {
+        Ok(body) => handler.post(SspRequest { peer, own, from, transaction_id, session_id, body }).await,
+        Err(answer) => answer,
+    }
+}
+
+/// A client's connection.
+pub(super) async fn csp<H: CspHandler>(
+    server: Arc<Server>,
+    tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    handler: Arc<H>,
+    stream: TcpStream,
+    from: SocketAddr,
+) {
+    let Ok(to) = stream.local_addr() else { return };
+    let secure = tls.is_some();
+    let begin = |request| csp_request(server.clone(), handler.clone(), from, to, secure, request);
+    let Some(tls) = tls else { return server.http(stream, from, begin).await };
+    let config = tls.load_full();
+    match tls::answer(config, stream, server.limits.handshake_timeout).await {
+        Ok(stream) => server.http(stream, from, begin).await,
+        Err(error) => server.refused(from, &error),
+    }
+}
+
+async fn csp_request<H: CspHandler>(
+    server: Arc<Server>,
+    handler: Arc<H>,
+    from: SocketAddr,
+    to: SocketAddr,
+    secure: bool,
+    request: Request<Incoming>,
+) -> Answer {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+    let mut share = Share::new(&server.memory);
+    match server.body(request, server.limits.body_octets_max, &mut share).await {
+        Ok(body) => handler.request(CspRequest { from, to, secure, method, path, content_type, body }).await,
+        Err(answer) => answer,
+    }
+}

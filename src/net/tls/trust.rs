@@ -1,0 +1,381 @@
+//! Whom we believe: CAs, pinned keys, revocation lists.
+//!
+//! A certificate enters if its chain ends in a configured CA (of `[ssp] trust` or of any peer
+//! entry), within its dates, for the right purpose and not revoked; or if its key is pinned for
+//! some peer, whatever the chain, within its dates. What it may speak for comes later.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::time::Duration;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{
+    CertificateDer, CertificateRevocationListDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
+};
+use webpki::{
+    CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
+    RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert, spki_for_anchor,
+};
+
+use super::TlsError;
+use crate::imps::Domain;
+use crate::imps::agreement::{KeyHash, PeerIdentity};
+use crate::net::certificate::{Facts, certificates_of_pem, facts, key_hash};
+
+/// Certificates that one handshake may present.
+const CHAIN_MAX: usize = 10;
+
+/// Which end of a connection the certificate stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It connected to us: clientAuth is asked for.
+    Inbound,
+    /// We connected to it: serverAuth is asked for.
+    Outbound,
+}
+
+/// What to do with a revocation list whose next update is past.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CrlExpiry {
+    /// Certificates it should cover are refused.
+    #[default]
+    Error,
+    /// The list is used as it is.
+    Ignore,
+}
+
+/// What [`Trust`] is made of.
+#[derive(Clone, Debug, Default)]
+pub struct TrustSettings {
+    authorities: Vec<CertificateDer<'static>>,
+    revocation_lists: Vec<CertificateRevocationListDer<'static>>,
+    /// Keys that are pinned for any peer.
+    pub pins: HashSet<KeyHash>,
+    /// What an expired revocation list means.
+    pub crl_expiry: CrlExpiry,
+    /// Certificate names whose inbound certificates need no clientAuth (decisions.md 8,
+    /// `accept-server-eku`).
+    pub server_usage_suffices: HashSet<Domain>,
+}
+
+impl TrustSettings {
+    /// Adds the CAs of a PEM file; gives the hashes of their keys, as `Agreement::trust` and
+    /// `default_trust` of `speaks_for` want them.
+    pub fn add_authorities(&mut self, pem: &[u8]) -> Result<Vec<KeyHash>, TlsError> {
+        let mut keys = Vec::new();
+        for authority in certificates_of_pem(pem)? {
+            keys.push(facts(&authority)?.key);
+            if !self.authorities.contains(&authority) {
+                self.authorities.push(authority);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Adds the revocation lists of a file, PEM (any number) or DER (one).
+    pub fn add_revocation_lists(&mut self, octets: &[u8]) -> Result<(), TlsError> {
+        let found: Vec<_> = CertificateRevocationListDer::pem_slice_iter(octets)
+            .collect::<Result<_, _>>()
+            .map_err(|found| TlsError::RevocationList(found.to_string()))?;
+        if found.is_empty() {
+            self.revocation_lists.push(octets.to_vec().into());
+        } else {
+            self.revocation_lists.extend(found);
+        }
+        Ok(())
+    }
+}
+
+/// Which check a certificate failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// None was presented.
+    NoCertificate,
+    /// After its last second.
+    Expired,
+    /// Before its first second.
+    NotYetValid,
+    /// The chain ends in no configured CA and the key is not pinned.
+    UnknownIssuer,
+    /// Not made for this end of a connection.
+    Purpose,
+    /// In a revocation list.
+    Revoked,
+    /// The revocation list that should cover it is too old.
+    RevocationListExpired,
+    /// A signature of the chain does not verify, or uses an algorithm that is not taken.
+    Signature,
+    /// Not a certificate, or one with parts that are not understood.
+    Unreadable,
+    /// The chain breaks a rule of one of its CAs (path length, name constraints, CA as leaf).
+    Chain,
+}
+
+impl Check {
+    /// A word for metrics.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NoCertificate => "no-certificate",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::Purpose => "purpose",
+            Self::Revoked => "revoked",
+            Self::RevocationListExpired => "revocation-list-expired",
+            Self::Signature => "signature",
+            Self::Unreadable => "unreadable",
+            Self::Chain => "chain",
+        }
+    }
+}
+
+/// A certificate that was not believed: which check failed, for whom, in words for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The check.
+    pub check: Check,
+    /// What the leaf certificate says, unless it could not be read.
+    pub facts: Option<Box<Facts>>,
+    /// What the library said, where that adds something.
+    pub detail: String,
+}
+
+impl Refused {
+    fn new(check: Check, facts: Option<&Facts>, detail: impl fmt::Display) -> Self {
+        Self { check, facts: facts.cloned().map(Box::new), detail: detail.to_string() }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(facts) = &self.facts else {
+            return match self.check {
+                Check::NoCertificate => f.write_str("no certificate was presented"),
+                _ => write!(f, "the certificate cannot be read: {}", self.detail),
+            };
+        };
+        write!(f, "certificate of ")?;
+        match facts.names.as_slice() {
+            [] => write!(f, "{} (no domain)", facts.subject)?,
+            names => {
+                for (index, name) in names.iter().take(8).enumerate() {
+                    write!(f, "{}{name}", if index > 0 { ", " } else { "" })?;
+                }
+            }
+        }
+        match self.check {
+            Check::Expired => write!(f, " expired on {}", facts.not_after.extended()),
+            Check::NotYetValid => write!(f, " is not valid before {}", facts.not_before.extended()),
+            Check::UnknownIssuer if facts.self_signed => {
+                f.write_str(" is signed by itself and its key is not pinned")
+            }
+            Check::UnknownIssuer => {
+                write!(
+                    f,
+                    " is issued by {}, which leads to no configured CA, and its key is not pinned",
+                    facts.issuer
+                )
+            }
+            Check::Purpose => {
+                write!(
+                    f,
+                    " is not made for this use: it allows {}; {}",
+                    facts.purposes.join(", "),
+                    self.detail
+                )
+            }
+            Check::Revoked => f.write_str(" is revoked, or a CA of its chain is"),
+            Check::RevocationListExpired => {
+                write!(f, ": the revocation list of {} has expired", facts.issuer)
+            }
+            Check::Signature => write!(f, ": its chain does not verify: {}", self.detail),
+            Check::NoCertificate | Check::Unreadable | Check::Chain => {
+                write!(f, " cannot be used: {}", self.detail)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A configured CA.
+#[derive(Debug)]
+struct Anchor {
+    anchor: TrustAnchor<'static>,
+    key: KeyHash,
+}
+
+/// Whom we believe.
+#[derive(Debug)]
+pub struct Trust {
+    /// By subject as written in certificates, so that a handshake looks only at those it names.
+    anchors: HashMap<Vec<u8>, Vec<Anchor>>,
+    revocation_lists: Vec<CertRevocationList<'static>>,
+    pins: HashSet<KeyHash>,
+    crl_expiry: CrlExpiry,
+    server_usage_suffices: HashSet<Domain>,
+    algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
+}
+
+impl Trust {
+    /// Checks that every CA and every list can be used.
+    pub fn new(settings: TrustSettings) -> Result<Self, TlsError> {
+        let mut anchors: HashMap<Vec<u8>, Vec<Anchor>> = HashMap::new();
+        for authority in &settings.authorities {
+            let anchor = anchor_from_trusted_cert(authority)
+                .map_err(|found| TlsError::Authority {
+                    subject: facts(authority)
+                        .map_or_else(|_| "a certificate".to_owned(), |facts| facts.subject),
+                    found: found.to_string(),
+                })?
+                .to_owned();
+            let key = key_hash(&spki_for_anchor(&anchor));
+            anchors.entry(anchor.subject.to_vec()).or_default().push(Anchor { anchor, key });
+        }
+        let revocation_lists = settings
+            .revocation_lists
+            .iter()
+            .map(|der| OwnedCertRevocationList::from_der(der).map(CertRevocationList::from))
+            .collect::<Result<_, _>>()
+            .map_err(|found| TlsError::RevocationList(found.to_string()))?;
+        Ok(Self {
+            anchors,
+            revocation_lists,
+            pins: settings.pins,
+            crl_expiry: settings.crl_expiry,
+            server_usage_suffices: settings.server_usage_suffices,
+            algorithms: rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all,
+        })
+    }
+
+    /// Checks a presented chain, leaf first, and tells who it is: names and key of the leaf, and the
+    /// keys of *all* configured CAs that it leads to.
+    pub fn check(
+        &self,
+        chain: &[CertificateDer<'_>],
+        side: Side,
+        now: UnixTime,
+    ) -> Result<PeerIdentity, Refused> {
+        let Some((leaf, rest)) = chain.split_first() else {
+            return Err(Refused::new(Check::NoCertificate, None, ""));
+        };
+        let facts = facts(leaf).map_err(|found| Refused::new(Check::Unreadable, None, found))?;
+        if chain.len() > CHAIN_MAX {
+            let detail = format!("the chain has {} certificates; allowed: {CHAIN_MAX}", chain.len());
+            return Err(Refused::new(Check::Chain, Some(&facts), detail));
+        }
+        let parsed = EndEntityCert::try_from(leaf)
+            .map_err(|found| Refused::new(Check::Unreadable, Some(&facts), found))?;
+        let (mut anchors, mut failed) = self.verify(&parsed, rest, side, now);
+        if side == Side::Inbound
+            && matches!(failed.as_ref().map(check_of), Some(Check::Purpose))
+            && facts.names.iter().any(|name| self.server_usage_suffices.contains(name))
+        {
+            (anchors, failed) = self.verify(&parsed, rest, Side::Outbound, now);
+        }
+        let failed = if anchors.is_empty() {
+            failed.unwrap_or(webpki::Error::UnknownIssuer)
+        } else {
+            return Ok(PeerIdentity { names: facts.names, key: facts.key, anchors });
+        };
+        let check = check_of(&failed);
+        // A pin replaces the chain (decisions.md 8), but not the dates, and it pardons nobody whom
+        // a CA of ours has revoked.
+        if self.pins.contains(&facts.key) && check != Check::Revoked {
+            let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+            if seconds > facts.not_after.unix() {
+                return Err(Refused::new(Check::Expired, Some(&facts), ""));
+            }
+            if seconds < facts.not_before.unix() {
+                return Err(Refused::new(Check::NotYetValid, Some(&facts), ""));
+            }
+            return Ok(PeerIdentity { names: facts.names, key: facts.key, anchors });
+        }
+        let detail = match (check, side) {
+            (Check::Purpose, Side::Inbound) => "clientAuth is needed to connect to us".to_owned(),
+            (Check::Purpose, Side::Outbound) => "serverAuth is needed to answer us".to_owned(),
+            _ => failed.to_string(),
+        };
+        Err(Refused::new(check, Some(&facts), detail))
+    }
+
+    /// The keys of all CAs in which the chain verifies, and the most telling failure.
+    fn verify(
+        &self,
+        leaf: &EndEntityCert<'_>,
+        rest: &[CertificateDer<'_>],
+        side: Side,
+        now: UnixTime,
+    ) -> (Vec<KeyHash>, Option<webpki::Error>) {
+        let usage = match side {
+            Side::Inbound => KeyUsage::client_auth(),
+            Side::Outbound => KeyUsage::server_auth(),
+        };
+        let lists: Vec<&CertRevocationList<'_>> = self.revocation_lists.iter().collect();
+        // A CA without a list of its own is not checked for revocation.
+        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|builder| {
+            builder
+                .with_status_policy(UnknownStatusPolicy::Allow)
+                .with_expiration_policy(match self.crl_expiry {
+                    CrlExpiry::Error => ExpirationPolicy::Enforce,
+                    CrlExpiry::Ignore => ExpirationPolicy::Ignore,
+                })
+                .build()
+        });
+        let mut issuers = vec![leaf.issuer().to_vec()];
+        for certificate in rest {
+            if let Ok(parsed) = EndEntityCert::try_from(certificate)
+                && !issuers.iter().any(|known| known == parsed.issuer())
+            {
+                issuers.push(parsed.issuer().to_vec());
+            }
+        }
+        let (mut keys, mut failed) = (Vec::new(), None);
+        for candidate in issuers.iter().filter_map(|issuer| self.anchors.get(issuer)).flatten() {
+            let anchors = std::slice::from_ref(&candidate.anchor);
+            match leaf.verify_for_usage(self.algorithms, anchors, rest, now, usage, revocation, None) {
+                Ok(_) if keys.contains(&candidate.key) => {}
+                Ok(_) => keys.push(candidate.key),
+                Err(found) => {
+                    // Any other finding says more than "unknown issuer".
+                    if !matches!(failed, Some(ref known) if *known != webpki::Error::UnknownIssuer) {
+                        failed = Some(found);
+                    }
+                }
+            }
+        }
+        (keys, failed)
+    }
+}
+
+/// Which of our checks a finding of the library belongs to.
+fn check_of(error: &webpki::Error) -> Check {
+    use webpki::Error as E;
+    match error {
+        E::CertExpired { .. } | E::InvalidCertValidity => Check::Expired,
+        E::CertNotValidYet { .. } => Check::NotYetValid,
+        E::UnknownIssuer => Check::UnknownIssuer,
+        E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => Check::Purpose,
+        E::CertRevoked => Check::Revoked,
+        E::CrlExpired { .. } | E::UnknownRevocationStatus => Check::RevocationListExpired,
+        E::InvalidSignatureForPublicKey
+        | E::InvalidCrlSignatureForPublicKey
+        | E::SignatureAlgorithmMismatch
+        | E::UnsupportedSignatureAlgorithmContext(_)
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+        | E::UnsupportedCrlSignatureAlgorithmContext(_)
+        | E::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => Check::Signature,
+        E::BadDer
+        | E::BadDerTime
+        | E::TrailingData(_)
+        | E::MalformedExtensions
+        | E::UnsupportedCertVersion => Check::Unreadable,
+        _ => Check::Chain,
+    }
+}
+
+/// The system's time in the form that the check takes.
+pub(super) fn wall_clock() -> UnixTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    UnixTime::since_unix_epoch(since.unwrap_or(Duration::ZERO))
+}
