@@ -1,0 +1,354 @@
+//! What a client can take, as agreed: kept with the session, asked before every server request.
+
+use crate::imps::content::is_textual;
+use crate::imps::primitive::{Capabilities, DeliveryMethod, SetDeliveryMethodRequest};
+
+/// Content types remembered of one client; more are not agreed.
+pub const CONTENT_TYPES_MAX: usize = 64;
+/// Longest content type that is compared, octets.
+pub const CONTENT_TYPE_OCTETS_MAX: usize = 128;
+/// Largest content pushed to a client that has stated nothing (reference csp.md §5.1).
+pub const DEFAULT_PUSH_OCTETS: u32 = 2048;
+/// What envelope and MessageInfo of a NewMessage may take of the client's ParserSize.
+const ENVELOPE_OCTETS: u64 = 512;
+
+/// How a row of the mailbox is handed to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// The message itself.
+    NewMessage,
+    /// Only that it waits: method N, too long, or a type the client does not take.
+    MessageNotification,
+    /// What became of a message of this user's.
+    DeliveryReport,
+}
+
+/// What one content type may weigh (1.3; before, only the type counts).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Accepted {
+    /// Lower case, without parameters; `image/*` and `*/*` are taken for what they say.
+    essence: Box<str>,
+    /// Largest content of this type, octets.
+    octets_max: Option<u32>,
+    /// From here on the client wants the message notified instead, octets.
+    notify_above: Option<u32>,
+}
+
+/// The part of a client's capabilities that the server honours later. What a client leaves out has
+/// the value it has without negotiation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Push or notify.
+    pub method: DeliveryMethod,
+    /// Whether any content type is taken.
+    pub any_content: bool,
+    /// The types taken beside `text/plain`, which every client takes.
+    types: Vec<Accepted>,
+    /// Largest content pushed, octets; `None`: no limit was stated.
+    pub push_octets_max: Option<u32>,
+    /// Largest plain text pushed, octets (1.3).
+    pub text_octets_max: Option<u32>,
+    /// Largest content fetched, octets (1.3).
+    pub pull_octets_max: Option<u32>,
+    /// Largest document the client can parse, octets; `None`: not stated.
+    pub parser_octets_max: Option<u32>,
+    /// Shortest interval of unasked polls, seconds; never 0.
+    pub poll_min_seconds: u32,
+}
+
+/// Without negotiation: push, plain text up to 2 KiB (reference csp.md §5.1).
+impl Default for Abilities {
+    fn default() -> Self {
+        Self {
+            method: DeliveryMethod::Push,
+            any_content: false,
+            types: Vec::new(),
+            push_octets_max: Some(DEFAULT_PUSH_OCTETS),
+            text_octets_max: None,
+            pull_octets_max: None,
+            parser_octets_max: None,
+            poll_min_seconds: super::negotiate::POLL_MIN_SECONDS_DEFAULT,
+        }
+    }
+}
+
+/// A content type for comparison: without parameters, lower case, cut at a length no real one has.
+pub(super) fn essence(content_type: &str) -> Box<str> {
+    let bare = content_type.split(';').next().unwrap_or_default().trim();
+    bare.chars().take(CONTENT_TYPE_OCTETS_MAX).collect::<String>().to_ascii_lowercase().into()
+}
+
+/// A limit of 0 says nothing: a client that could take no content at all would not ask for messages.
+fn stated(limit: Option<u32>) -> Option<u32> {
+    limit.filter(|limit| *limit > 0)
+}
+
+impl Abilities {
+    /// What a capability list says, in the terms of any version: clients mix them
+    /// (reference csp.md §5.1, client-android §3).
+    pub fn of(capabilities: &Capabilities) -> Self {
+        let types = capabilities
+            .accepted_content_types
+            .iter()
+            .take(CONTENT_TYPES_MAX)
+            .map(|accepted| {
+                // ContentPolicy P pushes above the limit all the same; N, R and C are notified, so
+                // that the user decides.
+                let pushes = accepted.policy.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("P"));
+                Accepted {
+                    essence: essence(&accepted.content_type),
+                    octets_max: stated(accepted.rich_content_length),
+                    notify_above: stated(accepted.policy_limit).filter(|_| !pushes),
+                }
+            })
+            .filter(|accepted| !accepted.essence.is_empty())
+            .collect();
+        Self {
+            method: capabilities.initial_delivery_method.unwrap_or(DeliveryMethod::Push),
+            any_content: capabilities.any_content.unwrap_or(false),
+            types,
+            push_octets_max: stated(capabilities.push_length)
+                .or(stated(capabilities.accepted_content_length)),
+            text_octets_max: stated(capabilities.text_content_length),
+            pull_octets_max: stated(capabilities.pull_length),
+            parser_octets_max: stated(capabilities.parser_size),
+            poll_min_seconds: super::negotiate::agreed_poll_min(capabilities.server_poll_min),
+        }
+    }
+
+    /// SetDeliveryMethod for all that is not a group's (reference csp-messages §7).
+    pub(super) fn set_delivery(&mut self, request: &SetDeliveryMethodRequest) {
+        self.method = request.method;
+        if let Some(limit) = stated(request.accepted_content_length) {
+            self.push_octets_max = Some(limit);
+        }
+    }
+
+    /// The entry for a content type: the type itself before a wildcard.
+    fn entry(&self, essence: &str) -> Option<&Accepted> {
+        let kind = essence.split('/').next().unwrap_or_default();
+        self.types.iter().find(|accepted| *accepted.essence == *essence).or_else(|| {
+            self.types.iter().find(|accepted| {
+                &*accepted.essence == "*/*"
+                    || accepted.essence.strip_suffix("/*").is_some_and(|prefix| prefix == kind)
+            })
+        })
+    }
+
+    /// Whether the client takes this content type at all; absent means `text/plain`.
+    pub fn accepts(&self, content_type: Option<&str>) -> bool {
+        let essence = essence(content_type.unwrap_or_default());
+        self.any_content || essence.is_empty() || &*essence == "text/plain" || self.entry(&essence).is_some()
+    }
+
+    /// How a message of this type and size is handed over (reference csp.md §5.1). `octets` counts
+    /// the decoded content.
+    pub fn form(&self, content_type: Option<&str>, octets: u64) -> Form {
+        let essence = essence(content_type.unwrap_or_default());
+        let plain = essence.is_empty() || &*essence == "text/plain";
+        let fits = |limit: Option<u32>| limit.is_none_or(|limit| octets <= u64::from(limit));
+        let entry = self.entry(&essence);
+        let pushed = self.method == DeliveryMethod::Push
+            && self.accepts(content_type)
+            && fits(self.push_octets_max)
+            && (!plain || fits(self.text_octets_max))
+            && entry.is_none_or(|entry| fits(entry.octets_max) && fits(entry.notify_above))
+            && self.can_parse(content_type, octets);
+        if pushed { Form::NewMessage } else { Form::MessageNotification }
+    }
+
+    /// Whether a document with this content stays below ParserSize. Binary content travels as
+    /// BASE64, a third longer, in XML.
+    pub fn can_parse(&self, content_type: Option<&str>, octets: u64) -> bool {
+        let travelling = match content_type {
+            Some(content_type) if !is_textual(content_type) => octets.saturating_mul(4) / 3,
+            _ => octets,
+        };
+        self.parser_octets_max
+            .is_none_or(|parser| travelling.saturating_add(ENVELOPE_OCTETS) <= u64::from(parser))
+    }
+
+    /// The compact text kept in the store: `key=value` separated by blanks, `type=` once a type.
+    /// What is absent has its plain meaning (no limit, push).
+    pub fn to_stored(&self) -> Box<[u8]> {
+        let mut words = vec![
+            format!("method={}", self.method.as_str()),
+            format!("any={}", if self.any_content { "T" } else { "F" }),
+            format!("poll={}", self.poll_min_seconds),
+        ];
+        let mut limit = |name: &str, value: Option<u32>| {
+            words.extend(value.map(|value| format!("{name}={value}")));
+        };
+        limit("push", self.push_octets_max);
+        limit("text", self.text_octets_max);
+        limit("pull", self.pull_octets_max);
+        limit("parser", self.parser_octets_max);
+        let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+        for accepted in &self.types {
+            // A type has no blanks and commas once cleaned, so that the words stay words.
+            let clean: String = accepted
+                .essence
+                .chars()
+                .filter(|c| !c.is_whitespace() && !c.is_control() && *c != ',')
+                .collect();
+            words.push(format!(
+                "type={clean},{},{}",
+                number(accepted.octets_max),
+                number(accepted.notify_above)
+            ));
+        }
+        words.join(" ").into_bytes().into()
+    }
+
+    /// Reads [`to_stored`](Self::to_stored). Words that are not understood are passed over: a record of an older or
+    /// newer release is still a record. An empty text gives the defaults.
+    pub fn from_stored(stored: &[u8]) -> Self {
+        let stored = String::from_utf8_lossy(stored);
+        if stored.trim().is_empty() {
+            return Self::default();
+        }
+        let mut read = Self { push_octets_max: None, ..Self::default() };
+        for (key, value) in stored.split_whitespace().filter_map(|word| word.split_once('=')) {
+            match key {
+                "method" => read.method = value.parse().unwrap_or(DeliveryMethod::Push),
+                "any" => read.any_content = value == "T",
+                "poll" => read.poll_min_seconds = super::negotiate::agreed_poll_min(value.parse().ok()),
+                "push" => read.push_octets_max = value.parse().ok(),
+                "text" => read.text_octets_max = value.parse().ok(),
+                "pull" => read.pull_octets_max = value.parse().ok(),
+                "parser" => read.parser_octets_max = value.parse().ok(),
+                "type" if read.types.len() < CONTENT_TYPES_MAX => {
+                    let mut parts = value.split(',');
+                    read.types.push(Accepted {
+                        essence: essence(parts.next().unwrap_or_default()),
+                        octets_max: parts.next().and_then(|part| part.parse().ok()),
+                        notify_above: parts.next().and_then(|part| part.parse().ok()),
+                    });
+                }
+                _ => {}
+            }
+        }
+        read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imps::primitive::AcceptedContentType;
+
+    fn types(list: &[&str]) -> Vec<AcceptedContentType> {
+        list.iter()
+            .map(|&content_type| AcceptedContentType {
+                content_type: content_type.into(),
+                rich_content_length: None,
+                policy: None,
+                policy_limit: None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn without_negotiation_plain_text_up_to_two_kilobytes_is_pushed() {
+        let abilities = Abilities::default();
+        assert_eq!(abilities.form(None, 2048), Form::NewMessage);
+        assert_eq!(abilities.form(Some("Text/Plain; charset=us-ascii"), 10), Form::NewMessage);
+        assert_eq!(abilities.form(None, 2049), Form::MessageNotification);
+        assert_eq!(abilities.form(Some("image/png"), 10), Form::MessageNotification);
+    }
+
+    #[test]
+    fn content_types_compare_without_case_and_parameters() {
+        let abilities = Abilities::of(&Capabilities {
+            accepted_content_types: types(&["Image/PNG; q=1", "audio/*"]),
+            ..Capabilities::default()
+        });
+        for taken in ["image/png", "IMAGE/png;a=b", "audio/amr", "text/plain"] {
+            assert!(abilities.accepts(Some(taken)), "{taken}");
+        }
+        assert!(abilities.accepts(None));
+        assert!(!abilities.accepts(Some("image/gif")));
+        assert!(Abilities { any_content: true, ..abilities }.accepts(Some("image/gif")));
+    }
+
+    #[test]
+    fn method_n_and_long_content_are_notified() {
+        let mut abilities = Abilities::of(&Capabilities {
+            accepted_content_length: Some(4096),
+            initial_delivery_method: Some(DeliveryMethod::Push),
+            ..Capabilities::default()
+        });
+        assert_eq!(abilities.form(None, 4096), Form::NewMessage);
+        assert_eq!(abilities.form(None, 4097), Form::MessageNotification);
+        let request = |method, length| SetDeliveryMethodRequest {
+            method,
+            accepted_content_length: length,
+            group: None,
+            group_content_limit: None,
+        };
+        abilities.set_delivery(&request(DeliveryMethod::Notify, None));
+        assert_eq!(abilities.form(None, 1), Form::MessageNotification);
+        abilities.set_delivery(&request(DeliveryMethod::Push, Some(9000)));
+        assert_eq!(abilities.form(None, 8000), Form::NewMessage);
+    }
+
+    #[test]
+    fn a_1_3_client_states_limits_per_kind() {
+        let mut rich = types(&["image/png"]);
+        rich[0].rich_content_length = Some(65_536);
+        rich[0].policy = Some("N".into());
+        rich[0].policy_limit = Some(16_384);
+        let mut stated = Capabilities {
+            accepted_content_types: rich,
+            push_length: Some(32_768),
+            text_content_length: Some(4096),
+            ..Capabilities::default()
+        };
+        let abilities = Abilities::of(&stated);
+        assert_eq!(abilities.form(Some("image/png"), 16_384), Form::NewMessage);
+        assert_eq!(abilities.form(Some("image/png"), 16_385), Form::MessageNotification);
+        assert_eq!(abilities.form(None, 4097), Form::MessageNotification);
+        stated.accepted_content_types[0].policy = Some("P".into());
+        assert_eq!(Abilities::of(&stated).form(Some("image/png"), 30_000), Form::NewMessage);
+        assert_eq!(Abilities::of(&stated).form(Some("image/png"), 40_000), Form::MessageNotification);
+    }
+
+    #[test]
+    fn what_the_parser_cannot_hold_is_not_pushed() {
+        let abilities = Abilities::of(&Capabilities {
+            any_content: Some(true),
+            parser_size: Some(4096),
+            ..Capabilities::default()
+        });
+        assert_eq!(abilities.form(None, 3500), Form::NewMessage);
+        assert_eq!(abilities.form(None, 3600), Form::MessageNotification);
+        assert_eq!(abilities.form(Some("image/png"), 3000), Form::MessageNotification);
+    }
+
+    #[test]
+    fn the_stored_form_reads_back_and_survives_rubbish() {
+        let mut rich = types(&["image/png", "text/x-vcard"]);
+        rich[0].rich_content_length = Some(65_536);
+        rich[1].policy_limit = Some(100);
+        let abilities = Abilities::of(&Capabilities {
+            initial_delivery_method: Some(DeliveryMethod::Notify),
+            any_content: Some(true),
+            accepted_content_types: rich,
+            push_length: Some(32_768),
+            text_content_length: Some(4096),
+            pull_length: Some(9),
+            parser_size: Some(12),
+            server_poll_min: Some(77),
+            ..Capabilities::default()
+        });
+        assert_eq!(Abilities::from_stored(&abilities.to_stored()), abilities);
+        let default = Abilities::default();
+        assert_eq!(Abilities::from_stored(&default.to_stored()), default);
+        assert_eq!(Abilities::from_stored(b""), default);
+        assert_eq!(
+            Abilities::from_stored(b"rubbish \xff poll=0 method=Q new=1 push=x").method,
+            DeliveryMethod::Push
+        );
+        assert_eq!(Abilities::from_stored(b"poll=0").poll_min_seconds, 30);
+    }
+}

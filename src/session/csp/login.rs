@@ -1,0 +1,452 @@
+//! The login machine: a request and what is known of the account in, one outcome out.
+//!
+//! 2-way: the password comes in the request. 4-way: the first request carries neither password nor
+//! digest and gets a nonce; the second proves the password by a digest over it. Both are Outband and
+//! belong together by user and client alone (reference csp.md §4).
+//!
+//! A request that carried credentials is never answered 401: a real client repeats it without end
+//! (reference client-android §3).
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::abilities::Abilities;
+use super::digest::{digest_matches, passwords_match};
+use super::functions::{ServedFunctions, refused_functions};
+use super::negotiate::{agreed_capabilities, agreed_keep_alive};
+use super::record::{SessionKey, SessionRecord};
+use super::session::Session;
+use crate::imps::chance::token;
+use crate::imps::primitive::{ClientId, DigestSchema, LoginRequest, LoginResponse, Password};
+use crate::imps::{Chance, Code, Domain, Moment, SessionId, Status, UserId, Version};
+use crate::wire::Encoding;
+
+/// How long a nonce may be used (reference csp.md §4.3).
+pub const NONCE_LIFE: Duration = Duration::from_secs(60);
+/// Open nonces of the whole node; beyond that the oldest is forgotten. About 6 MiB.
+pub const NONCES_MAX: usize = 65_536;
+/// Longest ClientID (URL, MSISDN or text), ApplicationID or SessionCookie, octets. Handsets reserve
+/// 200 characters at most (reference csp.md §11).
+pub const CLIENT_TEXT_OCTETS_MAX: usize = 512;
+
+/// Why a login was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// The user's domain is not served here.
+    #[error("{user} is at home elsewhere")]
+    ForeignDomain {
+        /// Who.
+        user: UserId,
+    },
+    /// No such account, and registration is closed or this was no 2-way login.
+    #[error("there is no account {user}")]
+    UnknownUser {
+        /// Who.
+        user: UserId,
+    },
+    /// The password is not the account's.
+    #[error("wrong password for {user}")]
+    WrongPassword {
+        /// Who.
+        user: UserId,
+    },
+    /// The digest does not prove the account's password.
+    #[error("wrong digest for {user}")]
+    WrongDigest {
+        /// Who.
+        user: UserId,
+    },
+    /// A digest without a nonce of the last minute for this user and client, or a nonce used before.
+    #[error("a digest for {user}, but no nonce is open")]
+    NoNonce {
+        /// Who.
+        user: UserId,
+    },
+    /// Neither SHA nor MD5 among the schemes offered.
+    #[error("no digest scheme in common: {offered:?}")]
+    NoCommonSchema {
+        /// What was offered, as far as known.
+        offered: Vec<DigestSchema>,
+    },
+    /// A password in clear over a connection that anybody can read.
+    #[error("{user} sent the password in clear where that is not allowed")]
+    ClearPassword {
+        /// Who.
+        user: UserId,
+    },
+    /// A text that is kept with the session is too long.
+    #[error("{what} has {octets} octets, at most {CLIENT_TEXT_OCTETS_MAX} are allowed")]
+    TooLong {
+        /// Which element.
+        what: &'static str,
+        /// Octets found.
+        octets: usize,
+    },
+}
+
+impl LoginError {
+    /// The code for the client. Unknown users and wrong passwords look alike
+    /// (reference csp.md §4.5).
+    pub const fn code(&self, version: Version) -> Code {
+        match self {
+            Self::ForeignDomain { .. } => Code::DOMAIN_NOT_SUPPORTED,
+            Self::UnknownUser { .. }
+            | Self::WrongPassword { .. }
+            | Self::WrongDigest { .. }
+            | Self::NoNonce { .. } => Code::INVALID_PASSWORD,
+            Self::NoCommonSchema { .. } => match version {
+                Version::V1_1 => Code::BAD_PARAMETER,
+                Version::V1_2 | Version::V1_3 => Code::NO_DIGEST_SCHEME,
+            },
+            Self::ClearPassword { .. } => Code::FORBIDDEN,
+            Self::TooLong { .. } => Code::BAD_PARAMETER,
+        }
+    }
+}
+
+/// What the Service Access Point looked up before it asks for a decision.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountFacts<'a> {
+    /// The domains served here; the first completes users without one.
+    pub domains: &'a [Domain],
+    /// The password of the account; `None`: there is no such account.
+    pub password: Option<&'a Password>,
+    /// Whether a 2-way login of an unknown user creates the account.
+    pub registration_open: bool,
+    /// Whether this connection may carry a password in clear.
+    pub clear_password_allowed: bool,
+    /// The live session with the key of this request ([`SessionKey::of`]).
+    pub same_key: Option<&'a SessionId>,
+    /// The key of the live session that the request names in its SessionID (1.3).
+    pub named: Option<&'a SessionKey>,
+}
+
+/// What is to be done about a Login-Request.
+#[derive(Debug)]
+pub enum LoginOutcome {
+    /// First step of 4-way: send the answer, nothing else changes.
+    Challenge(LoginResponse),
+    /// Send the answer; count and log why.
+    Refused {
+        /// The answer.
+        response: LoginResponse,
+        /// The reason, for the log.
+        why: LoginError,
+    },
+    /// A new session.
+    Opened(Box<Opened>),
+    /// The session named in the request goes on (1.3).
+    Resumed(Box<Resumed>),
+}
+
+/// A login that makes a new session: commit its record, then answer.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session.
+    pub session: Session,
+    /// The answer.
+    pub response: LoginResponse,
+    /// Create the account with this password, in the same commit.
+    pub register: Option<Password>,
+    /// End this session of the same key with 601 ([`Session::end`]).
+    pub replaces: Option<SessionId>,
+}
+
+/// A login that takes up a living session: hand it to [`Session::resume`], commit, then answer.
+#[derive(Clone, Debug)]
+pub struct Resumed {
+    /// Which.
+    pub session: SessionId,
+    /// Seconds of silence after which it ends from now on.
+    pub time_to_live: u32,
+    /// What the CIR carries from now on.
+    pub cookie: Option<Box<str>>,
+    /// What the client stated anew, if it did.
+    pub abilities: Option<Abilities>,
+    /// The answer.
+    pub response: LoginResponse,
+}
+
+/// The user of a request with its domain, for looking up the account: its own, else the first of
+/// these. `None` if that domain is not served here.
+pub fn home_user(user: &UserId, domains: &[Domain]) -> Option<UserId> {
+    let user = user.completed(domains.first()?);
+    domains.iter().any(|domain| user.is_in(domain)).then_some(user)
+}
+
+/// Whether an account may be made under this address by the client itself: a plain user.
+fn can_register(user: &UserId) -> bool {
+    user.resource().is_none() && !user.local().contains('@')
+}
+
+/// The login machine of a node.
+#[derive(Debug)]
+pub struct Login {
+    served: ServedFunctions,
+    nonces: Nonces,
+}
+
+impl Login {
+    /// A machine that grants these functions to clients that ask in their login (1.3).
+    pub fn new(served: ServedFunctions) -> Self {
+        Self { served, nonces: Nonces::default() }
+    }
+
+    /// What to do about this request.
+    pub fn decide(
+        &mut self,
+        request: &LoginRequest,
+        version: Version,
+        encoding: Encoding,
+        facts: &AccountFacts<'_>,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) -> LoginOutcome {
+        match self.admit(request, version, facts, now, chance) {
+            Err(why) => {
+                let response = answer(request, version, Status::new(why.code(version)));
+                LoginOutcome::Refused { response, why }
+            }
+            Ok(Admission::Challenge(response)) => LoginOutcome::Challenge(response),
+            Ok(Admission::In { user, register }) => {
+                self.open(request, version, encoding, facts, user, register, now, chance)
+            }
+        }
+    }
+
+    fn admit(
+        &mut self,
+        request: &LoginRequest,
+        version: Version,
+        facts: &AccountFacts<'_>,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) -> Result<Admission, LoginError> {
+        check_lengths(request)?;
+        let user = home_user(&request.user, facts.domains)
+            .ok_or_else(|| LoginError::ForeignDomain { user: request.user.clone() })?;
+        // Unknown users go the same way to the same refusal.
+        let nobody = Password::new("");
+        let secret = facts.password.unwrap_or(&nobody);
+        let known = facts.password.is_some();
+        match (&request.password, &request.digest) {
+            (Some(_), _) if !facts.clear_password_allowed => Err(LoginError::ClearPassword { user }),
+            (Some(given), _) => {
+                let right = passwords_match(secret, given);
+                match (known, right) {
+                    (true, true) => Ok(Admission::In { user, register: None }),
+                    (true, false) => Err(LoginError::WrongPassword { user }),
+                    (false, _)
+                        if facts.registration_open && can_register(&user) && !given.clear().is_empty() =>
+                    {
+                        Ok(Admission::In { user, register: Some(given.clone()) })
+                    }
+                    (false, _) => Err(LoginError::UnknownUser { user }),
+                }
+            }
+            (None, Some(digest)) => {
+                let Some((nonce, schema)) = self.nonces.take(&user, &request.client, now) else {
+                    return Err(LoginError::NoNonce { user });
+                };
+                let right = digest_matches(schema, &nonce, secret, digest);
+                match (known, right) {
+                    (true, true) => Ok(Admission::In { user, register: None }),
+                    (true, false) => Err(LoginError::WrongDigest { user }),
+                    (false, _) => Err(LoginError::UnknownUser { user }),
+                }
+            }
+            (None, None) => {
+                let schema = choose(&request.schemas, version)?;
+                let nonce: Box<str> = token::<16>(chance).into();
+                self.nonces.keep(&user, &request.client, nonce.clone(), schema, now);
+                // 200 before 1.3, 401 since (reference csp.md §4.3).
+                let code = match version {
+                    Version::V1_1 | Version::V1_2 => Code::SUCCESSFUL,
+                    Version::V1_3 => Code::UNAUTHORIZED,
+                };
+                Ok(Admission::Challenge(LoginResponse {
+                    nonce: Some(nonce),
+                    schema: Some(schema),
+                    ..answer(request, version, Status::new(code))
+                }))
+            }
+        }
+    }
+
+    // The parts of one decision: a struct for them would have no other use.
+    #[allow(clippy::too_many_arguments)]
+    fn open(
+        &self,
+        request: &LoginRequest,
+        version: Version,
+        encoding: Encoding,
+        facts: &AccountFacts<'_>,
+        user: UserId,
+        register: Option<Password>,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) -> LoginOutcome {
+        let time_to_live = agreed_keep_alive(request.time_to_live);
+        let functions = request.functions.as_ref().filter(|_| version == Version::V1_3);
+        let stated = request.capabilities.as_ref().filter(|_| version == Version::V1_3);
+        let response = LoginResponse {
+            keep_alive: Some(time_to_live),
+            functions: functions.and_then(|asked| refused_functions(asked, version, &self.served)),
+            agreed: stated.map(|stated| Box::new(agreed_capabilities(stated, version))),
+            ..answer(request, version, Status::ok())
+        };
+        let abilities = stated.map(|stated| Abilities::of(stated));
+        let key = SessionKey::of(request, user);
+        if let (Some(session), Some(named)) = (&request.session, facts.named)
+            && *named == key
+            && register.is_none()
+        {
+            return LoginOutcome::Resumed(Box::new(Resumed {
+                session: session.clone(),
+                time_to_live,
+                cookie: request.cookie.clone(),
+                abilities,
+                response: LoginResponse {
+                    session: Some(session.clone()),
+                    capability_request: Some(false),
+                    ..response
+                },
+            }));
+        }
+        let id = session_id(chance);
+        let capability_request = Some(abilities.is_none());
+        let record = SessionRecord {
+            id: id.clone(),
+            user: key.user,
+            client: key.client,
+            application: key.application,
+            version,
+            encoding,
+            cookie: request.cookie.clone(),
+            time_to_live,
+            capabilities: abilities.map_or_else(Box::default, |abilities| abilities.to_stored()),
+            created: now,
+            last_active: now,
+        };
+        LoginOutcome::Opened(Box::new(Opened {
+            session: Session::restore(record, chance),
+            response: LoginResponse { session: Some(id), capability_request, ..response },
+            register,
+            replaces: facts.same_key.cloned(),
+        }))
+    }
+}
+
+enum Admission {
+    Challenge(LoginResponse),
+    In { user: UserId, register: Option<Password> },
+}
+
+/// An answer with nothing but the result.
+fn answer(request: &LoginRequest, version: Version, result: Status) -> LoginResponse {
+    LoginResponse {
+        user: (version == Version::V1_3).then(|| request.user.clone()),
+        client: request.client.clone(),
+        result,
+        nonce: None,
+        schema: None,
+        session: None,
+        keep_alive: None,
+        capability_request: None,
+        functions: None,
+        agreed: None,
+    }
+}
+
+/// A fresh session id: 24 characters of base64url, 144 random bits.
+fn session_id(chance: &mut dyn Chance) -> SessionId {
+    loop {
+        if let Ok(id) = token::<18>(chance).parse() {
+            return id;
+        }
+    }
+}
+
+/// SHA before MD5 (decisions.md 19). A 1.1 client that names none means MD5 (reference csp.md §4.3).
+fn choose(offered: &[DigestSchema], version: Version) -> Result<DigestSchema, LoginError> {
+    if offered.is_empty() && version == Version::V1_1 {
+        return Ok(DigestSchema::Md5);
+    }
+    [DigestSchema::Sha, DigestSchema::Md5]
+        .into_iter()
+        .find(|schema| offered.contains(schema))
+        .ok_or_else(|| LoginError::NoCommonSchema { offered: offered.to_vec() })
+}
+
+fn check_lengths(request: &LoginRequest) -> Result<(), LoginError> {
+    let ClientId { url, msisdn, text } = &request.client;
+    for (what, value) in [
+        ("ClientID", url),
+        ("ClientID", msisdn),
+        ("ClientID", text),
+        ("ApplicationID", &request.application),
+        ("SessionCookie", &request.cookie),
+    ] {
+        let octets = value.as_ref().map_or(0, |value| value.len());
+        if octets > CLIENT_TEXT_OCTETS_MAX {
+            return Err(LoginError::TooLong { what, octets });
+        }
+    }
+    Ok(())
+}
+
+type NonceKey = [u8; 32];
+
+#[derive(Debug)]
+struct Nonce {
+    text: Box<str>,
+    schema: DigestSchema,
+    made: Moment,
+    number: u64,
+}
+
+/// The open nonces, one for each (user, client), each used once.
+#[derive(Debug, Default)]
+struct Nonces {
+    open: HashMap<NonceKey, Nonce>,
+    /// Oldest first; entries whose nonce is used or replaced are passed over by their number.
+    ages: VecDeque<(NonceKey, u64, Moment)>,
+    number: u64,
+}
+
+/// Of fixed size, however long the texts are.
+fn nonce_key(user: &UserId, client: &ClientId) -> NonceKey {
+    let mut hash = Sha256::new();
+    hash.update(user.key());
+    for part in [&client.url, &client.msisdn, &client.text] {
+        // 0xff is in no UTF-8 text.
+        hash.update([0xff, u8::from(part.is_some())]);
+        hash.update(part.as_deref().unwrap_or_default());
+    }
+    hash.finalize().into()
+}
+
+impl Nonces {
+    fn keep(&mut self, user: &UserId, client: &ClientId, text: Box<str>, schema: DigestSchema, now: Moment) {
+        while self.ages.front().is_some_and(|(_, _, made)| now.since(*made) >= NONCE_LIFE)
+            || self.ages.len() >= NONCES_MAX
+        {
+            if let Some((key, number, _)) = self.ages.pop_front()
+                && self.open.get(&key).is_some_and(|nonce| nonce.number == number)
+            {
+                self.open.remove(&key);
+            }
+        }
+        self.number += 1;
+        let key = nonce_key(user, client);
+        self.ages.push_back((key, self.number, now));
+        self.open.insert(key, Nonce { text, schema, made: now, number: self.number });
+    }
+
+    fn take(&mut self, user: &UserId, client: &ClientId, now: Moment) -> Option<(Box<str>, DigestSchema)> {
+        let nonce = self.open.remove(&nonce_key(user, client))?;
+        (now.since(nonce.made) < NONCE_LIFE).then_some((nonce.text, nonce.schema))
+    }
+}
