@@ -1,0 +1,557 @@
+//! WBXML document → element tree, the same tree that the XML reader builds.
+//!
+//! Everything that real encoders were seen to do is read (reference csp-wbxml §2–§6): strings
+//! inline, from the string table, as entities, value tokens anywhere inside text, literal tags,
+//! public ids as numbers or text, namespaces missing, wrong or split. An element whose tag no version
+//! knows stands in the tree under a name that no table has, so that readers pass over it.
+
+use std::borrow::Cow;
+
+use super::charset::Charset;
+use super::cursor::{Cursor, StringTable};
+use super::{token, tokens};
+use crate::imps::Version;
+use crate::wire::tree::{Builder, Tree, malformed};
+use crate::wire::{Limits, Refusal};
+
+/// Name of an element whose token is assigned nowhere.
+pub const UNKNOWN_TAG: &str = "unknown-token";
+
+/// The tag `SearchElement`, where value token 3D has another reading (csp-wbxml §4.1).
+const SEARCH_ELEMENT: &str = "SearchElement";
+
+/// A decoded document.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// The elements.
+    pub tree: Tree<'a>,
+    /// By the namespace of the root, else the public id; 1.2 if both say nothing
+    /// (reference csp-wbxml §1).
+    pub version: Version,
+}
+
+/// Reads a whole document.
+pub fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Document<'a>, Refusal> {
+    let mut reader = Reader::new(body, limits)?;
+    reader.body()?;
+    let Reader { cursor, builder, version, .. } = reader;
+    let tree = builder.finish(cursor.at())?;
+    Ok(Document { tree, version: version.unwrap_or(Version::V1_2) })
+}
+
+/// Reads an element without header, as [`super::Encoder`] writes one with `fragment`.
+pub fn read_fragment<'a>(octets: &'a [u8], version: Version, limits: &Limits) -> Result<Tree<'a>, Refusal> {
+    let builder = Builder::new(limits, octets.len())?;
+    let mut reader = Reader {
+        cursor: Cursor::new(octets),
+        charset: Charset::Utf8,
+        table: StringTable(&[]),
+        public: Public::Nothing,
+        version: Some(version),
+        page: 0,
+        searching_at: 0,
+        expansion_left: limits.document,
+        expansion_max: limits.document,
+        builder,
+    };
+    reader.body()?;
+    reader.builder.finish(reader.cursor.at())
+}
+
+/// The version that a namespace of the root or a public identifier names: the number behind the
+/// last `CSP`. `None` if it names none.
+fn version_text(name: &str) -> Option<&str> {
+    let (_, rest) = name.rsplit_once("CSP")?;
+    let rest = rest.trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    rest.get(..end).filter(|version| !version.is_empty())
+}
+
+/// The version that a namespace or public identifier names, refused if it is not spoken here.
+pub fn version_named(name: &str) -> Result<Option<Version>, Refusal> {
+    let Some(text) = version_text(name) else { return Ok(None) };
+    Version::parse(text).map(Some).ok_or_else(|| Refusal::Version(text.chars().take(40).collect()))
+}
+
+/// What the public identifier says.
+enum Public<'a> {
+    Nothing,
+    Number(u32),
+    Text(&'a [u8]),
+}
+
+struct Reader<'a> {
+    cursor: Cursor<'a>,
+    charset: Charset,
+    table: StringTable<'a>,
+    public: Public<'a>,
+    /// Known once the root's start tag has been read.
+    version: Option<Version>,
+    /// Selected tag page; stays until the next switch, also across element ends.
+    page: u8,
+    /// Depth of the innermost `SearchElement`, 0 if there is none.
+    searching_at: usize,
+    /// Octets that references to the string table may still stand for: a short reference can name a
+    /// long string, so that a small document could otherwise unfold to any size.
+    expansion_left: usize,
+    expansion_max: usize,
+    builder: Builder<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the header (WBXML 1.3 §5.4).
+    fn new(body: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
+        let builder = Builder::new(limits, body.len())?;
+        let mut cursor = Cursor::new(body);
+        if !matches!(cursor.octet()?, 1..=3) {
+            return Err(Refusal::Malformed { offset: 0, what: "not a WBXML version".to_owned() });
+        }
+        let public = cursor.number()?;
+        let public_index = if public == 0 { Some(cursor.number()?) } else { None };
+        let charset = Charset::from_mib(cursor.number()?)?;
+        let table_length = cursor.number()?;
+        let table = StringTable(cursor.take(table_length)?);
+        let public = match public_index {
+            Some(index) => table.get(index, charset).map_or(Public::Nothing, Public::Text),
+            None => Public::Number(public),
+        };
+        Ok(Self {
+            cursor,
+            charset,
+            table,
+            public,
+            version: None,
+            page: 0,
+            searching_at: 0,
+            expansion_left: limits.document,
+            expansion_max: limits.document,
+            builder,
+        })
+    }
+
+    fn body(&mut self) -> Result<(), Refusal> {
+        while !self.builder.is_complete() {
+            let at = self.cursor.at();
+            let octet = self.cursor.octet()?;
+            match octet {
+                token::SWITCH_PAGE => self.page = self.cursor.octet()?,
+                token::PI => return Err(malformed(at, "a processing instruction")),
+                token::LITERAL | token::LITERAL_A | token::LITERAL_C | token::LITERAL_AC => {
+                    let index = self.cursor.number()?;
+                    let name = self.literal_name(index, at)?;
+                    self.element(octet, name, at)?;
+                }
+                _ if octet & token::TAG >= token::FIRST_TAG => {
+                    // Before the root is read no version is known; roots are the same in all.
+                    let version = self.version.unwrap_or(Version::V1_3);
+                    let name = tokens::tag(version, self.page, octet).map_or(UNKNOWN_TAG, |tag| tag.row.name);
+                    self.element(octet, name, at)?;
+                }
+                _ if self.builder.depth() == 0 => {
+                    return Err(malformed(at, "the document does not begin with an element"));
+                }
+                token::END => self.end()?,
+                _ => self.text(octet, at)?,
+            }
+        }
+        if self.cursor.is_at_end() {
+            Ok(())
+        } else {
+            Err(self.cursor.malformed("something stands behind the root element"))
+        }
+    }
+
+    /// A start tag; `octet` has the attribute and content bits.
+    fn element(&mut self, octet: u8, name: &'a str, at: usize) -> Result<(), Refusal> {
+        self.builder.open(name, at)?;
+        let mut namespace = None;
+        if octet & token::ATTRIBUTES != 0 {
+            self.attributes(&mut namespace)?;
+        }
+        if self.version.is_none() {
+            self.version = self.find_version(namespace.as_deref())?;
+            // Looked for once; tokens need some version.
+            self.version.get_or_insert(Version::V1_2);
+        }
+        if name == SEARCH_ELEMENT {
+            self.searching_at = self.builder.depth();
+        }
+        if octet & token::CONTENT == 0 {
+            self.end()?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Refusal> {
+        if self.searching_at == self.builder.depth() {
+            self.searching_at = 0;
+        }
+        self.builder.close(self.cursor.at())
+    }
+
+    /// Root namespace, then public identifier (reference csp-wbxml §1).
+    fn find_version(&self, namespace: Option<&str>) -> Result<Option<Version>, Refusal> {
+        if let Some(version) = namespace.map_or(Ok(None), version_named)? {
+            return Ok(Some(version));
+        }
+        match self.public {
+            Public::Number(0x0F) => Err(Refusal::Version("1.0".to_owned())),
+            Public::Number(number) => {
+                Ok(Version::ALL.into_iter().find(|v| u32::from(tokens::public_id(*v)) == number))
+            }
+            Public::Text(octets) => match self.charset.decode(octets) {
+                Some(text) => version_named(&text),
+                None => Ok(None),
+            },
+            Public::Nothing => Ok(None),
+        }
+    }
+
+    /// The attributes of the element just opened, up to their END. Hands out the default namespace.
+    fn attributes(&mut self, namespace: &mut Option<String>) -> Result<(), Refusal> {
+        let mut open: Option<(&'a str, Cow<'a, str>)> = None;
+        loop {
+            let at = self.cursor.at();
+            let octet = self.cursor.octet()?;
+            let starts = match octet {
+                token::END => {
+                    return self.attribute(open, namespace);
+                }
+                token::LITERAL => {
+                    let index = self.cursor.number()?;
+                    Some((self.literal_name(index, at)?, ""))
+                }
+                token::ENTITY | token::STR_I | token::STR_T | token::OPAQUE => None,
+                _ if octet & 0x80 == 0 && octet & 0x3F > token::LITERAL => {
+                    Some(tokens::attribute(octet).map_or((UNKNOWN_TAG, ""), |prefix| ("xmlns", prefix)))
+                }
+                _ => None,
+            };
+            if let Some((name, prefix)) = starts {
+                self.attribute(open.take(), namespace)?;
+                open = Some((name, Cow::Borrowed(prefix)));
+                continue;
+            }
+            let piece = self.attribute_piece(octet, at)?;
+            if let Some((_, value)) = &mut open {
+                if value.is_empty() {
+                    *value = piece;
+                } else {
+                    value.to_mut().push_str(&piece);
+                }
+            }
+        }
+    }
+
+    fn attribute(
+        &mut self,
+        attribute: Option<(&'a str, Cow<'a, str>)>,
+        namespace: &mut Option<String>,
+    ) -> Result<(), Refusal> {
+        let Some((name, value)) = attribute else { return Ok(()) };
+        if name == "xmlns" && self.version.is_none() && namespace.is_none() {
+            *namespace = Some(value.clone().into_owned());
+        }
+        self.builder.attribute(name, value)
+    }
+
+    /// A piece of an attribute's value; attribute value tokens exist in CSP 1.0 only and say nothing.
+    fn attribute_piece(&mut self, octet: u8, at: usize) -> Result<Cow<'a, str>, Refusal> {
+        let octets = match octet {
+            token::SWITCH_PAGE | token::EXT_0 | token::EXT_1 | token::EXT_2 => {
+                self.cursor.octet()?;
+                return Ok(Cow::Borrowed(""));
+            }
+            token::ENTITY => return Ok(Cow::Owned(self.entity(at)?.to_string())),
+            token::EXT_T_0 => return Ok(Cow::Borrowed(self.value_token()?)),
+            token::EXT_T_1 | token::EXT_T_2 => {
+                self.cursor.number()?;
+                return Ok(Cow::Borrowed(""));
+            }
+            token::STR_I => self.cursor.string(self.charset)?,
+            token::STR_T => self.table_string(at)?,
+            token::OPAQUE => {
+                let length = self.cursor.number()?;
+                self.cursor.take(length)?
+            }
+            token::EXT_I_0 | token::EXT_I_1 | token::EXT_I_2 => {
+                self.cursor.string(self.charset)?;
+                return Ok(Cow::Borrowed(""));
+            }
+            _ => return Ok(Cow::Borrowed("")),
+        };
+        self.charset.decode(octets).ok_or_else(|| malformed(at, "an attribute is no text"))
+    }
+
+    /// A piece of an element's value.
+    fn text(&mut self, octet: u8, at: usize) -> Result<(), Refusal> {
+        match octet {
+            token::STR_I => {
+                let string = self.cursor.string(self.charset)?;
+                self.string(string)
+            }
+            token::STR_T => {
+                let string = self.table_string(at)?;
+                self.string(string)
+            }
+            token::ENTITY => {
+                let character = self.entity(at)?;
+                self.builder.character(character)
+            }
+            token::EXT_T_0 => {
+                let value = self.value_token()?;
+                self.builder.text(Cow::Borrowed(value))
+            }
+            token::OPAQUE => {
+                let length = self.cursor.number()?;
+                let octets = self.cursor.take(length)?;
+                self.builder.octets(Cow::Borrowed(octets))
+            }
+            // CSP gives these no meaning; they are passed over with what belongs to them.
+            token::EXT_T_1 | token::EXT_T_2 => self.cursor.number().map(drop),
+            token::EXT_I_0 | token::EXT_I_1 | token::EXT_I_2 => self.cursor.string(self.charset).map(drop),
+            token::EXT_0 | token::EXT_1 | token::EXT_2 => self.cursor.octet().map(drop),
+            _ => Err(malformed(at, "an octet without meaning")),
+        }
+    }
+
+    /// Text, or octets where they are no text in the document's character set: then only content can
+    /// use them.
+    fn string(&mut self, octets: &'a [u8]) -> Result<(), Refusal> {
+        match self.charset.decode(octets) {
+            Some(text) => self.builder.text(text),
+            None => self.builder.octets(Cow::Borrowed(octets)),
+        }
+    }
+
+    /// A value token; an index without a value stands for nothing.
+    fn value_token(&mut self) -> Result<&'static str, Refusal> {
+        let index = self.cursor.number()?;
+        let version = self.version.unwrap_or(Version::V1_3);
+        let searching = self.searching_at != 0 && self.searching_at == self.builder.depth();
+        let value = tokens::value(version, index, searching).unwrap_or_default();
+        self.unfold(value.len())?;
+        Ok(value)
+    }
+
+    fn entity(&mut self, at: usize) -> Result<char, Refusal> {
+        char::from_u32(self.cursor.number()?).ok_or_else(|| malformed(at, "an entity that is no character"))
+    }
+
+    fn table_string(&mut self, at: usize) -> Result<&'a [u8], Refusal> {
+        let index = self.cursor.number()?;
+        self.table_entry(index, at)
+    }
+
+    fn table_entry(&mut self, index: u32, at: usize) -> Result<&'a [u8], Refusal> {
+        let octets = self
+            .table
+            .get(index, self.charset)
+            .ok_or_else(|| malformed(at, "a reference points beyond the string table"))?;
+        self.unfold(octets.len())?;
+        Ok(octets)
+    }
+
+    /// Names of literal tags and attributes; in a wide character set they stay unknown.
+    fn literal_name(&mut self, index: u32, at: usize) -> Result<&'a str, Refusal> {
+        let octets = self.table_entry(index, at)?;
+        let name = std::str::from_utf8(octets).ok().filter(|name| !name.is_empty());
+        // A prefix does not count, as in XML.
+        Ok(name.map_or(UNKNOWN_TAG, |name| name.rsplit_once(':').map_or(name, |(_, local)| local)))
+    }
+
+    fn unfold(&mut self, octets: usize) -> Result<(), Refusal> {
+        let limit = self.expansion_max;
+        self.expansion_left = self
+            .expansion_left
+            .checked_sub(octets)
+            .ok_or(Refusal::Limit { what: "text behind references", limit })?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tree::{Element, Name, Raw};
+
+    const LIMITS: Limits = Limits::for_document(10_000);
+
+    /// Header, `WV-CSP-Message` with a namespace of the version, and `inside`.
+    fn message(version: Version, inside: &[u8]) -> Vec<u8> {
+        let (token, digit) = match version {
+            Version::V1_1 => (0x05, b'1'),
+            Version::V1_2 => (0x08, b'2'),
+            Version::V1_3 => (0x0B, b'3'),
+        };
+        let mut octets =
+            vec![3, tokens::public_id(version), 0x6A, 0, 0xC9, token, 3, b'1', b'.', digit, 0, 1];
+        octets.extend_from_slice(inside);
+        octets.push(1);
+        octets
+    }
+
+    fn with_table(table: &[u8], inside: &[u8]) -> Vec<u8> {
+        let mut octets = vec![3, 0x11, 0x6A, u8::try_from(table.len()).unwrap()];
+        octets.extend_from_slice(table);
+        octets.extend_from_slice(&[0x49]);
+        octets.extend_from_slice(inside);
+        octets.push(1);
+        octets
+    }
+
+    /// Names and values as a line: `Root(Child=text,Other)`.
+    fn outline(element: Element<'_, '_>) -> String {
+        use std::fmt::Write as _;
+        let mut line = element.name().to_owned();
+        match element.raw() {
+            Raw::Text("") => {}
+            Raw::Text(text) => write!(line, "={text}").unwrap(),
+            Raw::Octets(octets) => write!(line, "={octets:02X?}").unwrap(),
+        }
+        let children: Vec<String> = element.children().map(outline).collect();
+        if !children.is_empty() {
+            write!(line, "({})", children.join(",")).unwrap();
+        }
+        line
+    }
+
+    fn shown(octets: &[u8]) -> String {
+        match read(octets, &LIMITS) {
+            Ok(document) => outline(document.tree.root()),
+            Err(refusal) => format!("refused: {}", refusal.reason()),
+        }
+    }
+
+    #[test]
+    fn every_golden_document_is_read_with_the_version_of_its_namespace() {
+        let mut seen = 0;
+        for entry in std::fs::read_dir("tests/golden/csp").unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|e| e != "wbxml") {
+                continue;
+            }
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let octets = std::fs::read(&path).unwrap();
+            let document = read(&octets, &LIMITS).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+            assert_eq!(name[6..8], document.version.as_str().replace('.', ""), "{name}");
+            assert!(!outline(document.tree.root()).contains(UNKNOWN_TAG), "{name}");
+            seen += 1;
+        }
+        assert!(seen > 60);
+    }
+
+    #[test]
+    fn the_root_namespace_wins_over_the_public_id() {
+        let version = |octets: &[u8]| read(octets, &LIMITS).map(|document| document.version);
+        let mut octets = message(Version::V1_2, &[]);
+        octets[1] = 0x10;
+        assert_eq!(version(&octets), Ok(Version::V1_2));
+        octets[1] = 1;
+        assert_eq!(version(&octets), Ok(Version::V1_2));
+        assert_eq!(version(&[3, 0x12, 0x6A, 0, 0x09]), Ok(Version::V1_3), "no namespace");
+        let text = b"\x03\x00\x00\x6A\x1B-//OMA//DTD WV-CSP 1.1//EN\x00\x09";
+        assert_eq!(version(text), Ok(Version::V1_1), "public id as text in the string table");
+        assert_eq!(version(&[3, 1, 0x6A, 0, 0x09]), Ok(Version::V1_2), "nothing says anything");
+        assert_eq!(version(&[3, 0x0F, 0x6A, 0, 0x09]), Err(Refusal::Version("1.0".into())));
+        octets[9] = b'7';
+        assert_eq!(version(&octets), Err(Refusal::Version("1.7".into())));
+        let discovery = [3, 0x12, 0x6A, 0, 0, 0x0A, 0x05];
+        assert_eq!(version(&discovery), Ok(Version::V1_3));
+        assert_eq!(shown(&discovery), "WV-CSP-VersionDiscovery-Request");
+        assert_eq!(version_text("http://www.openmobilealliance.org/WV-CSP1.2"), Some("1.2"));
+        assert_eq!(version_text("urn:other"), None);
+    }
+
+    #[test]
+    fn text_is_joined_from_pieces_of_every_kind() {
+        // Inline, value token, entity, string table.
+        let pieces = b"\x77\x03a\x00\x80\x0E\x02\x60\x83\x04\x01";
+        assert_eq!(shown(&with_table(b"one\0two\0", pieces)), "WV-CSP-Message(URL=ahttp://`two)");
+        let surrogates = b"\x4D\x03\xED\xA0\xBD\xED\xB8\x80\x00\x01";
+        assert_eq!(shown(&message(Version::V1_2, surrogates)), "WV-CSP-Message(ContentData=\u{1F600})");
+        let opaque = b"\x4B\xC3\x02\x01\x02\x01";
+        assert_eq!(shown(&message(Version::V1_2, opaque)), "WV-CSP-Message(Code=[01, 02])");
+        let no_text = b"\x4D\x03\xFF\x00\x01";
+        assert_eq!(shown(&message(Version::V1_2, no_text)), "WV-CSP-Message(ContentData=[FF])");
+    }
+
+    #[test]
+    fn value_tokens_are_read_by_version_and_element() {
+        let search = |version| shown(&message(version, &[0, 1, 0x64, 0x80, 0x3D, 1]));
+        assert!(search(Version::V1_3).contains("SearchElement=GROUP_ID"), "{}", search(Version::V1_3));
+        let name = shown(&message(Version::V1_3, &[0x5E, 0x80, 0x3D, 1]));
+        assert_eq!(name, "WV-CSP-Message(Name=History)");
+        let none = shown(&message(Version::V1_3, &[0x5E, 0x80, 0x81, 0x12, 1]));
+        assert_eq!(none, "WV-CSP-Message(Name)");
+    }
+
+    #[test]
+    fn literal_tags_and_attributes_come_from_the_string_table() {
+        // 44 literal with content, 84 with attributes, C4 with both; an attribute by name.
+        let inside = b"\x44\x00\x03x\x00\x01\x84\x00\x04\x06\x03v\x00\x01\x04\x00";
+        assert_eq!(shown(&with_table(b"APIid\0x:y\0", inside)), "WV-CSP-Message(APIid=x,APIid,APIid)");
+        let octets = with_table(b"APIid\0x:y\0", inside);
+        let document = read(&octets, &LIMITS).unwrap();
+        let second = document.tree.root().children().nth(1).unwrap();
+        assert_eq!(second.attribute(Name::new("y")), Some("v"));
+        assert_eq!(shown(&with_table(b"a\0", &[0x04, 0x09])), "refused: malformed");
+    }
+
+    #[test]
+    fn a_tag_without_a_name_keeps_its_place_and_nothing_else_suffers() {
+        let inside = [0, 1, 0x75, 0x46, 0x03, b'x', 0, 1, 1, 0, 0, 0x4B, 0xC3, 1, 5, 1];
+        assert_eq!(
+            shown(&message(Version::V1_2, &inside)),
+            "WV-CSP-Message(unknown-token(AllFunctionsRequest=x),Code=[05])"
+        );
+    }
+
+    #[test]
+    fn extension_tokens_without_meaning_are_passed_over() {
+        let inside = b"\x4D\x81\x82\x01\x82\x05\x40z\x00\xC0\x05\x03a\x00\x01";
+        assert_eq!(shown(&message(Version::V1_2, inside)), "WV-CSP-Message(ContentData=a)");
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused() {
+        for (octets, why) in [
+            (&b""[..], "empty"),
+            (b"<?xml version='1.0'?>", "XML"),
+            (b"\x03\x11\x6A\x00", "no root"),
+            (b"\x03\x11\x6A\x00\x49", "open root"),
+            (b"\x03\x11\x6A\x00\x49\x01\x49\x01", "two roots"),
+            (b"\x03\x11\x6A\x00\x49\x01\x00", "something behind the root"),
+            (b"\x03\x11\x6A\x00\x03a\x00\x49\x01", "text before the root"),
+            (b"\x03\x11\x6A\x00\x01", "an end before the root"),
+            (b"\x03\x11\x6A\x00\x43\x04\x01\x49\x01", "a processing instruction"),
+            (b"\x03\x11\x6A\x7F\x49\x01", "string table beyond the end"),
+            (b"\x03\x11\x6A\x00\x49\x4D\xC3\x8F\xFF\xFF\xFF\x7Fx\x01\x01", "opaque beyond the end"),
+            (b"\x03\x11\x6A\x00\x49\x4D\x83\x05\x01\x01", "no string table"),
+            (b"\x03\x11\x6A\x00\x49\x4D\x02\x83\xB0\x00\x01\x01", "half a surrogate pair as entity"),
+            (b"\x03\x11\x90\x80\x80\x80\x00\x00\x49\x01", "number of 33 bits"),
+        ] {
+            assert_eq!(shown(octets), "refused: malformed", "{why}");
+        }
+        assert_eq!(shown(b"\x03\x11\x11\x00\x49\x01"), "refused: charset");
+    }
+
+    #[test]
+    fn depth_and_unfolded_text_are_bounded() {
+        let deep = vec![0x49; 200];
+        assert_eq!(shown(&[&[3, 0x11, 0x6A, 0][..], &deep].concat()), "refused: limit");
+        // 4000 references of two octets, each to the same 100 octets.
+        let table = [b'x'; 100];
+        let references = [0x83, 0x00].repeat(4000);
+        let inside = [&[0x4D][..], &references, &[1]].concat();
+        assert_eq!(shown(&with_table(&table, &inside)), "refused: limit");
+    }
+
+    #[test]
+    fn every_prefix_of_a_document_is_refused_in_peace() {
+        let octets = std::fs::read("tests/golden/csp/11-csp11-c2s-sendmessage.wbxml").unwrap();
+        for length in 0..octets.len() {
+            assert!(read(&octets[..length], &LIMITS).is_err());
+        }
+    }
+}
