@@ -453,3 +453,285 @@ fn entity_text(entity: &Entity) -> String {
         Entity::Domain(domain) => domain.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::imps::ServiceId;
+    use crate::imps::agreement::Service;
+    use crate::imps::primitive::{KeepAliveRequest, MessageInfo, ScreenName, SendMessageRequest};
+
+    fn domain(text: &str) -> Domain {
+        text.parse().unwrap()
+    }
+
+    fn user(text: &str) -> User {
+        User::from(text.parse::<UserId>().unwrap())
+    }
+
+    fn south() -> Agreement {
+        Agreement { services: [Service::Im].into(), ..Agreement::with(domain("south.example")) }
+    }
+
+    fn meta(service: &str, who: Option<&str>) -> MetaInfo {
+        MetaInfo { client_originated: true, service: ServiceId::of(domain(service)), user: who.map(user) }
+    }
+
+    fn message(sender: Option<&str>, recipients: &[&str]) -> SendMessageRequest {
+        SendMessageRequest {
+            delivery_report: false,
+            info: MessageInfo {
+                sender: sender.map(|sender| Sender::from(user(sender))),
+                recipients: recipients.iter().map(|to| Recipient::User(user(to))).collect(),
+                ..MessageInfo::default()
+            },
+            content: Some("hello".into()),
+        }
+    }
+
+    fn arrive(
+        agreement: &Agreement,
+        meta: Option<&MetaInfo>,
+        primitive: impl Into<Primitive>,
+    ) -> Result<Admitted, Refused> {
+        let own = domain("north.example");
+        from_peer(&PeerContext { own: &own, agreement }, meta, primitive.into(), Moment::default())
+    }
+
+    fn sent(admitted: &Admitted) -> &SendMessageRequest {
+        match admitted.primitive() {
+            Primitive::SendMessageRequest(request) => request,
+            other => panic!("{}", other.name()),
+        }
+    }
+
+    fn code(result: Result<Admitted, Refused>) -> u16 {
+        result.map_or_else(|refused| refused.status.code.get(), |_| 200)
+    }
+
+    const BO: &str = "wv:bo@south.example";
+    const ADA: &str = "wv:ada@north.example";
+
+    #[test]
+    fn a_message_of_the_peers_user_to_ours_passes() {
+        let request = message(Some(BO), &[ADA]);
+        let admitted = arrive(&south(), Some(&meta("south.example", Some(BO))), request.clone()).unwrap();
+        assert_eq!(sent(&admitted), &request);
+        assert!(admitted.refused().is_empty());
+        let Origin::Peer { domain, user: Some(asking), client_originated: true } = admitted.origin() else {
+            panic!("wrong origin")
+        };
+        assert_eq!((domain.as_str(), asking.id.as_str()), ("south.example", BO));
+    }
+
+    #[test]
+    fn a_service_that_is_not_agreed_is_506_and_what_needs_no_service_passes() {
+        let bare = Agreement::with(domain("south.example"));
+        let meta = meta("south.example", Some(BO));
+        assert_eq!(code(arrive(&bare, Some(&meta), message(Some(BO), &[ADA]))), 506);
+        assert_eq!(code(arrive(&bare, None, KeepAliveRequest::default())), 200);
+        assert_eq!(code(arrive(&south(), None, Primitive::GetBlockedListRequest)), 506);
+        assert_eq!(code(arrive(&south(), None, Primitive::PollingRequest)), 405);
+        assert_eq!(code(arrive(&south(), None, Status::ok())), 400);
+    }
+
+    #[test]
+    fn delegated_requests_are_not_served_yet_even_where_agreed() {
+        let delegated = Agreement { delegates: [Service::Im].into(), ..south() };
+        assert_eq!(code(arrive(&delegated, None, Primitive::GetBlockedListRequest)), 501);
+    }
+
+    #[test]
+    fn an_agreement_not_in_force_refuses_everything() {
+        let suspended = Agreement { state: PeerState::Suspended, ..south() };
+        assert_eq!(code(arrive(&suspended, None, KeepAliveRequest::default())), 503);
+        let closed = Agreement { state: PeerState::Closed, ..south() };
+        assert_eq!(code(arrive(&closed, None, KeepAliveRequest::default())), 403);
+    }
+
+    #[test]
+    fn a_requestor_of_another_domain_is_901_with_its_name() {
+        let foreign = meta("east.example", None);
+        assert_eq!(code(arrive(&south(), Some(&foreign), message(Some(BO), &[ADA]))), 901);
+        let mixed = meta("south.example", Some("wv:eve@east.example"));
+        let refused = arrive(&south(), Some(&mixed), message(Some(BO), &[ADA])).unwrap_err();
+        assert_eq!(refused.reason, events::Refused::Identity);
+        assert_eq!(
+            refused.status.details[0].entities,
+            [Entity::User("wv:eve@east.example".parse().unwrap())]
+        );
+    }
+
+    #[test]
+    fn without_meta_info_the_peers_own_server_asks() {
+        let admitted = arrive(&south(), None, message(Some(BO), &[ADA])).unwrap();
+        assert_eq!(
+            admitted.origin(),
+            &Origin::Peer { domain: domain("south.example"), user: None, client_originated: false }
+        );
+    }
+
+    #[test]
+    fn a_hub_speaks_for_the_domains_it_carries_and_for_no_other() {
+        let hub = Agreement { carries: vec![domain("east.example")], ..south() };
+        let eve = "wv:eve@east.example";
+        let admitted = arrive(&hub, Some(&meta("east.example", Some(eve))), message(Some(eve), &[ADA]));
+        assert!(matches!(
+            admitted.unwrap().origin(),
+            Origin::Peer { domain, .. } if domain.as_str() == "east.example"
+        ));
+        assert_eq!(code(arrive(&hub, None, message(Some("wv:w@west.example"), &[ADA]))), 901);
+    }
+
+    #[test]
+    fn recipients_that_are_not_ours_are_taken_out_with_516() {
+        let east = "wv:eve@east.example";
+        let admitted = arrive(&south(), None, message(Some(BO), &[ADA, east, "cy"])).unwrap();
+        assert_eq!(sent(&admitted).info.recipients, [Recipient::User(user(ADA))]);
+        let cy = "wv:cy@south.example";
+        let refused = [east, cy].map(|who| (Entity::User(who.parse().unwrap()), Code::DOMAIN_NOT_SUPPORTED));
+        assert_eq!(admitted.refused(), refused, "what names no domain is of the sender's");
+    }
+
+    #[test]
+    fn a_message_without_sender_is_the_requestors_or_nobodys() {
+        let meta = meta("south.example", Some(BO));
+        let admitted = arrive(&south(), Some(&meta), message(None, &[ADA])).unwrap();
+        assert_eq!(sent(&admitted).info.author().map(|user| user.id.as_str()), Some(BO));
+        assert_eq!(code(arrive(&south(), None, message(None, &[ADA]))), 400);
+        assert_eq!(code(arrive(&south(), None, message(Some(BO), &[]))), 400);
+    }
+
+    #[test]
+    fn a_screen_name_may_stand_in_a_group_of_ours_only_if_that_group_is_addressed() {
+        let shown = |group: &str| {
+            Some(Display::ScreenName(ScreenName { name: "Skipper".into(), group: group.parse().unwrap() }))
+        };
+        let to_group = |group: &str| {
+            let mut request = message(Some(BO), &[]);
+            request.info.recipients = vec![Recipient::Group("wv:/sailing@north.example".parse().unwrap())];
+            request.info.sender.as_mut().unwrap().shown = shown(group);
+            request
+        };
+        assert_eq!(code(arrive(&south(), None, to_group("wv:/sailing@north.example"))), 200);
+        assert_eq!(code(arrive(&south(), None, to_group("wv:/club@south.example"))), 200);
+        assert_eq!(code(arrive(&south(), None, to_group("wv:/other@north.example"))), 901);
+        assert_eq!(code(arrive(&south(), None, to_group("wv:/sailing@east.example"))), 901);
+        let mut as_ada = message(Some(BO), &[ADA]);
+        as_ada.info.sender.as_mut().unwrap().shown = Some(Display::User(ADA.parse().unwrap()));
+        assert_eq!(code(arrive(&south(), None, as_ada)), 901);
+    }
+
+    fn report(sender: &str, recipient: &str) -> DeliveryReport {
+        let mut info = message(Some(sender), &[recipient]).info;
+        info.id = Some("m-1@north.example".parse().unwrap());
+        DeliveryReport { result: Status::ok(), delivery_time: None, info }
+    }
+
+    fn roles(admitted: &Admitted) -> (String, String) {
+        match admitted.primitive() {
+            Primitive::DeliveryReport(report) => (
+                report.info.author().unwrap().id.to_string(),
+                entity_text(&report.info.recipients[0].entity()),
+            ),
+            other => panic!("{}", other.name()),
+        }
+    }
+
+    #[test]
+    fn a_delivery_report_comes_out_in_the_roles_of_the_message_however_it_came_in() {
+        let expected = (ADA.to_owned(), BO.to_owned());
+        assert_eq!(roles(&arrive(&south(), None, report(ADA, BO)).unwrap()), expected);
+        assert_eq!(roles(&arrive(&south(), None, report(BO, ADA)).unwrap()), expected);
+    }
+
+    #[test]
+    fn a_delivery_report_about_others_is_refused() {
+        assert_eq!(code(arrive(&south(), None, report(ADA, "wv:eve@east.example"))), 901);
+        assert_eq!(code(arrive(&south(), None, report("wv:eve@east.example", BO))), 901);
+        assert_eq!(code(arrive(&south(), None, report(ADA, "wv:cy@north.example"))), 901);
+        let mut nameless = report(ADA, BO);
+        nameless.info.id = None;
+        assert_eq!(code(arrive(&south(), None, nameless)), 426);
+    }
+
+    fn ask(primitive: impl Into<Primitive>) -> Result<Admitted, Refused> {
+        let phone = ClientId { url: Some("phone".into()), ..ClientId::default() };
+        from_client(&ADA.parse().unwrap(), &phone, &domain("north.example"), primitive.into())
+    }
+
+    #[test]
+    fn a_client_is_who_its_login_says_whatever_it_writes() {
+        for written in [None, Some("wv:ada"), Some(BO)] {
+            let admitted = ask(message(written, &[BO])).unwrap();
+            assert_eq!(sent(&admitted).info.sender, Some(Sender::from(user(ADA))));
+        }
+        let mut named = message(Some("ADA"), &[BO]);
+        if let Some(Sender { author: Author::User(sender), .. }) = &mut named.info.sender {
+            sender.friendly_name = Some("Ada".into());
+        }
+        let admitted = ask(named).unwrap();
+        assert_eq!(sent(&admitted).info.author().unwrap().friendly_name.as_deref(), Some("Ada"));
+    }
+
+    #[test]
+    fn what_a_client_leaves_out_of_an_address_is_its_home() {
+        let admitted = ask(message(None, &["cy", "wv:+358401234567"])).unwrap();
+        let recipients = ["wv:cy@north.example", "wv:+358401234567@north.example"];
+        assert_eq!(
+            sent(&admitted).info.recipients,
+            recipients.map(|to| Recipient::User(user(to))),
+            "a mobile number is a local subscriber, or unknown"
+        );
+        assert_eq!(code(ask(message(None, &[]))), 402);
+    }
+
+    #[test]
+    fn a_client_may_not_ask_what_only_servers_ask() {
+        assert_eq!(code(ask(report(ADA, BO))), 400);
+        assert_eq!(code(ask(Status::ok())), 400);
+        assert_eq!(code(ask(Primitive::GetBlockedListRequest)), 200);
+    }
+
+    proptest! {
+        #[test]
+        fn a_foreign_identity_never_passes(
+            service in "(north|south|east|west)",
+            requestor in proptest::option::of("(north|south|east|west)"),
+            sender in proptest::option::of("(north|south|east|west)"),
+            shown in proptest::option::of("(north|south|east|west)"),
+            to in proptest::collection::vec("(north|south|east|west)", 0..4),
+            carries_west in any::<bool>(),
+        ) {
+            let at = |place: &String| format!("wv:x@{place}.example");
+            let mut agreement = south();
+            if carries_west {
+                agreement.carries.push(domain("west.example"));
+            }
+            let to: Vec<_> = to.iter().map(at).collect();
+            let to: Vec<_> = to.iter().map(String::as_str).collect();
+            let mut request = message(sender.as_ref().map(at).as_deref(), &to);
+            if let Some(sender) = &mut request.info.sender {
+                sender.shown = shown.as_ref().map(|place| Display::User(at(place).parse().unwrap()));
+            }
+            let meta = meta(&format!("{service}.example"), requestor.as_ref().map(at).as_deref());
+            let theirs = |domain: Option<&str>| {
+                domain == Some("south.example") || (carries_west && domain == Some("west.example"))
+            };
+            if let Ok(admitted) = arrive(&agreement, Some(&meta), request) {
+                let Origin::Peer { domain, user, .. } = admitted.origin() else { panic!("a client?") };
+                prop_assert!(theirs(Some(domain.as_str())));
+                prop_assert!(user.as_ref().is_none_or(|user| user.id.is_in(domain)));
+                let info = &sent(&admitted).info;
+                prop_assert!(theirs(info.author().unwrap().id.domain_str()));
+                if let Some(Display::User(shown)) = &info.sender.as_ref().unwrap().shown {
+                    prop_assert!(theirs(shown.domain_str()));
+                }
+                prop_assert!(info.recipients.iter().all(|to| to.domain_str() == Some("north.example")));
+                prop_assert_eq!(info.recipients.len() + admitted.refused().len(), to.len());
+            }
+        }
+    }
+}

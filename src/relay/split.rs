@@ -150,3 +150,168 @@ fn domain_of(recipient: &Recipient) -> Option<Domain> {
         Recipient::ContactList(list) => list.domain(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::imps::UserId;
+    use crate::imps::agreement::{Agreement, Service};
+    use crate::imps::primitive::{ClientId, MessageInfo, ScreenName, SendMessageRequest, Sender};
+    use crate::relay::admit::{PeerContext, from_client, from_peer};
+
+    fn domain(text: &str) -> Domain {
+        text.parse().unwrap()
+    }
+
+    fn to(text: &str) -> Recipient {
+        Recipient::User(User::from(text.parse::<UserId>().unwrap()))
+    }
+
+    fn group(text: &str) -> Recipient {
+        Recipient::Group(text.parse().unwrap())
+    }
+
+    fn request(recipients: Vec<Recipient>) -> Primitive {
+        let info = MessageInfo { recipients, ..MessageInfo::default() };
+        SendMessageRequest { delivery_report: false, info, content: None }.into()
+    }
+
+    fn routes() -> Routes {
+        let hub =
+            Agreement { carries: vec![domain("west.example")], ..Agreement::with(domain("hub.example")) };
+        let south = Agreement::with(domain("south.example"));
+        Routes::new([domain("north.example")], [&hub, &south], false)
+    }
+
+    fn divide(recipients: Vec<Recipient>) -> Result<Split, SplitError> {
+        let client = ClientId::default();
+        let admitted = from_client(
+            &"wv:ada@north.example".parse().unwrap(),
+            &client,
+            &domain("north.example"),
+            request(recipients),
+        );
+        split(&admitted.unwrap(), &routes(), Moment::default())
+    }
+
+    #[test]
+    fn each_domain_gets_one_list_with_its_own_recipients_only() {
+        let split = divide(vec![
+            to("cy"),
+            to("wv:bo@south.example"),
+            to("wv:eve@west.example"),
+            group("wv:/sailing@south.example"),
+            to("wv:hub@hub.example"),
+        ])
+        .unwrap();
+        assert_eq!(split.users.len(), 1);
+        let lists: Vec<_> = split
+            .remote
+            .iter()
+            .map(|remote| (remote.peer.as_str(), remote.domain.as_str(), remote.recipients.len()))
+            .collect();
+        assert_eq!(
+            lists,
+            [
+                ("south.example", "south.example", 2),
+                ("hub.example", "west.example", 1),
+                ("hub.example", "hub.example", 1)
+            ]
+        );
+        assert!(split.refused.is_empty());
+    }
+
+    #[test]
+    fn what_goes_nowhere_has_its_reason() {
+        let skipper =
+            ScreenName { name: "Skipper".into(), group: "wv:/sailing@north.example".parse().unwrap() };
+        let split = divide(vec![
+            to("wv:x@nowhere.example"),
+            group("wv:/sailing"),
+            Recipient::ScreenName(skipper),
+            Recipient::ContactList("wv:ada/friends".parse().unwrap()),
+            Recipient::ContactList("wv:bo/friends@south.example".parse().unwrap()),
+        ])
+        .unwrap();
+        let codes: Vec<_> = split.refused.iter().map(|(_, code)| code.get()).collect();
+        assert_eq!(codes, [516, 800, 800, 700, 700]);
+        assert!(split.users.is_empty() && split.remote.is_empty());
+    }
+
+    #[test]
+    fn one_user_in_several_spellings_and_clients_is_one_recipient() {
+        let phone = ClientId { url: Some("phone".into()), ..ClientId::default() };
+        let mut on_phone = User::from("CY".parse::<UserId>().unwrap());
+        on_phone.client = Some(phone.clone());
+        let once = divide(vec![Recipient::User(on_phone.clone())]).unwrap();
+        assert_eq!(once.users[0].client, Some(phone), "one client alone may be meant");
+        let split = divide(vec![Recipient::User(on_phone), to("wv:cy@North.Example")]).unwrap();
+        assert_eq!(split.users.len(), 1);
+        assert_eq!(split.users[0].client, None);
+    }
+
+    #[test]
+    fn too_many_recipients_are_402() {
+        let many = |n: usize| (0..n).map(|n| to(&format!("wv:u{n}@south.example"))).collect();
+        assert_eq!(divide(many(RECIPIENTS_MAX)).unwrap().remote[0].recipients.len(), RECIPIENTS_MAX);
+        let refused = divide(many(RECIPIENTS_MAX + 1)).unwrap_err();
+        assert_eq!((refused, refused.code()), (SplitError::TooMany(1001), Code::BAD_PARAMETER));
+    }
+
+    #[test]
+    fn what_came_from_a_peer_goes_to_no_other() {
+        let agreement =
+            Agreement { services: [Service::Im].into(), ..Agreement::with(domain("south.example")) };
+        let own = domain("north.example");
+        let mut primitive = request(vec![to("wv:eve@west.example"), to("wv:cy@north.example")]);
+        if let Primitive::SendMessageRequest(request) = &mut primitive {
+            let bo = User::from("wv:bo@south.example".parse::<UserId>().unwrap());
+            request.info.sender = Some(Sender::from(bo));
+        }
+        let context = PeerContext { own: &own, agreement: &agreement };
+        let admitted = from_peer(&context, None, primitive, Moment::default()).unwrap();
+        let split = split(&admitted, &routes(), Moment::default()).unwrap();
+        assert_eq!(split.users.len(), 1);
+        assert_eq!(split.refused[0].1, Code::DOMAIN_NOT_SUPPORTED);
+        assert!(split.remote.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn each_recipient_gets_exactly_one_outcome(
+            named in proptest::collection::vec(
+                (0_u8..4, "[abAB]", "(North|north|south|west|hub|east)[.]example"), 1..20,
+            ),
+        ) {
+            let recipients: Vec<_> = named
+                .iter()
+                .map(|(kind, name, place)| match kind {
+                    0 => to(&format!("wv:{name}@{place}")),
+                    1 => group(&format!("wv:/{name}@{place}")),
+                    2 => Recipient::ContactList(format!("wv:ada/{name}@{place}").parse().unwrap()),
+                    _ => Recipient::ScreenName(ScreenName {
+                        name: name.as_str().into(),
+                        group: format!("wv:/g@{place}").parse().unwrap(),
+                    }),
+                })
+                .collect();
+            let asked: HashSet<Entity> = recipients.iter().map(Recipient::entity).collect();
+            let split = divide(recipients).unwrap();
+            let outcomes: Vec<Entity> = split
+                .users
+                .iter()
+                .map(|user| Entity::User(user.id.clone()))
+                .chain(split.remote.iter().flat_map(|remote| remote.recipients.iter().map(Recipient::entity)))
+                .chain(split.refused.iter().map(|(entity, _)| entity.clone()))
+                .collect();
+            prop_assert_eq!(outcomes.len(), asked.len(), "no recipient twice");
+            prop_assert_eq!(outcomes.iter().cloned().collect::<HashSet<_>>(), asked, "and none left out");
+            for remote in &split.remote {
+                let place = Some(remote.domain.as_str());
+                prop_assert!(remote.recipients.iter().all(|recipient| recipient.domain_str() == place));
+            }
+        }
+    }
+}
