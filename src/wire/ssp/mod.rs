@@ -1,8 +1,30 @@
 //! SSP documents (reference ssp-transport §4, ssp-types, ssp-primitives, `ssp.rnc`).
+//!
+//! Reading takes every spelling and habit of the conflict list (reference ssp.md); writing has one
+//! form, that of the grammar. A primitive is encoded once, as a fragment that waits in the outbox;
+//! the envelope with session and transaction ids is written around it when it leaves.
+
+mod envelope;
+mod im;
+mod link;
+mod party;
+mod primitives;
+mod status;
+
+pub use envelope::{decode_primitive, encode_primitive, read, write_session, write_setup};
 
 use crate::imps::primitive::{MetaInfo, Setup};
 use crate::imps::{SessionId, TransactionId, Version};
 use crate::wire::{Carried, Mode};
+
+/// How primitives are written to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Version of the link.
+    pub version: Version,
+    /// The peer is the one known implementation: content is always BASE64 (reference ssp-types §4).
+    pub legacy: bool,
+}
 
 /// One SSP document.
 #[derive(Clone, Debug, PartialEq)]
