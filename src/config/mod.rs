@@ -1,1 +1,220 @@
-//! Floor 7: configuration.
+//! Floor 7: configuration: `causeway.toml` and the `peers.toml` that it names.
+//!
+//! [`load`] reads both, looks at every file that they name, and gives either complete [`Settings`] or the
+//! reasons why not: all of them at once, each with file, line, column, key, value and what is allowed.
+//! `serve` and `check` print the same lines. Keys that this version does not serve yet are mistakes too
+//! (decisions.md 33), so that nobody believes in a setting that does nothing.
+//!
+//! * `source`: a file as written, places in it, findings
+//! * `section`: reading one table key by key
+//! * `node_file`, `peers_file`: the keys of the two files, their ranges and defaults
+//! * `material`: looking at certificates, keys, revocation lists, the token
+//! * [`settings`]: the result
+
+mod material;
+mod node_file;
+mod peers_file;
+mod section;
+pub mod settings;
+mod source;
+
+use std::path::Path;
+use std::rc::Rc;
+
+pub use settings::Settings;
+pub use source::{Finding, Severity};
+
+use self::material::{Inspector, Use};
+use self::node_file::{NodeFile, PlacedPair};
+use self::peers_file::PeerEntry;
+use self::source::Source;
+use crate::imps::agreement::KeyHash;
+use crate::imps::{DateTime, Domain};
+
+/// What came of reading the configuration.
+#[derive(Clone, Debug)]
+pub struct Loaded<T> {
+    /// The settings; `None` if and only if an error is among the findings.
+    pub settings: Option<T>,
+    /// Mistakes and warnings, file by file, in the order of their lines.
+    pub findings: Vec<Finding>,
+}
+
+impl<T> Loaded<T> {
+    fn new(settings: T, findings: Vec<Finding>) -> Self {
+        let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+        Self { settings: (!failed).then_some(settings), findings }
+    }
+}
+
+/// Reads the configuration at this moment, which dates are compared with.
+pub fn load(file: &Path, now: DateTime) -> Loaded<Settings> {
+    let source = open(file);
+    let node = node_file::read(&source);
+    let own: Vec<Domain> = node.domains.iter().map(|domain| domain.value.clone()).collect();
+    let peers_source = open_peers(&node);
+    let entries = peers_source.as_ref().map_or_else(Vec::new, |peers| peers_file::read(peers, &own, now));
+    let settings = complete(file, node, own, entries, &Inspector::new(now));
+    let mut findings = source.take_findings();
+    findings.extend(peers_source.iter().flat_map(|peers| peers.take_findings()));
+    Loaded::new(settings, findings)
+}
+
+/// What the verbs that work on the store alone need.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// `[node]`.
+    pub node: settings::Node,
+    /// `[store]`.
+    pub store: settings::Store,
+    /// `[limits]`.
+    pub limits: settings::Limits,
+}
+
+/// Reads `causeway.toml` for work on the store: certificates and peers need not be there yet.
+pub fn load_for_store(file: &Path) -> Loaded<StoreSettings> {
+    let source = open(file);
+    let node = node_file::read(&source);
+    material::data(&node.data, &node.secret_key);
+    let settings = StoreSettings {
+        node: settings::Node {
+            domains: node.domains.into_iter().map(|domain| domain.value).collect(),
+            data: node.data.value,
+            secret_key: node.secret_key.value,
+        },
+        store: node.store,
+        limits: node.limits,
+    };
+    Loaded::new(settings, source.take_findings())
+}
+
+/// The file, or an empty one and the reason why it could not be read.
+fn open(path: &Path) -> Rc<Source> {
+    match read_text(path) {
+        Ok(text) => Source::new(path, text),
+        Err(cause) => {
+            let source = Source::new(path, String::new());
+            source.broken(0, format!("cannot be read: {cause}; allowed: a TOML file, named by --config"));
+            source
+        }
+    }
+}
+
+/// `peers.toml`. By default it need not exist: then the node has no peers.
+fn open_peers(node: &NodeFile) -> Option<Rc<Source>> {
+    let place = &node.peers.place;
+    match read_text(&node.peers.value) {
+        Ok(text) => Some(Source::new(&node.peers.value, text)),
+        Err(cause) if !place.written && cause.kind() == std::io::ErrorKind::NotFound => {
+            place.warning("there is no such file: this node has no peers", "a file of [[peer]] entries");
+            None
+        }
+        Err(cause) => {
+            place.error(format_args!("cannot be read: {cause}"), "a file of [[peer]] entries");
+            None
+        }
+    }
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(material::read_bounded(path)?).map_err(|_| std::io::Error::other("is not UTF-8"))
+}
+
+/// Looks at the files that were named, and puts everything into its final form.
+fn complete(
+    file: &Path,
+    node: NodeFile,
+    own: Vec<Domain>,
+    entries: Vec<PeerEntry>,
+    inspector: &Inspector,
+) -> Settings {
+    material::data(&node.data, &node.secret_key);
+    let federates = !node.ssp_listen.is_empty() || !entries.is_empty();
+    let shown_to_clients = !node.csp_tls_listen.is_empty() && node.csp_pair.is_none();
+    let identities =
+        if federates || shown_to_clients { identities(&node, &own, inspector) } else { Vec::new() };
+    let csp_tls = node.csp_pair.as_ref().map(|pair| inspector.pair(pair, &[], Use::Clients));
+    for list in &node.crls {
+        inspector.crls(list, node.crl_expiry);
+    }
+    let token = node.token_file.as_ref().and_then(material::token);
+
+    // The default need not be there if every peer brings its own CA or pins.
+    let leaning = entries.iter().any(|entry| entry.trust.is_empty() && entry.agreement.pins.is_empty());
+    let (mut trust, mut trust_keys) = (Vec::new(), Vec::<KeyHash>::new());
+    for file in &node.trust {
+        if file.place.written || leaning || file.value.exists() {
+            trust_keys.extend(inspector.trust(file));
+            trust.push(file.value.clone());
+        }
+    }
+    let peers = entries
+        .into_iter()
+        .map(|entry| {
+            let mut agreement = entry.agreement;
+            if entry.trust.is_empty() && agreement.pins.is_empty() && node.trust.is_empty() {
+                let peer = &agreement.domain;
+                entry.place.error(
+                    format_args!("no CA and no key may vouch for {peer}"),
+                    "trust or pins here, or [ssp] trust",
+                );
+            }
+            if agreement.services.is_empty() {
+                let peer = &agreement.domain;
+                entry.place.warning(
+                    format_args!("services of {peer} are empty: nothing but link management may cross"),
+                    "services = [\"im\", …]",
+                );
+            }
+            agreement.trust = entry.trust.iter().flat_map(|file| inspector.trust(file)).collect();
+            settings::Peer { agreement, trust: entry.trust.into_iter().map(|file| file.value).collect() }
+        })
+        .collect();
+    Settings {
+        file: file.to_owned(),
+        node: settings::Node { domains: own, data: node.data.value, secret_key: node.secret_key.value },
+        ssp: settings::Ssp {
+            listen: node.ssp_listen,
+            identities,
+            trust,
+            trust_keys,
+            crls: node.crls.into_iter().map(|file| file.value).collect(),
+            crl_expiry: node.crl_expiry,
+            peers_file: node.peers.value,
+            federation: node.federation,
+        },
+        csp: settings::Csp {
+            listen: node.csp_listen,
+            tls_listen: node.csp_tls_listen,
+            tls: csp_tls,
+            path: node.csp_path,
+            registration: node.registration,
+            max_document_bytes: node.csp_document_bytes_max,
+        },
+        admin: settings::Admin { listen: node.admin_listen.value, token },
+        dns: node.dns,
+        store: node.store,
+        limits: node.limits,
+        log: node.log,
+        peers,
+    }
+}
+
+/// Certificate and key of every own domain; one pair may stand for several.
+fn identities(node: &NodeFile, own: &[Domain], inspector: &Inspector) -> Vec<settings::Identity> {
+    let shared: Vec<&Domain> = own.iter().filter(|domain| !node.identities.contains_key(*domain)).collect();
+    let checked = |pair: &PlacedPair, domains: &[&Domain]| inspector.pair(pair, domains, Use::Peers);
+    let common = (!shared.is_empty()).then(|| checked(&node.ssp_pair, &shared));
+    own.iter()
+        .filter_map(|domain| {
+            let files = match node.identities.get(domain) {
+                Some(pair) => checked(pair, &[domain]),
+                None => common.clone()?,
+            };
+            Some(settings::Identity { domain: domain.clone(), files })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,3 @@
 //! Floor 6: admin HTTP, metrics, tracing.
+
+pub mod logging;

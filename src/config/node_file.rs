@@ -1,0 +1,238 @@
+//! `causeway.toml`: every key, its range and its default (architecture §4).
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::section::Section;
+use super::settings::{
+    Backend, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Store,
+};
+use super::source::{Placed, Source};
+use crate::imps::Domain;
+use crate::ops::logging;
+
+/// What `causeway.toml` says, before the files that it names are looked at.
+pub(super) struct NodeFile {
+    pub(super) domains: Vec<Placed<Domain>>,
+    pub(super) data: Placed<PathBuf>,
+    pub(super) secret_key: Placed<PathBuf>,
+    pub(super) ssp_listen: Vec<SocketAddr>,
+    pub(super) ssp_pair: PlacedPair,
+    pub(super) identities: BTreeMap<Domain, PlacedPair>,
+    pub(super) trust: Vec<Placed<PathBuf>>,
+    pub(super) crls: Vec<Placed<PathBuf>>,
+    pub(super) crl_expiry: CrlExpiry,
+    pub(super) peers: Placed<PathBuf>,
+    pub(super) federation: Federation,
+    pub(super) csp_listen: Vec<SocketAddr>,
+    pub(super) csp_tls_listen: Vec<SocketAddr>,
+    pub(super) csp_pair: Option<PlacedPair>,
+    pub(super) csp_path: Option<String>,
+    pub(super) registration: Registration,
+    pub(super) csp_document_bytes_max: usize,
+    pub(super) admin_listen: Placed<SocketAddr>,
+    pub(super) token_file: Option<Placed<PathBuf>>,
+    pub(super) dns: Dns,
+    pub(super) store: Store,
+    pub(super) limits: Limits,
+    pub(super) log: Log,
+}
+
+/// A certificate and its key, as written.
+#[derive(Clone)]
+pub(super) struct PlacedPair {
+    pub(super) certificate: Placed<PathBuf>,
+    pub(super) key: Placed<PathBuf>,
+}
+
+/// A document must hold at least an envelope, and never needs a machine's whole memory.
+pub(super) const DOCUMENT_BYTES: std::ops::RangeInclusive<u64> = 4096..=16_777_216;
+const CSP_DOCUMENT_BYTES: u64 = 1_048_576;
+/// Proxies and phones give up on a silent connection after about a minute.
+const HOLD_SECONDS: std::ops::RangeInclusive<u64> = 0..=60;
+const HOLD_MESSAGE_SECONDS: u64 = 5;
+const HOLD_QUERY_SECONDS: u64 = 20;
+const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 4096..=1_099_511_627_776;
+const QUEUE_BYTES_PER_PEER: u64 = 1_073_741_824;
+
+const DOMAIN: &str = "a domain, such as \"north.example\"";
+const CSP_PATH: &str = "\"*\" for any path, or one that begins with /";
+
+/// Reads the file. Mistakes are noted in it.
+pub(super) fn read(source: &Rc<Source>) -> NodeFile {
+    let mut file = Section::file(source);
+    let [mut node, mut ssp, mut csp] = ["node", "ssp", "csp"].map(|name| file.section(name));
+    let [mut admin, mut dns, mut store] = ["admin", "dns", "store"].map(|name| file.section(name));
+    let [mut limits, mut log] = ["limits", "log"].map(|name| file.section(name));
+    file.finish(&[]);
+
+    let domains = own_domains(&mut node);
+    let data = node.path("data", "data");
+    let secret_key = {
+        let default = data.value.join("secret.key");
+        let shown = default.display().to_string();
+        node.path_or("secret-key", default, &shown)
+    };
+    node.finish(&[]);
+
+    let ssp_listen = values(ssp.listeners("listen", &[any_address(5222)]));
+    let ssp_pair = PlacedPair {
+        certificate: ssp.path("certificate", "certs/node.pem"),
+        key: ssp.path("key", "certs/node.key"),
+    };
+    let identities = own_identities(&mut ssp, &domains);
+    let trust = ssp.paths("trust", &["certs/ca.pem"]);
+    let crls = ssp.paths("crls", &[]);
+    let crl_expiry = ssp.word("crl-expiry", CrlExpiry::ALL, CrlExpiry::as_str, CrlExpiry::Error);
+    let peers = ssp.path("peers", "peers.toml");
+    let federation = ssp
+        .parsed("federation", "closed", |text| match text {
+            "closed" => Ok(Federation::Closed),
+            "open" => Err("known, but not served by this version yet"),
+            _ => Err("is not one of the known words"),
+        })
+        .map_or(Federation::Closed, |found| found.value);
+    ssp.finish(&[]);
+
+    let csp_listen = values(csp.listeners("listen", &[any_address(8080)]));
+    let csp_tls_listen = values(csp.listeners("tls-listen", &[]));
+    let csp_pair = match (csp.optional_path("certificate"), csp.optional_path("key")) {
+        (Some(certificate), Some(key)) => Some(PlacedPair { certificate, key }),
+        (None, None) => None,
+        (Some(alone), None) | (None, Some(alone)) => {
+            alone
+                .place
+                .error("stands alone", "certificate and key together, or neither to use those of [ssp]");
+            None
+        }
+    };
+    let csp_path = csp
+        .parsed("path", CSP_PATH, |text| match text {
+            "*" => Ok(None),
+            path if path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && b != b'?') => {
+                Ok(Some(path.to_owned()))
+            }
+            _ => Err("is no path of a URL"),
+        })
+        .and_then(|found| found.value);
+    let registration =
+        csp.word("registration", Registration::ALL, Registration::as_str, Registration::Closed);
+    let csp_document_bytes_max = size(csp.number("max-document-bytes", DOCUMENT_BYTES, CSP_DOCUMENT_BYTES));
+    csp.finish(&["cir"]);
+
+    let admin_listen = admin.listener("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)));
+    let token_file = admin.path_unless_empty("token-file");
+    admin.finish(&[]);
+    if token_file.is_none() && !admin_listen.value.ip().is_loopback() {
+        admin_listen
+            .place
+            .error("reachable from elsewhere without a token", "a loopback address, or any with token-file");
+    }
+
+    let dns_settings = Dns {
+        servers: dns.servers("servers", 53),
+        dnssec: dns.word("dnssec", Dnssec::ALL, Dnssec::as_str, Dnssec::Prefer),
+    };
+    dns.finish(&[]);
+
+    let backend = store.parsed("backend", "sqlite", |text| match text {
+        "sqlite" => Ok(Backend::Sqlite),
+        "postgres" | "postgresql" => Err("known, but not served by this version yet"),
+        _ => Err("is not one of the known words"),
+    });
+    store.finish(&[]);
+
+    let seconds = |found: u64| Duration::from_secs(found);
+    let limits_settings = Limits {
+        hold_message: seconds(limits.number("hold-message-seconds", HOLD_SECONDS, HOLD_MESSAGE_SECONDS)),
+        hold_query: seconds(limits.number("hold-query-seconds", HOLD_SECONDS, HOLD_QUERY_SECONDS)),
+        queue_bytes_per_peer: limits.number("queue-bytes-per-peer", QUEUE_BYTES, QUEUE_BYTES_PER_PEER),
+    };
+    limits.finish(&[]);
+
+    let log_settings = Log {
+        format: log.word("format", LogFormat::ALL, LogFormat::as_str, LogFormat::Text),
+        level: log
+            .parsed("level", logging::LEVELS, |text| logging::check_level(text).map(|()| text.to_owned()))
+            .map_or_else(|| "info".to_owned(), |found| found.value),
+    };
+    log.finish(&[]);
+
+    NodeFile {
+        domains,
+        data,
+        secret_key,
+        ssp_listen,
+        ssp_pair,
+        identities,
+        trust,
+        crls,
+        crl_expiry,
+        peers,
+        federation,
+        csp_listen,
+        csp_tls_listen,
+        csp_pair,
+        csp_path,
+        registration,
+        csp_document_bytes_max,
+        admin_listen,
+        token_file,
+        dns: dns_settings,
+        store: Store { backend: backend.map_or(Backend::Sqlite, |found| found.value) },
+        limits: limits_settings,
+        log: log_settings,
+    }
+}
+
+fn own_domains(node: &mut Section<'_>) -> Vec<Placed<Domain>> {
+    let allowed = "a list of the domains served here, such as [\"north.example\"]";
+    if node.holds_empty_list("domains") || !node.was_written("domains") {
+        node.missing("domains", allowed);
+    }
+    node.list("domains", DOMAIN, str::parse::<Domain>, |_| false).unwrap_or_default()
+}
+
+fn own_identities(ssp: &mut Section<'_>, own: &[Placed<Domain>]) -> BTreeMap<Domain, PlacedPair> {
+    let mut identities = BTreeMap::new();
+    for mut identity in ssp.sections("identity", "ssp.identity") {
+        let domain = identity.parsed("domain", DOMAIN, str::parse::<Domain>);
+        if domain.is_none() && !identity.was_written("domain") {
+            identity.missing("domain", "one of node.domains");
+        }
+        let [certificate, key] = ["certificate", "key"].map(|file| {
+            let found = identity.optional_path(file);
+            if found.is_none() && !identity.was_written(file) {
+                identity.missing(file, super::section::PATH);
+            }
+            found
+        });
+        identity.finish(&[]);
+        let Some(domain) = domain else { continue };
+        if !own.is_empty() && !own.iter().any(|other| other.value == domain.value) {
+            domain.place.error("is not served here", "one of node.domains");
+        }
+        if let (Some(certificate), Some(key)) = (certificate, key)
+            && identities.insert(domain.value, PlacedPair { certificate, key }).is_some()
+        {
+            domain.place.error("has two identities", "one [[ssp.identity]] a domain");
+        }
+    }
+    identities
+}
+
+fn any_address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))
+}
+
+fn values<T>(placed: Vec<Placed<T>>) -> Vec<T> {
+    placed.into_iter().map(|item| item.value).collect()
+}
+
+/// A number of octets that was checked against a range far below any machine's word.
+pub(super) fn size(octets: u64) -> usize {
+    usize::try_from(octets).unwrap_or(usize::MAX)
+}

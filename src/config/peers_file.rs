@@ -1,0 +1,160 @@
+//! `peers.toml`: one entry a federation agreement (architecture §4).
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::node_file::{DOCUMENT_BYTES, size};
+use super::section::Section;
+use super::source::{Place, Placed, Source};
+use crate::imps::agreement::{Agreement, Endpoint, PeerState, Profile, Service};
+use crate::imps::{DateTime, Domain};
+use crate::net::certificate::parse_pin;
+
+/// An entry, before the files that it names are looked at.
+pub(super) struct PeerEntry {
+    /// Where it stands.
+    pub(super) place: Place,
+    /// The agreement, whose trust is still empty.
+    pub(super) agreement: Agreement,
+    /// Files of CAs.
+    pub(super) trust: Vec<Placed<PathBuf>>,
+}
+
+const DOMAIN: &str = "a domain, such as \"south.example\"";
+const ENDPOINT: &str = "https://HOST:PORT/";
+const PIN: &str =
+    "sha256/ and the BASE64 of the SHA-256 of the SubjectPublicKeyInfo (`causeway cert show` prints it)";
+const TRANSACTIONS_PER_POST: std::ops::RangeInclusive<u64> = 1..=256;
+const MESSAGES_PER_SECOND: std::ops::RangeInclusive<u64> = 0..=1_000_000;
+
+/// Keys of an entry that a later version serves.
+const LATER: [&str; 3] = ["delegates", "carries", "accept-server-eku"];
+
+/// Reads the file. Mistakes are noted in it. `own` are the domains served here.
+pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> Vec<PeerEntry> {
+    let mut file = Section::file(source);
+    let sections = file.sections("peer", "peer");
+    file.finish(&["transit"]);
+    let mut entries: Vec<PeerEntry> = Vec::new();
+    for section in sections {
+        let Some((entry, domain)) = entry(section, own, now) else { continue };
+        if entries.iter().any(|other| other.agreement.domain == entry.agreement.domain) {
+            domain.error("has two entries", "one [[peer]] a domain");
+        } else {
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+/// One entry and where its domain stands; `None` if it has no domain.
+fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<(PeerEntry, Place)> {
+    let place = peer.place();
+    let domain = peer.parsed("domain", DOMAIN, str::parse::<Domain>);
+    if domain.is_none() && !peer.was_written("domain") {
+        peer.missing("domain", DOMAIN);
+    }
+    let endpoints = peer.list("endpoints", ENDPOINT, endpoint, |_| false);
+    let trust = peer.paths("trust", &[]);
+    let pins = peer.list("pins", PIN, |text| parse_pin(text).map_err(|_| "is no pin"), |_| false);
+    let names = peer.list("names", DOMAIN, str::parse::<Domain>, |_| false);
+    let services = services(&mut peer);
+    let profile = peer.word("profile", Profile::ALL, Profile::as_str, Profile::Standard);
+    let state = peer.word("state", PeerState::ALL, PeerState::as_str, PeerState::Active);
+    let max_transactions_per_post = size(peer.number("max-transactions-per-post", TRANSACTIONS_PER_POST, 16));
+    let messages_per_second = peer.number("messages-per-second", MESSAGES_PER_SECOND, 0);
+    let max_document_bytes = size(peer.number("max-document-bytes", DOCUMENT_BYTES, 4_194_304));
+    let from = peer.date("valid-from", false);
+    let until = peer.date("valid-until", true);
+    let contact = peer.text("contact", "a text").map_or_else(String::new, |text| text.value);
+    let note = peer.text("note", "a text").map_or_else(String::new, |text| text.value);
+    peer.finish(&LATER);
+
+    if let (Some(from), Some(until)) = (&from, &until)
+        && until.value < from.value
+    {
+        until.place.error("lies before valid-from", "a later date");
+    } else if let Some(until) = &until
+        && until.value < now
+    {
+        until.place.warning("is over: the entry counts as closed", "a date to come");
+    }
+    let domain = domain?;
+    if own.contains(&domain.value) {
+        domain.place.error("is served here (node.domains)", "the domain of another provider");
+    }
+    let agreement = Agreement {
+        endpoints: values(endpoints),
+        pins: values(pins),
+        names: values(names),
+        services,
+        profile,
+        state,
+        max_transactions_per_post,
+        messages_per_second: u32::try_from(messages_per_second).unwrap_or(u32::MAX),
+        max_document_bytes,
+        valid_from: from.map(|date| date.value),
+        valid_until: until.map(|date| date.value),
+        contact,
+        note,
+        ..Agreement::with(domain.value)
+    };
+    Some((PeerEntry { place, agreement, trust }, domain.place))
+}
+
+fn services(peer: &mut Section<'_>) -> BTreeSet<Service> {
+    let allowed = Service::ALL.iter().map(|service| service.as_str()).collect::<Vec<_>>().join(", ");
+    let parse = |text: &str| {
+        let found = Service::ALL.iter().copied().find(|service| service.as_str() == text);
+        found.ok_or("is not one of the known words")
+    };
+    values(peer.list("services", &allowed, parse, |_| false)).into_iter().collect()
+}
+
+fn values<T>(placed: Option<Vec<Placed<T>>>) -> Vec<T> {
+    placed.unwrap_or_default().into_iter().map(|item| item.value).collect()
+}
+
+/// `https://HOST:PORT` with at most a slash behind it: SSP has no paths of its own.
+fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
+    let rest = text.strip_prefix("https://").ok_or("does not begin with https://")?;
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = authority.rsplit_once(':').ok_or("names no port")?;
+    let port = match port.parse::<u16>() {
+        Ok(port) if port > 0 && port.to_string().len() <= 5 => port,
+        _ => return Err("has no valid port"),
+    };
+    let host = match host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().map_err(|_| "has no valid host")?.to_string(),
+        None => match host.parse::<std::net::Ipv4Addr>() {
+            Ok(address) => address.to_string(),
+            Err(_) => host.parse::<Domain>().map_err(|_| "has no valid host")?.to_string(),
+        },
+    };
+    Ok(Endpoint { host, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_host_and_a_port_and_nothing_else() {
+        let good = |text: &str| endpoint(text).map(|found| (found.host, found.port)).unwrap();
+        assert_eq!(good("https://127.0.0.3:5222/"), ("127.0.0.3".to_owned(), 5222));
+        assert_eq!(good("https://[::1]:5222"), ("::1".to_owned(), 5222));
+        assert_eq!(good("https://SSP.south.example:443/"), ("ssp.south.example".to_owned(), 443));
+        for (text, wrong) in [
+            ("http://south.example:80/", "does not begin with https://"),
+            ("https://south.example/", "names no port"),
+            ("https://south.example:0/", "has no valid port"),
+            ("https://south.example:99999/", "has no valid port"),
+            ("https://:5222/", "has no valid host"),
+            ("https://user@south.example:5222/", "has no valid host"),
+            ("https://south.example:5222/ssp", "has no valid port"),
+        ] {
+            assert_eq!(endpoint(text).map(|_| ()), Err(wrong), "{text}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Settings: what the two files say once every key is read, checked and completed with its default.
+//!
+//! A value of these types is right in itself: domains parse, numbers lie within their range, paths are
+//! joined to the folder of the file they stand in. The files that paths name were read once by
+//! [`super::load`], so that a mistake is told with its line; rooms that need their content read them again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::imps::Domain;
+use crate::imps::agreement::{Agreement, KeyHash};
+use crate::imps::words::words;
+
+/// Everything `causeway.toml` and the `peers.toml` that it names say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file that was read.
+    pub file: PathBuf,
+    /// `[node]`.
+    pub node: Node,
+    /// `[ssp]`.
+    pub ssp: Ssp,
+    /// `[csp]`.
+    pub csp: Csp,
+    /// `[admin]`.
+    pub admin: Admin,
+    /// `[dns]`.
+    pub dns: Dns,
+    /// `[store]`.
+    pub store: Store,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[log]`.
+    pub log: Log,
+    /// The entries of `peers.toml`, in their order.
+    pub peers: Vec<Peer>,
+}
+
+/// `[node]`: who this node is.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The provider domains served here: at least one; the first also completes what names none.
+    pub domains: Vec<Domain>,
+    /// Embedded store, content, spool.
+    pub data: PathBuf,
+    /// Key under which passwords are sealed; made at first use.
+    pub secret_key: PathBuf,
+}
+
+/// `[ssp]`: the side towards other providers.
+#[derive(Clone, Debug)]
+pub struct Ssp {
+    /// Where peers connect; always mutual TLS. Empty: nowhere.
+    pub listen: Vec<SocketAddr>,
+    /// Certificate and key of every own domain, in the order of [`Node::domains`]. Empty only if there is
+    /// neither a listener nor a peer.
+    pub identities: Vec<Identity>,
+    /// CAs whose certificates may name a peer that has no CA of its own.
+    pub trust: Vec<PathBuf>,
+    /// Keys of the certificates in [`Self::trust`]: the `default_trust` of [`Agreement::speaks_for`].
+    pub trust_keys: Vec<KeyHash>,
+    /// Revocation lists, PEM or DER.
+    pub crls: Vec<PathBuf>,
+    /// What an outdated revocation list means.
+    pub crl_expiry: CrlExpiry,
+    /// `peers.toml`.
+    pub peers_file: PathBuf,
+    /// Who may federate.
+    pub federation: Federation,
+}
+
+/// A certificate chain with its key, and the own domain it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The own domain.
+    pub domain: Domain,
+    /// Where chain and key are.
+    pub files: KeyPair,
+}
+
+/// Files of a certificate chain, leaf first, and its private key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// The chain.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+words! {
+    /// What an outdated revocation list means.
+    CrlExpiry {
+        /// Its CA's certificates are refused.
+        Error = "error",
+        /// It counts as if it were fresh.
+        Ignore = "ignore",
+    }
+}
+words! {
+    /// Who may federate.
+    Federation {
+        /// The domains of `peers.toml` alone.
+        Closed = "closed",
+        /// Any domain whose certificate `[ssp] trust` vouches for.
+        Open = "open",
+    }
+}
+
+/// `[csp]`: the side towards clients.
+#[derive(Clone, Debug)]
+pub struct Csp {
+    /// Plain HTTP.
+    pub listen: Vec<SocketAddr>,
+    /// HTTPS.
+    pub tls_listen: Vec<SocketAddr>,
+    /// What HTTPS shows; `None`: the identities of [`Ssp`].
+    pub tls: Option<KeyPair>,
+    /// The path to POST to, beginning with `/`; `None`: any.
+    pub path: Option<String>,
+    /// How accounts come to be.
+    pub registration: Registration,
+    /// Largest document accepted from a client, octets.
+    pub max_document_bytes: usize,
+}
+
+words! {
+    /// How accounts come to be.
+    Registration {
+        /// By `causeway user add` alone.
+        Closed = "closed",
+        /// The first 2-way login of an unknown user makes the account too.
+        Open = "open",
+    }
+}
+
+/// `[admin]`: metrics and health.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where.
+    pub listen: SocketAddr,
+    /// What a caller must show; always given unless [`Self::listen`] is a loopback address.
+    pub token: Option<Token>,
+}
+
+/// A secret word. `Debug` shows nothing of it, and it is wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// Keeps this word.
+    pub fn new(word: String) -> Self {
+        Self(Zeroizing::new(word))
+    }
+
+    /// The word, for comparison.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// `[dns]`: who is asked for the addresses of peers.
+#[derive(Clone, Debug)]
+pub struct Dns {
+    /// Resolvers; empty: the system's.
+    pub servers: Vec<SocketAddr>,
+    /// What is asked of DNSSEC.
+    pub dnssec: Dnssec,
+}
+
+words! {
+    /// What is asked of DNSSEC.
+    Dnssec {
+        /// Answers must be secure.
+        Require = "require",
+        /// Signed answers must verify, unsigned ones pass.
+        Prefer = "prefer",
+        /// Signatures are not looked at.
+        Off = "off",
+    }
+}
+
+/// `[store]`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Where durable state lives.
+    pub backend: Backend,
+}
+
+words! {
+    /// Where durable state lives.
+    Backend {
+        /// In a file below [`Node::data`].
+        Sqlite = "sqlite",
+    }
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a CSP SendMessage waits for remote outcomes; zero: not at all.
+    pub hold_message: Duration,
+    /// How long other CSP requests wait for a peer; zero: not at all.
+    pub hold_query: Duration,
+    /// Octets of messages that may wait for one peer.
+    pub queue_bytes_per_peer: u64,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// A level, or directives such as `info,causeway::net=debug`.
+    pub level: String,
+}
+
+words! {
+    /// For people or for machines.
+    LogFormat {
+        /// A line of text an event.
+        Text = "text",
+        /// A JSON object an event.
+        Json = "json",
+    }
+}
+
+/// An entry of `peers.toml`.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The agreement.
+    pub agreement: Agreement,
+    /// Files with the CAs whose keys stand in [`Agreement::trust`].
+    pub trust: Vec<PathBuf>,
+}
+
+impl Settings {
+    /// Every file of CAs, of `[ssp] trust` and of all peers, each once: the union that TLS verifies
+    /// against before an entry narrows it (decisions.md 8).
+    pub fn trust_files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = Vec::new();
+        for file in self.ssp.trust.iter().chain(self.peers.iter().flat_map(|peer| &peer.trust)) {
+            if !files.contains(file) {
+                files.push(file.clone());
+            }
+        }
+        files
+    }
+
+    /// The agreements alone.
+    pub fn agreements(&self) -> impl Iterator<Item = &Agreement> {
+        self.peers.iter().map(|peer| &peer.agreement)
+    }
+
+    /// Whether this node speaks with peers at all.
+    pub fn federates(&self) -> bool {
+        !self.ssp.listen.is_empty() || !self.peers.is_empty()
+    }
+}
