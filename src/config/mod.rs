@@ -217,4 +217,6 @@ fn identities(node: &NodeFile, own: &[Domain], inspector: &Inspector) -> Vec<set
 }
 
 #[cfg(test)]
+// Messages are quoted alike, whether or not one holds a quotation mark.
+#[allow(clippy::needless_raw_string_hashes)]
 mod tests;
