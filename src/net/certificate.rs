@@ -137,7 +137,7 @@ pub fn facts(certificate: &CertificateDer<'_>) -> Result<Facts, FactsError> {
             (usage.value.ocsp_signing, "OCSPSigning"),
         ];
         purposes.extend(known.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned()));
-        purposes.extend(usage.value.other.iter().map(|oid| oid.to_id_string()));
+        purposes.extend(usage.value.other.iter().map(x509_parser::asn1_rs::Oid::to_id_string));
     }
     Ok(Facts {
         subject: parsed.subject().to_string(),

@@ -1,8 +1,69 @@
 //! Finding a peer: static endpoints, or SRV `_imps-server._tcp.DOMAIN` and the addresses of its
 //! targets (reference ssp-transport §3.4, decisions.md 9). No NAPTR, and no guess at a default port.
+//!
+//! [`Discover::find`] answers with [`Targets`]: who serves the domain, good until a moment. Each
+//! connection then asks [`Targets::candidates`] for an order of its own: priorities ascending,
+//! weighted random inside one (RFC 2782), the addresses of a target with IPv6 and IPv4 in turn
+//! (RFC 8305). Answers, negative ones too, are kept for their TTL, 30 s at least and 1 h at most;
+//! failures of DNS itself are not kept, for whoever asks has a retry schedule of its own.
+//!
+//! DNSSEC: `require` validates here and takes secure answers only. `prefer` and `off` both ask
+//! plainly: nothing in SSP rests on DNS being true, because the certificate must name the service
+//! domain wherever the connection led; an answer that was not validated is never treated as if it
+//! were.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use tokio::time::timeout;
+
+use crate::imps::agreement::Endpoint;
+use crate::imps::{Chance, Domain, Moment};
+
+/// Shortest time for which an answer is kept.
+const TTL_MIN: Duration = Duration::from_secs(30);
+/// Longest time for which an answer is kept.
+const TTL_MAX: Duration = Duration::from_secs(3600);
+/// Domains and hosts in the cache.
+const CACHE_ENTRIES_MAX: usize = 4096;
+/// SRV records of one domain that are looked at.
+const TARGETS_MAX: usize = 16;
+/// Addresses of one host that are tried, of each family.
+const ADDRESSES_MAX: usize = 4;
+/// For one question to one server.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(3);
+/// For all that finding one domain takes.
+const FIND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is done about DNSSEC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dnssec {
+    /// Only answers that validate are used.
+    Require,
+    /// As [`Dnssec::Off`] today: nothing rests on whether an answer is secure.
+    #[default]
+    Prefer,
+    /// Answers are taken as they come.
+    Off,
+}
+
+/// How names are resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiscoverSettings {
+    /// DNS servers; empty: those of the system.
+    pub servers: Vec<SocketAddr>,
+    /// What is done about DNSSEC.
+    pub dnssec: Dnssec,
+}
 
 /// One address to try.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,10 +76,610 @@ pub struct Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.parse::<std::net::IpAddr>().is_ok() {
+        if self.host.parse::<IpAddr>().is_ok() {
             write!(f, "{}", self.addr)
         } else {
             write!(f, "{} ({})", self.host, self.addr)
         }
+    }
+}
+
+/// One host that serves a domain, with its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    priority: u16,
+    weight: u16,
+    host: String,
+    port: u16,
+    addresses: Vec<IpAddr>,
+}
+
+/// Who serves a domain. At least one address is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets {
+    targets: Arc<[Target]>,
+    /// When to ask again.
+    pub expires: Moment,
+}
+
+impl Targets {
+    /// The addresses in the order in which this connection is to try them.
+    pub fn candidates(&self, chance: &mut dyn Chance) -> Vec<Candidate> {
+        let mut left: Vec<&Target> = self.targets.iter().collect();
+        left.sort_by_key(|target| (target.priority, target.weight));
+        let mut candidates = Vec::new();
+        while let Some(first) = left.first() {
+            let same = left.iter().take_while(|target| target.priority == first.priority);
+            // RFC 2782: running sums with those of weight 0 first; the first sum that reaches a random
+            // number from 0 to the total, both included, is chosen.
+            let total: u64 = same.clone().map(|target| u64::from(target.weight)).sum();
+            let drawn = below(total + 1, chance);
+            let mut sum = 0;
+            let chosen = same
+                .take_while(|target| {
+                    sum += u64::from(target.weight);
+                    sum < drawn
+                })
+                .count();
+            let target = left.remove(chosen.min(left.len() - 1));
+            candidates.extend(target.addresses.iter().map(|address| Candidate {
+                host: target.host.clone(),
+                addr: SocketAddr::new(*address, target.port),
+            }));
+        }
+        candidates
+    }
+}
+
+/// A number below `limit`, evenly enough: the total of weights stays far below 2⁶⁴.
+fn below(limit: u64, chance: &mut dyn Chance) -> u64 {
+    let mut octets = [0; 8];
+    chance.fill(&mut octets);
+    u64::from_le_bytes(octets) % limit.max(1)
+}
+
+/// Why nobody was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoverError {
+    /// The domain does not exist, has no SRV record, or says that it has no such service. For an
+    /// unconfigured domain that is 516; for a configured peer its messages wait all the same.
+    #[error("{domain} offers no service: {found}")]
+    NoService {
+        /// Which.
+        domain: Domain,
+        /// What DNS said.
+        found: &'static str,
+    },
+    /// DNS did not answer, answered with a failure, or with names that have no address.
+    #[error("{name} cannot be resolved now: {found}")]
+    Temporary {
+        /// What was asked for.
+        name: String,
+        /// What happened.
+        found: String,
+    },
+}
+
+/// Why names cannot be resolved at all.
+#[derive(Debug, thiserror::Error)]
+#[error("DNS cannot be used: {0}")]
+pub struct DiscoverSetupError(String);
+
+/// What one question to DNS brought.
+enum Records {
+    Found(Vec<Record>),
+    None { nonexistent: bool, ttl: Duration },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Service(Domain),
+    Host(String),
+}
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Service(Result<Arc<[Target]>, DiscoverError>),
+    Host(Vec<IpAddr>),
+}
+
+/// Finds peers, and remembers.
+pub struct Discover {
+    resolver: TokioResolver,
+    secure_only: bool,
+    kept: Mutex<HashMap<Key, (Kept, Moment)>>,
+}
+
+impl fmt::Debug for Discover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discover").field("secure_only", &self.secure_only).finish_non_exhaustive()
+    }
+}
+
+impl Discover {
+    /// Reads the system's configuration if no server is given.
+    pub fn new(settings: &DiscoverSettings) -> Result<Self, DiscoverSetupError> {
+        let failed = |found: NetError| DiscoverSetupError(found.to_string());
+        let mut builder = if settings.servers.is_empty() {
+            TokioResolver::builder_tokio().map_err(failed)?
+        } else {
+            let servers = settings.servers.iter().map(|server| {
+                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+                for connection in &mut connections {
+                    connection.port = server.port();
+                }
+                NameServerConfig::new(server.ip(), true, connections)
+            });
+            let config = ResolverConfig::from_name_servers(servers.collect());
+            let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+            builder.options_mut().use_hosts_file = ResolveHosts::Never;
+            builder
+        };
+        let secure_only = settings.dnssec == Dnssec::Require;
+        let options = builder.options_mut();
+        options.timeout = QUESTION_TIMEOUT;
+        options.validate = secure_only;
+        // Our own cache keeps what is needed, by a clock that is an argument.
+        options.cache_size = 0;
+        let resolver = builder.build().map_err(failed)?;
+        Ok(Self { resolver, secure_only, kept: Mutex::default() })
+    }
+
+    /// Who serves `domain`: the endpoints of its agreement if there are any, else what SRV says.
+    pub async fn find(
+        &self,
+        domain: &Domain,
+        endpoints: &[Endpoint],
+        now: Moment,
+    ) -> Result<Targets, DiscoverError> {
+        let found = async {
+            if endpoints.is_empty() {
+                self.service(domain, now).await
+            } else {
+                self.fixed(endpoints, now).await
+            }
+        };
+        timeout(FIND_TIMEOUT, found).await.unwrap_or_else(|_| {
+            Err(DiscoverError::Temporary {
+                name: domain.to_string(),
+                found: format!("no answer within {FIND_TIMEOUT:?}"),
+            })
+        })
+    }
+
+    /// Forgets what is known of a domain, so that it is asked for again: after its targets failed.
+    pub fn forget(&self, domain: &Domain) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&Key::Service(domain.clone()));
+    }
+
+    async fn service(&self, domain: &Domain, now: Moment) -> Result<Targets, DiscoverError> {
+        let key = Key::Service(domain.clone());
+        if let Some((Kept::Service(kept), expires)) = self.recall(&key, now) {
+            return kept.map(|targets| Targets { targets, expires });
+        }
+        let name = format!("_imps-server._tcp.{domain}");
+        let (outcome, ttl) = match self.ask(&name, RecordType::SRV).await? {
+            Records::None { nonexistent, ttl } => {
+                let found = if nonexistent { "the name does not exist" } else { "it has no SRV record" };
+                (Err(DiscoverError::NoService { domain: domain.clone(), found }), ttl)
+            }
+            Records::Found(records) => {
+                let mut ttl = ttl_of(&records);
+                let hosts = targets_of(&records);
+                if hosts.is_empty() {
+                    let found = "its SRV record says that there is none";
+                    (Err(DiscoverError::NoService { domain: domain.clone(), found }), ttl)
+                } else {
+                    let targets = self.with_addresses(hosts, &mut ttl).await?;
+                    (Ok(Arc::from(targets)), ttl)
+                }
+            }
+        };
+        let expires = self.keep(key, Kept::Service(outcome.clone()), ttl, now);
+        outcome.map(|targets| Targets { targets, expires })
+    }
+
+    /// The addresses of all targets, asked for at the same time. A target without one is left out.
+    async fn with_addresses(
+        &self,
+        targets: Vec<Target>,
+        ttl: &mut Duration,
+    ) -> Result<Vec<Target>, DiscoverError> {
+        let mut asked = Vec::new();
+        for mut target in targets {
+            asked.push(Box::pin(async move {
+                let found = self.addresses(&target.host).await;
+                found.map(|(addresses, ttl)| {
+                    target.addresses = addresses;
+                    (target, ttl)
+                })
+            }));
+        }
+        let (mut found, mut failed) = (Vec::new(), None);
+        for outcome in all(asked).await {
+            match outcome {
+                Ok((target, its_ttl)) => {
+                    *ttl = (*ttl).min(its_ttl);
+                    found.push(target);
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
+    }
+
+    async fn fixed(&self, endpoints: &[Endpoint], now: Moment) -> Result<Targets, DiscoverError> {
+        let (mut targets, mut expires, mut failed) = (Vec::new(), now.after(TTL_MAX), None);
+        for (priority, endpoint) in (0..).zip(endpoints.iter().take(TARGETS_MAX)) {
+            let found = match endpoint.host.parse::<IpAddr>() {
+                Ok(address) => Ok((vec![address], now.after(TTL_MAX))),
+                Err(_) => self.host(&endpoint.host, now).await,
+            };
+            match found {
+                Ok((addresses, until)) => {
+                    expires = expires.min(until);
+                    targets.push(Target {
+                        priority,
+                        weight: 0,
+                        host: endpoint.host.clone(),
+                        port: endpoint.port,
+                        addresses,
+                    });
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if targets.is_empty() => Err(error),
+            _ => Ok(Targets { targets: targets.into(), expires }),
+        }
+    }
+
+    async fn host(&self, host: &str, now: Moment) -> Result<(Vec<IpAddr>, Moment), DiscoverError> {
+        let key = Key::Host(host.to_owned());
+        if let Some((Kept::Host(addresses), expires)) = self.recall(&key, now) {
+            return Ok((addresses, expires));
+        }
+        let (addresses, ttl) = self.addresses(host).await?;
+        let expires = self.keep(key, Kept::Host(addresses.clone()), ttl, now);
+        Ok((addresses, expires))
+    }
+
+    /// The addresses of a host, at least one, IPv6 and IPv4 in turn.
+    async fn addresses(&self, host: &str) -> Result<(Vec<IpAddr>, Duration), DiscoverError> {
+        let (six, four) = tokio::join!(self.ask(host, RecordType::AAAA), self.ask(host, RecordType::A));
+        let (mut families, mut ttl, mut failed) = ([Vec::new(), Vec::new()], TTL_MAX, None);
+        for (outcome, family) in [six, four].into_iter().zip(&mut families) {
+            match outcome {
+                Ok(Records::Found(records)) => {
+                    ttl = ttl.min(ttl_of(&records));
+                    family.extend(records.iter().filter_map(address_of).take(ADDRESSES_MAX));
+                }
+                Ok(Records::None { .. }) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        let [six, four] = families;
+        let turns = six.len().max(four.len());
+        let addresses: Vec<IpAddr> =
+            (0..turns).flat_map(|turn| [six.get(turn), four.get(turn)]).flatten().copied().collect();
+        match failed {
+            _ if !addresses.is_empty() => Ok((addresses, ttl)),
+            Some(error) => Err(error),
+            None => {
+                Err(DiscoverError::Temporary { name: host.to_owned(), found: "it has no address".to_owned() })
+            }
+        }
+    }
+
+    async fn ask(&self, name: &str, kind: RecordType) -> Result<Records, DiscoverError> {
+        let temporary = |found: String| DiscoverError::Temporary { name: name.to_owned(), found };
+        let mut full = Name::from_ascii(name).map_err(|found| temporary(found.to_string()))?;
+        full.set_fqdn(true);
+        match self.resolver.lookup(full, kind).await {
+            Ok(answer) => {
+                let records: Vec<Record> =
+                    answer.answers().iter().filter(|record| record.record_type() == kind).cloned().collect();
+                if self.secure_only && !records.iter().all(|record| record.proof.is_secure()) {
+                    return Err(temporary("the answer is not signed, and dnssec = \"require\"".to_owned()));
+                }
+                if records.is_empty() {
+                    return Ok(Records::None { nonexistent: false, ttl: TTL_MIN });
+                }
+                Ok(Records::Found(records))
+            }
+            Err(NetError::Dns(DnsError::NoRecordsFound(none)))
+                if matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError) =>
+            {
+                // With "require" a proven absence comes as `Nsec`; this one proves nothing.
+                if self.secure_only {
+                    return Err(temporary("its absence is not proven, and dnssec = \"require\"".to_owned()));
+                }
+                let ttl = none.negative_ttl.map_or(TTL_MIN, |seconds| Duration::from_secs(seconds.into()));
+                Ok(Records::None { nonexistent: none.response_code == ResponseCode::NXDomain, ttl })
+            }
+            Err(NetError::Dns(DnsError::Nsec { response, proof, .. })) if proof.is_secure() => {
+                let ttl =
+                    response.negative_ttl().map_or(TTL_MIN, |seconds| Duration::from_secs(seconds.into()));
+                Ok(Records::None { nonexistent: response.response_code == ResponseCode::NXDomain, ttl })
+            }
+            Err(found) => Err(temporary(found.to_string())),
+        }
+    }
+
+    fn recall(&self, key: &Key, now: Moment) -> Option<(Kept, Moment)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(key).filter(|(_, expires)| now < *expires).cloned()
+    }
+
+    fn keep(&self, key: Key, value: Kept, ttl: Duration, now: Moment) -> Moment {
+        let expires = now.after(ttl.clamp(TTL_MIN, TTL_MAX));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= CACHE_ENTRIES_MAX && !kept.contains_key(&key) {
+            kept.retain(|_, (_, expires)| now < *expires);
+            let soonest = kept.iter().min_by_key(|(_, (_, expires))| *expires).map(|(key, _)| key.clone());
+            if let Some(soonest) = soonest.filter(|_| kept.len() >= CACHE_ENTRIES_MAX) {
+                kept.remove(&soonest);
+            }
+        }
+        kept.insert(key, (value, expires));
+        expires
+    }
+}
+
+/// Waits for all, at the same time; there are at most [`TARGETS_MAX`].
+async fn all<F: Future + Unpin>(mut waiting: Vec<F>) -> Vec<F::Output> {
+    use std::task::Poll;
+    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, place) in waiting.iter_mut().zip(&mut done).filter(|(_, place)| place.is_none()) {
+            if let Poll::Ready(output) = std::pin::Pin::new(future).poll(cx) {
+                *place = Some(output);
+            }
+        }
+        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+/// The hosts of SRV records, without addresses yet; `.` means "no service" (RFC 2782).
+fn targets_of(records: &[Record]) -> Vec<Target> {
+    let mut targets: Vec<Target> = records
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::SRV(srv) if !srv.target.is_root() => Some(Target {
+                priority: srv.priority,
+                weight: srv.weight,
+                host: srv.target.to_ascii().trim_end_matches('.').to_owned(),
+                port: srv.port,
+                addresses: Vec::new(),
+            }),
+            _ => None,
+        })
+        .collect();
+    targets.sort_by_key(|target| target.priority);
+    targets.truncate(TARGETS_MAX);
+    targets
+}
+
+fn address_of(record: &Record) -> Option<IpAddr> {
+    match &record.data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+        _ => None,
+    }
+}
+
+fn ttl_of(records: &[Record]) -> Duration {
+    let seconds = records.iter().map(|record| record.ttl).min().unwrap_or(0);
+    Duration::from_secs(seconds.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::net::dns_server::{DnsServer, Zone};
+
+    /// A sequence of numbers that is the same every time.
+    struct Sequence(u64);
+
+    impl Chance for Sequence {
+        fn fill(&mut self, octets: &mut [u8]) {
+            for octet in octets {
+                self.0 =
+                    self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *octet = (self.0 >> 56) as u8;
+            }
+        }
+    }
+
+    const NOW: Moment = Moment::from_millis(1_000_000_000);
+
+    fn domain(name: &str) -> Domain {
+        name.parse().unwrap()
+    }
+
+    fn hosts(targets: &Targets) -> Vec<String> {
+        targets.candidates(&mut Sequence(1)).iter().map(|c| format!("{} {}", c.host, c.addr)).collect()
+    }
+
+    async fn server(zone: &Zone) -> (DnsServer, Discover) {
+        let loopback = "127.0.0.1:0".parse().unwrap();
+        let server = DnsServer::start(loopback, zone.clone(), CancellationToken::new()).await.unwrap();
+        let settings = DiscoverSettings { servers: vec![server.addr()], dnssec: Dnssec::Prefer };
+        let discover = Discover::new(&settings).unwrap();
+        (server, discover)
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn priorities_come_in_order_and_addresses_of_both_families_in_turn() {
+        let south = domain("south.example");
+        let mut zone = Zone::new();
+        zone.service(&south, (20, 0), ("backup.south.example", 5223), 300)
+            .service(&south, (10, 0), ("main.south.example", 5222), 300)
+            .address("main.south.example", address("127.0.0.2"), 300)
+            .address("main.south.example", address("127.0.0.3"), 300)
+            .address("main.south.example", address("::1"), 300)
+            .address("backup.south.example", address("127.0.0.4"), 300);
+        let (_server, discover) = server(&zone).await;
+        let found = discover.find(&south, &[], NOW).await.unwrap();
+        assert_eq!(
+            hosts(&found),
+            [
+                "main.south.example [::1]:5222",
+                "main.south.example 127.0.0.2:5222",
+                "main.south.example 127.0.0.3:5222",
+                "backup.south.example 127.0.0.4:5223",
+            ]
+        );
+        assert_eq!(found.expires, NOW.after(Duration::from_secs(300)));
+    }
+
+    #[test]
+    fn inside_a_priority_weights_decide_how_often_a_target_comes_first() {
+        let target = |host: &str, weight| Target {
+            priority: 1,
+            weight,
+            host: host.to_owned(),
+            port: 1,
+            addresses: vec![address("127.0.0.1")],
+        };
+        let targets = Targets {
+            targets: Arc::new([target("never", 0), target("one", 100), target("three", 300)]),
+            expires: NOW,
+        };
+        let (mut chance, mut first) = (Sequence(7), HashMap::<String, u32>::new());
+        for _ in 0..4000 {
+            let order = targets.candidates(&mut chance);
+            assert_eq!(order.len(), 3);
+            *first.entry(order[0].host.clone()).or_default() += 1;
+        }
+        assert!((2850..3150).contains(&first["three"]), "{first:?}");
+        assert!((850..1150).contains(&first["one"]), "{first:?}");
+        assert!(first.get("never").copied().unwrap_or(0) < 50, "{first:?}");
+        // The same chance gives the same order.
+        assert_eq!(targets.candidates(&mut Sequence(3)), targets.candidates(&mut Sequence(3)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_for_its_ttl_and_then_asked_for_again() {
+        let south = domain("south.example");
+        let mut zone = Zone::new();
+        zone.service(&south, (0, 0), ("a.south.example", 5222), 120).address(
+            "a.south.example",
+            address("127.0.0.2"),
+            90,
+        );
+        let (server, discover) = server(&zone).await;
+        let found = discover.find(&south, &[], NOW).await.unwrap();
+        assert_eq!(found.expires, NOW.after(Duration::from_secs(90)));
+        let asked = server.questions();
+        server.change(|zone| {
+            zone.remove("a.south.example").address("a.south.example", address("127.0.0.9"), 5);
+        });
+        let later = |seconds| NOW.after(Duration::from_secs(seconds));
+        assert_eq!(discover.find(&south, &[], later(89)).await.unwrap(), found);
+        assert_eq!(server.questions(), asked);
+        let again = discover.find(&south, &[], later(90)).await.unwrap();
+        assert_eq!(hosts(&again), ["a.south.example 127.0.0.9:5222"]);
+        // 5 s are too short a life, a day too long a one.
+        assert_eq!(again.expires, later(120));
+        server.change(|zone| {
+            zone.remove("a.south.example").address("a.south.example", address("127.0.0.9"), 86_400);
+            zone.remove("_imps-server._tcp.south.example");
+            zone.service(&south, (0, 0), ("a.south.example", 5222), 86_400);
+        });
+        discover.forget(&south);
+        let found = discover.find(&south, &[], later(91)).await.unwrap();
+        assert_eq!(found.expires, later(91 + 3600));
+    }
+
+    #[tokio::test]
+    async fn a_domain_without_the_service_is_told_from_one_that_cannot_be_asked() {
+        let mut zone = Zone::new();
+        zone.service(&domain("never.example"), (0, 0), (".", 0), 300)
+            .address("_imps-server._tcp.bare.example", address("127.0.0.1"), 300)
+            .fail("_imps-server._tcp.broken.example")
+            .service(&domain("lame.example"), (0, 0), ("nowhere.lame.example", 5222), 300)
+            .service(&domain("half.example"), (0, 0), ("half.example", 5222), 300)
+            .fail("half.example");
+        let (server, discover) = server(&zone).await;
+        for (name, why) in [
+            ("unknown.example", "the name does not exist"),
+            ("never.example", "its SRV record says that there is none"),
+            ("bare.example", "it has no SRV record"),
+        ] {
+            let missing = DiscoverError::NoService { domain: domain(name), found: why };
+            assert_eq!(discover.find(&domain(name), &[], NOW).await, Err(missing.clone()));
+            // Kept as well: the server is not asked again within the minute.
+            let asked = server.questions();
+            let soon = NOW.after(Duration::from_secs(29));
+            assert_eq!(discover.find(&domain(name), &[], soon).await, Err(missing));
+            assert_eq!(server.questions(), asked);
+        }
+        for name in ["broken.example", "lame.example", "half.example"] {
+            let found = discover.find(&domain(name), &[], NOW).await;
+            assert!(matches!(found, Err(DiscoverError::Temporary { .. })), "{name}: {found:?}");
+        }
+        // A failure is not kept.
+        server.change(|zone| {
+            zone.remove("_imps-server._tcp.broken.example")
+                .service(&domain("broken.example"), (0, 0), ("b.example", 5222), 300)
+                .address("b.example", address("127.0.0.5"), 300);
+        });
+        let found = discover.find(&domain("broken.example"), &[], NOW).await.unwrap();
+        assert_eq!(hosts(&found), ["b.example 127.0.0.5:5222"]);
+    }
+
+    #[tokio::test]
+    async fn static_endpoints_bypass_srv() {
+        let south = domain("south.example");
+        let endpoint = |host: &str, port| Endpoint { host: host.to_owned(), port };
+        let mut zone = Zone::new();
+        zone.service(&south, (0, 0), ("wrong.example", 1), 300).address(
+            "hub.example",
+            address("127.0.0.7"),
+            300,
+        );
+        let (server, discover) = server(&zone).await;
+        let literal = discover.find(&south, &[endpoint("127.0.0.3", 5222), endpoint("::1", 1)], NOW).await;
+        assert_eq!(hosts(&literal.unwrap()), ["127.0.0.3 127.0.0.3:5222", "::1 [::1]:1"]);
+        assert_eq!(server.questions(), 0);
+        let named = discover.find(&south, &[endpoint("hub.example", 9)], NOW).await.unwrap();
+        assert_eq!(hosts(&named), ["hub.example 127.0.0.7:9"]);
+    }
+
+    #[tokio::test]
+    async fn with_dnssec_required_an_unsigned_answer_is_no_answer() {
+        let south = domain("south.example");
+        let mut zone = Zone::new();
+        zone.service(&south, (0, 0), ("a.example", 5222), 300).address(
+            "a.example",
+            address("127.0.0.2"),
+            300,
+        );
+        let (server, _) = server(&zone).await;
+        let strict = DiscoverSettings { servers: vec![server.addr()], dnssec: Dnssec::Require };
+        let found = Discover::new(&strict).unwrap().find(&south, &[], NOW).await;
+        assert!(matches!(found, Err(DiscoverError::Temporary { .. })), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn the_cache_is_bounded() {
+        let (_server, discover) = server(&Zone::new()).await;
+        for index in 0..CACHE_ENTRIES_MAX + 10 {
+            discover.keep(Key::Host(index.to_string()), Kept::Host(Vec::new()), TTL_MAX, NOW);
+        }
+        assert_eq!(discover.kept.lock().unwrap().len(), CACHE_ENTRIES_MAX);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod discover;
+pub mod dns_server;
 pub mod listen;
 pub mod pki;
 pub mod post;
