@@ -1,3 +1,11 @@
-//! Floor 6: admin HTTP, metrics, tracing.
+//! Floor 6: what the operator sees of a running node.
+//!
+//! * [`metrics`]: numbers, told through [`crate::relay::events::Events`]
+//! * [`readiness`]: whether the node is ready, and why not
+//! * [`admin`]: the HTTP listener that shows both
+//! * [`logging`]: lines of text or JSON
 
+pub mod admin;
 pub mod logging;
+pub mod metrics;
+pub mod readiness;
