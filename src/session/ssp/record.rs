@@ -42,7 +42,7 @@ impl SessionRecord {
     /// up (reference ssp-session §2.4).
     pub fn idle_limit(&self, profile: Profile) -> Duration {
         if profile == Profile::Legacy || self.legacy {
-            Duration::from_hours(30 * 24)
+            Duration::from_secs(30 * 24 * 3600)
         } else {
             Duration::from_secs(self.time_to_live.into())
         }

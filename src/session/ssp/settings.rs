@@ -64,6 +64,12 @@ impl LinkSettings {
         self.session_control = false;
     }
 
+    /// Operations that may wait or be on the wire at a time.
+    pub(super) const fn unsettled_max(&self) -> usize {
+        let transactions = if self.transactions_per_post == 0 { 1 } else { self.transactions_per_post };
+        self.in_flight_max.saturating_mul(transactions)
+    }
+
     /// Pause before steps 2 and 3 towards a peer that stores its own state too late
     /// (decisions.md 11, reference ssp-session §1.3).
     pub(super) fn pause(&self) -> Duration {

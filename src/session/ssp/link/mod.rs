@@ -1,0 +1,402 @@
+//! The link to one peer domain from one of our domains.
+//!
+//! Turns inputs (a message arrived, a POST ended, an operation wants out, time passed) into outputs
+//! (post this, store that, the operation is done). Owns no socket, clock or task; `net::peer` drives
+//! it. The TLS identity has been compared with the peer's domain before a message comes here.
+//!
+//! ```text
+//!             enqueue, answer                                  receive
+//!                   │                                             │
+//!                   ▼             current session                 ▼
+//!             transactions ──────▶ sessions ◀───── setup (initiator, responder)
+//!                   │                                             │
+//!                   ▼                                             ▼
+//!                Output::Post ── posted ──▶ settled, repeated, lost …
+//! ```
+//!
+//! The durable outbox is the real queue. The link takes only as many operations as it can have on
+//! the wire ([`Link::capacity`]), keeps them through a set-up or a pause of the peer, and hands each
+//! back exactly once: settled, answered, failed, unanswered or returned.
+
+mod handshakes;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::handshakes::Handshake;
+use self::sessions::{Session, Sessions};
+use self::traffic::{OwnRequest, Sent};
+use super::memory::Memory;
+use super::output::{
+    Alarm, Arrived, Body, Close, Down, Kind, LinkError, NotTaken, OperationId, Outgoing, Output, Post,
+    PostContent, PostId, PostOutcome,
+};
+use super::record::SessionRecord;
+use super::settings::LinkSettings;
+use super::setup::{Initiator, Responder};
+use super::transactions::Transactions;
+use crate::imps::agreement::Profile;
+use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId, Version};
+use crate::wire::ssp::{Body as Document, Message};
+
+/// A session that we send on is replaced at this age (reference ssp-session §3).
+const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Between two set-ups of ours, unless the session was in use meanwhile (reference ssp-session §2.4).
+const BETWEEN_SETUPS: Duration = Duration::from_secs(60);
+/// A second session from a simultaneous open is closed after so long without traffic
+/// (reference ssp-session §2.3).
+const SIBLING_IDLE: Duration = Duration::from_secs(60);
+
+/// A door that stays shut until a moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gate {
+    until: Moment,
+    /// The peer asked for it: a sign of life does not open it.
+    firm: bool,
+}
+
+impl Gate {
+    fn is_open(self, now: Moment) -> bool {
+        now >= self.until
+    }
+
+    /// A sign of life from the peer.
+    fn hear(&mut self) {
+        if !self.firm {
+            *self = Self::default();
+        }
+    }
+}
+
+/// One own domain's link to one peer domain. See the module's page.
+#[derive(Debug)]
+pub struct Link {
+    settings: LinkSettings,
+    sessions: Sessions,
+    outgoing: Option<Handshake<Initiator>>,
+    incoming: Option<Handshake<Responder>>,
+    /// Step 1 of the peer within the last minute; at most six.
+    setups_heard: VecDeque<Moment>,
+    /// No set-up of ours before it opens.
+    setup_gate: Gate,
+    /// Set-ups of ours that failed in a row.
+    setup_failures: u32,
+    /// A set-up is wanted though nothing waits.
+    setup_wanted: bool,
+    transactions: Transactions,
+    memory: Memory,
+    /// Requests of the link itself that wait for an answer: at most a few for each session.
+    own: HashMap<TransactionId, OwnRequest>,
+    posts: HashMap<PostId, Sent>,
+    /// Posts with operations or answers among `posts`.
+    in_flight: usize,
+    /// No traffic of ours before it opens.
+    traffic_gate: Gate,
+    /// Failures of traffic in a row; several within one pause count once.
+    traffic_failures: u32,
+    /// Counts the pauses, to tell failures of before a pause from those after.
+    pauses: u64,
+    /// Connections of a legacy peer closed without an answer, in a row.
+    closes: u32,
+    outputs: VecDeque<Output>,
+    last_post: u64,
+    up: bool,
+    closed: Option<Close>,
+}
+
+impl Link {
+    /// A link with the sessions that were agreed before. Records of other links are ignored, expired
+    /// ones forgotten.
+    pub fn new(settings: LinkSettings, records: Vec<SessionRecord>, now: Moment) -> Self {
+        let mut link = Self {
+            settings,
+            sessions: Sessions::default(),
+            outgoing: None,
+            incoming: None,
+            setups_heard: VecDeque::new(),
+            setup_gate: Gate::default(),
+            setup_failures: 0,
+            setup_wanted: false,
+            transactions: Transactions::default(),
+            memory: Memory::default(),
+            own: HashMap::new(),
+            posts: HashMap::new(),
+            in_flight: 0,
+            traffic_gate: Gate::default(),
+            traffic_failures: 0,
+            pauses: 0,
+            closes: 0,
+            outputs: VecDeque::new(),
+            last_post: 0,
+            up: false,
+            closed: None,
+        };
+        let (own, peer) = (link.settings.own.clone(), link.settings.peer.clone());
+        let mut records = records;
+        records.retain(|record| record.own == own && record.peer == peer);
+        if link.settings.profile == Profile::Standard && records.iter().any(|record| record.legacy) {
+            link.settings.become_legacy();
+        }
+        records.sort_by_key(|record| record.established);
+        for record in records {
+            let session = Session::restored(record);
+            if session.expires(link.settings.profile) <= now {
+                link.outputs.push_back(Output::Forget(session.record.own_id));
+            } else {
+                let gone = link.sessions.insert(session);
+                link.outputs.extend(gone.into_iter().map(Output::Forget));
+            }
+        }
+        link.up = link.is_up();
+        link
+    }
+
+    /// The settings in force; the profile may have become `Legacy`.
+    pub const fn settings(&self) -> &LinkSettings {
+        &self.settings
+    }
+
+    /// Whether there is a session to send on.
+    pub fn is_up(&self) -> bool {
+        self.sessions.current().is_some()
+    }
+
+    /// Version of the session that is sent on; of our side if there is none.
+    pub fn version(&self) -> Version {
+        self.sessions.current().map_or(self.settings.version, |session| session.record.version)
+    }
+
+    /// How many more operations the link takes now. Ask after every input; hand over from the outbox
+    /// what fits. While the link is down a few are taken too: they are the reason to set it up.
+    pub fn capacity(&self) -> usize {
+        if self.closed.is_some() { 0 } else { self.transactions.capacity(self.settings.unsettled_max()) }
+    }
+
+    /// Hands over an operation. Its outcome comes as an [`Output`] or as [`Arrived::Answer`]. Handing
+    /// over one that is still open sends it once more if it waits for its answer, else changes nothing.
+    pub fn enqueue(
+        &mut self,
+        outgoing: Outgoing,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) -> Result<TransactionId, NotTaken> {
+        if self.closed.is_some() {
+            return Err(NotTaken::Closed);
+        }
+        let transaction = match (outgoing.transaction, outgoing.kind) {
+            (Some(transaction), _) => transaction,
+            (None, Kind::Reply) => return Err(NotTaken::NoTransaction),
+            (None, Kind::Request | Kind::Notice) => TransactionId::fresh(chance),
+        };
+        let (max, body) = (self.settings.unsettled_max(), Body::Encoded(outgoing.fragment));
+        self.transactions.enqueue(outgoing.operation, transaction.clone(), outgoing.kind, body, max)?;
+        self.go_on(now, chance);
+        Ok(transaction)
+    }
+
+    /// Takes an operation back, because its validity ended or its author gave up. `false` if the link
+    /// does not hold it; nothing more is heard of it.
+    pub fn withdraw(&mut self, operation: OperationId) -> bool {
+        self.transactions.withdraw(operation)
+    }
+
+    /// Answers a request of the peer. The answer is remembered for repeats and leaves on the session
+    /// that is sent on then. Answer within seconds (reference ssp-transport §3.3).
+    pub fn answer(
+        &mut self,
+        transaction: &TransactionId,
+        fragment: Arc<[u8]>,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) {
+        if self.closed.is_none() {
+            let body = Body::Encoded(fragment);
+            self.memory.answered(transaction, &body);
+            self.queue_answer(transaction.clone(), body);
+            self.go_on(now, chance);
+        }
+    }
+
+    /// The request is on disk (or needs no disk): HTTP 200 may go out.
+    pub fn accepted(&mut self, transaction: &TransactionId) {
+        self.memory.accepted(transaction);
+    }
+
+    /// The request could not be stored and the peer is told so by HTTP 5xx: its next copy counts as new.
+    pub fn abandoned(&mut self, transaction: &TransactionId) {
+        self.memory.abandoned(transaction);
+    }
+
+    /// Takes a message from the peer. On an error nothing has changed but what is counted, and the
+    /// message is refused with [`LinkError::http_status`]; else HTTP 200 goes out when every request
+    /// among what arrived is accepted and everything to persist is on disk.
+    pub fn receive(
+        &mut self,
+        message: Message,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) -> Result<Vec<Arrived>, LinkError> {
+        if let Some(close) = self.closed {
+            return Err(LinkError::Closed { peer: self.settings.peer.clone(), close });
+        }
+        let arrived = match message.body {
+            Document::Setup(setup) => {
+                self.receive_setup(&setup, now, chance)?;
+                Vec::new()
+            }
+            Document::Session(session) => self.receive_session(session, now, chance)?,
+        };
+        self.go_on(now, chance);
+        Ok(arrived)
+    }
+
+    /// A POST has ended. Posts that are not the link's any more are ignored.
+    pub fn posted(&mut self, post: PostId, outcome: PostOutcome, now: Moment, chance: &mut dyn Chance) {
+        match self.posts.remove(&post) {
+            Some(Sent::Initiator) => self.initiator_posted(post, outcome, now, chance),
+            Some(Sent::Responder) => self.responder_posted(post, outcome, now),
+            Some(Sent::Own(session)) => self.own_posted(&session, outcome, now),
+            Some(Sent::Traffic { session, keys, pauses }) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.traffic_posted(&session, &keys, pauses, outcome, now, chance);
+            }
+            Some(Sent::Farewell) | None => {}
+        }
+        self.go_on(now, chance);
+    }
+
+    /// Logs in again even if there is a session: the operator asks for it.
+    pub fn reconnect(&mut self, now: Moment, chance: &mut dyn Chance) {
+        self.setup_wanted = true;
+        self.setup_gate = Gate::default();
+        self.traffic_gate = Gate::default();
+        self.go_on(now, chance);
+    }
+
+    /// Ends the link from our side: Disconnect where the peer knows it, every operation returned.
+    /// Drain the outputs, then drop the link. Not for a mere stop of the node: sessions survive that.
+    pub fn close(&mut self, close: Close, chance: &mut dyn Chance) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.closed = Some(close);
+        self.outgoing = None;
+        self.incoming = None;
+        self.leave_sessions(close, chance);
+        for operation in self.transactions.drain() {
+            self.outputs.push_back(Output::Returned { operation, http: None });
+        }
+        if std::mem::take(&mut self.up) {
+            self.outputs.push_back(Output::Down { reason: Down::Closed });
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Does what is due. Call at [`Link::next_wakeup`], or at any other time.
+    pub fn wake(&mut self, now: Moment, chance: &mut dyn Chance) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.memory.purge(now);
+        for operation in self.transactions.overdue(now) {
+            self.outputs.push_back(Output::Unanswered { operation });
+        }
+        self.wake_own(now);
+        self.wake_handshakes(now, chance);
+        self.wake_sessions(now, chance);
+        self.go_on(now, chance);
+    }
+
+    /// When [`Link::wake`] has something to do. `None`: nothing is due until something comes in.
+    pub fn next_wakeup(&self) -> Option<Moment> {
+        if self.closed.is_some() {
+            return None;
+        }
+        let traffic_waits = self.transactions.is_waiting() && self.is_up() && self.has_free_post();
+        [
+            self.transactions.next_deadline(),
+            self.own.values().map(|own| own.deadline).min(),
+            self.outgoing.as_ref().map(Handshake::next_wakeup),
+            self.incoming.as_ref().map(Handshake::next_wakeup),
+            traffic_waits.then_some(self.traffic_gate.until),
+            self.next_setup(),
+            self.next_session_event(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Starts a set-up if one is due, and sends what may go.
+    fn go_on(&mut self, now: Moment, chance: &mut dyn Chance) {
+        if self.closed.is_some() {
+            return;
+        }
+        if self.next_setup().is_some_and(|due| due <= now) {
+            self.start_setup(now, chance);
+        }
+        self.pump(now);
+    }
+
+    /// Emits a POST and remembers what it is.
+    fn post(&mut self, content: PostContent, version: Version, at: Option<Box<str>>, sent: Sent) -> PostId {
+        self.last_post += 1;
+        let id = PostId(self.last_post);
+        self.posts.insert(id, sent);
+        let legacy = self.settings.profile == Profile::Legacy;
+        self.outputs.push_back(Output::Post(Post { id, at, version, legacy, content }));
+        id
+    }
+
+    fn alarm(&mut self, alarm: Alarm) {
+        self.outputs.push_back(Output::Alarm(alarm));
+    }
+
+    fn peer(&self) -> Domain {
+        self.settings.peer.clone()
+    }
+
+    /// Tells that the last session to send on is gone, if it is.
+    fn maybe_down(&mut self, reason: Down) {
+        if self.up && !self.is_up() {
+            self.up = false;
+            self.outputs.push_back(Output::Down { reason });
+        }
+    }
+
+    /// Removes a session: both ids are dead (reference ssp-session §3). Requests that wait for an
+    /// answer on it come back.
+    fn end_session(&mut self, own_id: &SessionId, reason: Down) {
+        if self.sessions.remove(own_id) {
+            self.outputs.push_back(Output::Forget(own_id.clone()));
+        }
+        self.own.retain(|_, own| own.session != *own_id);
+        for operation in self.transactions.orphans(own_id) {
+            self.outputs.push_back(Output::Unanswered { operation });
+        }
+        self.maybe_down(reason);
+    }
+
+    /// The peer does not know the session any more. What it may still send on it is accepted, but we
+    /// do not send on it again.
+    fn lose_session(&mut self, own_id: &SessionId) {
+        if let Some(session) = self.sessions.get(own_id)
+            && !session.record.superseded
+        {
+            session.record.superseded = true;
+            let record = session.record.clone();
+            self.outputs.push_back(Output::Persist(record));
+            self.setup_wanted |= !self.is_up();
+        }
+        self.maybe_down(Down::SessionLost);
+    }
+}
