@@ -56,6 +56,8 @@ words! {
         ServiceId = "service-id",
         /// The session is unknown, or of another identity.
         Session = "session",
+        /// A set-up step that has no place: no such handshake, out of turn, or without what it must carry.
+        Setup = "setup",
         /// Too many connections or too much work in hand.
         Overloaded = "overloaded",
         /// The node is stopping.
