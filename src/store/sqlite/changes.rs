@@ -1,0 +1,325 @@
+//! What each [`Change`] does to the tables, inside the transaction that [`super::writer`] holds.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, Result, params};
+
+use super::bounded::Bounded;
+use super::rows::{self, Columns, change, millis, one};
+use crate::element::im::Mail;
+use crate::imps::{Domain, Moment, UserId};
+use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
+
+/// How many mailboxes and queues have their fill remembered.
+const COUNTED_MAX: usize = 65_536;
+/// Row numbers set aside at once: one write of `meta` for so many appends. What was not used when the
+/// process ends is passed over.
+const NUMBERS_AHEAD: i64 = 1024;
+/// Rows of one table that are forgotten in one commit.
+const FORGET_PAGE: usize = 500;
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Rows of one mailbox.
+    pub(super) mailbox_messages: u64,
+    /// Octets of their bodies.
+    pub(super) mailbox_octets: u64,
+    /// Octets of the bodies that wait for one peer.
+    pub(super) queue_octets: u64,
+}
+
+/// Fill of one mailbox.
+#[derive(Debug)]
+struct Mailbox {
+    owner: i64,
+    messages: u64,
+    octets: u64,
+}
+
+/// Carries out changes; remembers what the transaction so far has made of the counters.
+#[derive(Debug)]
+pub(super) struct Changes {
+    limits: Limits,
+    mailboxes: Bounded<UserId, Mailbox>,
+    queues: Bounded<Domain, u64>,
+    /// Row numbers set aside and not yet given.
+    numbers: Range<i64>,
+    /// Accounts that the transaction has changed so far.
+    touched: Vec<UserId>,
+    /// Seen keys and expected reports before this moment are still to be forgotten.
+    forget: Option<Moment>,
+}
+
+fn done_if(rows: usize, otherwise: Outcome) -> Outcome {
+    if rows > 0 { Outcome::Done } else { otherwise }
+}
+
+impl Changes {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            mailboxes: Bounded::new(COUNTED_MAX),
+            queues: Bounded::new(COUNTED_MAX),
+            numbers: 0..0,
+            touched: Vec::new(),
+            forget: None,
+        }
+    }
+
+    /// The transaction was rolled back: what it did to counters and numbers is not so. What was to be
+    /// forgotten waits until somebody asks again, for the disk may be full.
+    pub(super) fn rolled_back(&mut self) {
+        self.recount();
+        self.numbers = 0..0;
+        self.forget = None;
+    }
+
+    /// Counts mailboxes and queues anew: part of the transaction was rolled back, or another process wrote.
+    pub(super) fn recount(&mut self) {
+        self.mailboxes.clear();
+        self.queues.clear();
+    }
+
+    /// The accounts changed since this was last asked.
+    pub(super) fn take_touched(&mut self) -> Vec<UserId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether something is still to be forgotten.
+    pub(super) fn is_forgetting(&self) -> bool {
+        self.forget.is_some()
+    }
+
+    /// Sets row numbers aside for these changes. Comes before the first of them, outside any savepoint.
+    pub(super) fn prepare<'a>(
+        &mut self,
+        connection: &Connection,
+        changes: impl Iterator<Item = &'a Change>,
+    ) -> Result<()> {
+        let appends = changes.filter(|change| appends(change)).count();
+        let needed = rows::octets(appends);
+        if self.numbers.end - self.numbers.start < needed {
+            let block = needed.max(NUMBERS_AHEAD);
+            let last = one(
+                connection,
+                "UPDATE meta SET value = value + ?1 WHERE name = 'rows' RETURNING value",
+                [block],
+                |row| row.get::<_, i64>(0),
+            )?
+            .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            self.numbers = last - block + 1..last + 1;
+        }
+        Ok(())
+    }
+
+    /// Carries out changes that belong together.
+    pub(super) fn apply(&mut self, connection: &Connection, changes: &[Change]) -> Result<Vec<Outcome>> {
+        let mut took_effect = true;
+        changes
+            .iter()
+            .map(|change| {
+                if let Change::Then(_) = change {
+                    return if took_effect { self.one(connection, change) } else { Ok(Outcome::Skipped) };
+                }
+                let outcome = self.one(connection, change)?;
+                took_effect = matches!(outcome, Outcome::Done | Outcome::Row(_));
+                Ok(outcome)
+            })
+            .collect()
+    }
+
+    fn one(&mut self, connection: &Connection, wanted: &Change) -> Result<Outcome> {
+        Ok(match wanted {
+            Change::Then(inner) => self.one(connection, inner)?,
+            Change::Deliver { mail, seen } => self.deliver(connection, mail, seen.as_ref())?,
+            Change::Send(outgoing) => self.send(connection, outgoing)?,
+            Change::Expect(sent) => {
+                rows::put_sent(connection, sent)?;
+                Outcome::Done
+            }
+            Change::DropMail { owner, row } => self.drop_mail(connection, owner, *row)?,
+            Change::DropOutgoing { row } => self.drop_outgoing(connection, *row)?,
+            Change::DeferOutgoing { row, not_before } => {
+                let sql = "UPDATE outbox SET attempts = attempts + 1, not_before = ?2 WHERE row = ?1";
+                done_if(change(connection, sql, params![row, millis(*not_before)])?, Outcome::Missing)
+            }
+            Change::AddAccount(account) => {
+                self.touched.push(account.user.clone());
+                done_if(rows::add_account(connection, account)?, Outcome::Duplicate)
+            }
+            Change::SetPassword { user, sealed_password } => {
+                self.touched.push(user.clone());
+                let sql = "UPDATE account SET sealed_password = ?2 WHERE key = ?1 AND removed = 0";
+                done_if(change(connection, sql, params![user.key(), &**sealed_password])?, Outcome::Missing)
+            }
+            Change::RemoveAccount(user) => self.remove_account(connection, user)?,
+            Change::PutCspSession(record) => {
+                done_if(rows::put_csp_session(connection, record)?, Outcome::Missing)
+            }
+            Change::TouchCspSessions(sessions) => {
+                let sql = "UPDATE csp_session SET last_active = max(last_active, ?2) WHERE id = ?1";
+                for (id, last_active) in sessions {
+                    change(connection, sql, params![id.as_str(), millis(*last_active)])?;
+                }
+                Outcome::Done
+            }
+            Change::DropCspSession(id) => {
+                let rows = change(connection, "DELETE FROM csp_session WHERE id = ?1", [id.as_str()])?;
+                done_if(rows, Outcome::Missing)
+            }
+            Change::PutLink(record) => {
+                rows::put_ssp_session(connection, record)?;
+                Outcome::Done
+            }
+            Change::DropLink(id) => {
+                let rows = change(connection, "DELETE FROM ssp_session WHERE own_id = ?1", [id.as_str()])?;
+                done_if(rows, Outcome::Missing)
+            }
+            Change::Forget { before } => {
+                self.forget = self.forget.max(Some(*before));
+                Outcome::Done
+            }
+        })
+    }
+
+    fn mailbox(&mut self, connection: &Connection, owner: &UserId) -> Result<Option<&mut Mailbox>> {
+        if self.mailboxes.get_mut(owner).is_none() {
+            let Some(id) = rows::account_id(connection, owner)? else { return Ok(None) };
+            let sql = "SELECT count(*), coalesce(sum(octets), 0) FROM mailbox WHERE owner = ?1";
+            let (messages, octets) = one(connection, sql, [id], |row| {
+                let mut columns = Columns::of(row);
+                Ok((columns.count()?, columns.count()?))
+            })?
+            .unwrap_or((0, 0));
+            self.mailboxes.insert(owner.clone(), Mailbox { owner: id, messages, octets });
+        }
+        Ok(self.mailboxes.get_mut(owner))
+    }
+
+    fn deliver(&mut self, connection: &Connection, mail: &Mail, seen: Option<&SeenKey>) -> Result<Outcome> {
+        let limits = self.limits;
+        let number = self.numbers.start;
+        let octets = mail.body.len() as u64;
+        let Some(mailbox) = self.mailbox(connection, &mail.owner)? else { return Ok(Outcome::Missing) };
+        let full = mailbox.messages >= limits.mailbox_messages
+            || mailbox.octets.saturating_add(octets) > limits.mailbox_octets;
+        if let Some(seen) = seen {
+            let key = rows::seen_key(seen);
+            let fresh = if full {
+                one(connection, "SELECT 1 FROM seen WHERE key = ?1", [key], |_| Ok(()))?.is_none()
+            } else {
+                let sql = "INSERT INTO seen (key, until) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                change(connection, sql, params![key, millis(seen.until)])? > 0
+            };
+            if !fresh {
+                return Ok(Outcome::Duplicate);
+            }
+        }
+        if full {
+            return Ok(Outcome::Full);
+        }
+        rows::add_mail(connection, number, mailbox.owner, mail)?;
+        mailbox.messages += 1;
+        mailbox.octets += octets;
+        self.numbers.start += 1;
+        Ok(Outcome::Row(number))
+    }
+
+    fn drop_mail(&mut self, connection: &Connection, owner: &UserId, row: i64) -> Result<Outcome> {
+        // Also for accounts that were removed: their key stays in the table as long as their messages.
+        let sql = "DELETE FROM mailbox WHERE row = ?1
+                   AND +owner IN (SELECT id FROM account WHERE key = ?2) RETURNING owner, octets";
+        let dropped: Option<(i64, u64)> = one(connection, sql, params![row, owner.key()], |row| {
+            let mut columns = Columns::of(row);
+            Ok((columns.get()?, columns.count()?))
+        })?;
+        let Some((id, octets)) = dropped else { return Ok(Outcome::Missing) };
+        if let Some(mailbox) = self.mailboxes.get_mut(owner).filter(|mailbox| mailbox.owner == id) {
+            mailbox.messages = mailbox.messages.saturating_sub(1);
+            mailbox.octets = mailbox.octets.saturating_sub(octets);
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn send(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<Outcome> {
+        if self.queues.get_mut(&outgoing.peer).is_none() {
+            let sql = "SELECT coalesce(sum(octets), 0) FROM outbox WHERE peer = ?1";
+            let waiting = one(connection, sql, [outgoing.peer.as_str()], |row| Columns::of(row).count())?;
+            self.queues.insert(outgoing.peer.clone(), waiting.unwrap_or(0));
+        }
+        let number = self.numbers.start;
+        let Some(waiting) = self.queues.get_mut(&outgoing.peer) else { return Ok(Outcome::Full) };
+        let after = waiting.saturating_add(outgoing.body.len() as u64);
+        if after > self.limits.queue_octets {
+            return Ok(Outcome::Full);
+        }
+        rows::add_outgoing(connection, number, outgoing)?;
+        *waiting = after;
+        self.numbers.start += 1;
+        Ok(Outcome::Row(number))
+    }
+
+    fn drop_outgoing(&mut self, connection: &Connection, row: i64) -> Result<Outcome> {
+        let sql = "DELETE FROM outbox WHERE row = ?1 RETURNING peer, octets";
+        let dropped: Option<(Domain, u64)> = one(connection, sql, [row], |row| {
+            let mut columns = Columns::of(row);
+            Ok((columns.parsed()?, columns.count()?))
+        })?;
+        let Some((peer, octets)) = dropped else { return Ok(Outcome::Missing) };
+        if let Some(waiting) = self.queues.get_mut(&peer) {
+            *waiting = waiting.saturating_sub(octets);
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn remove_account(&mut self, connection: &Connection, user: &UserId) -> Result<Outcome> {
+        let Some(id) = rows::account_id(connection, user)? else { return Ok(Outcome::Missing) };
+        self.touched.push(user.clone());
+        self.mailboxes.remove(user);
+        change(connection, "DELETE FROM csp_session WHERE user = ?1", [id])?;
+        change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report = 1", [id])?;
+        let waiting = change(connection, "UPDATE mailbox SET expires = 0 WHERE owner = ?1", [id])?;
+        if waiting > 0 {
+            change(connection, "UPDATE account SET removed = id, sealed_password = x'' WHERE id = ?1", [id])?;
+        } else {
+            change(connection, "DELETE FROM account WHERE id = ?1", [id])?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Forgets a page of what is over, if that was asked for.
+    pub(super) fn forget_page(&mut self, connection: &Connection) -> Result<()> {
+        let Some(before) = self.forget else { return Ok(()) };
+        let params = params![millis(before), rows::octets(FORGET_PAGE)];
+        let seen = change(
+            connection,
+            "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE until < ?1 ORDER BY until LIMIT ?2)",
+            params,
+        )?;
+        let sent = change(
+            connection,
+            "DELETE FROM sent WHERE (message_id, peer) IN
+                 (SELECT message_id, peer FROM sent WHERE until < ?1 ORDER BY until LIMIT ?2)",
+            params,
+        )?;
+        if seen < FORGET_PAGE && sent < FORGET_PAGE {
+            change(
+                connection,
+                "DELETE FROM account WHERE removed <> 0
+                 AND NOT EXISTS (SELECT 1 FROM mailbox WHERE owner = account.id)",
+                [],
+            )?;
+            self.forget = None;
+        }
+        Ok(())
+    }
+}
+
+fn appends(change: &Change) -> bool {
+    match change {
+        Change::Deliver { .. } | Change::Send(_) => true,
+        Change::Then(inner) => appends(inner),
+        _ => false,
+    }
+}

@@ -1,0 +1,476 @@
+//! The embedded store: one SQLite file, one writing thread, a few reading ones.
+//!
+//! ```text
+//!  commit ──▶ bounded inbox ──▶ writer ── BEGIN … up to 256 operations … COMMIT ──▶ answers
+//!  ask    ──▶ memory of accounts, or bounded inbox ──▶ readers (read-only connections)
+//! ```
+//! Write-ahead log with `synchronous=FULL`: a commit that was answered survives `kill -9` and power
+//! loss. Other processes (`causeway user add`) may open the same store beside a running node; only
+//! nodes exclude each other, by [`ServeLock`].
+
+mod accounts;
+mod bounded;
+mod changes;
+mod lock;
+mod questions;
+mod readers;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::future::ready;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{fmt, io};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::oneshot;
+
+use self::accounts::Accounts;
+use self::changes::Limits;
+use self::readers::Readers;
+use self::schema::SchemaError;
+use self::writer::{Job, Operation, Waiting, Writer};
+use crate::element::im::StoredMail;
+use crate::imps::{Domain, MessageId, Moment, UserId};
+use crate::relay::events::{Events, Silent};
+use crate::relay::ports::{
+    Account, Change, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing,
+};
+use crate::session::{csp, ssp};
+
+pub use self::lock::ServeLock;
+
+/// Name of the database in the data folder.
+pub const DATABASE: &str = "causeway.db";
+/// Reading threads.
+const READERS: usize = 2;
+/// How long another process may hold the database before we give up.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Where the store lies, and how much it takes.
+#[derive(Clone)]
+pub struct Settings {
+    /// The data folder; made with mode 0700 if it is missing. The database in it is [`DATABASE`].
+    pub data: PathBuf,
+    /// Messages and reports that may wait in one mailbox. Default: 10 000.
+    pub mailbox_messages_max: u64,
+    /// Octets of their bodies. Default: 64 MiB.
+    pub mailbox_octets_max: u64,
+    /// Octets of bodies that may wait for one peer. Default: 1 GiB.
+    pub queue_bytes_per_peer: u64,
+    /// Operations, and questions, that may wait to be carried out. Default: 8192.
+    pub waiting_operations_max: usize,
+    /// Octets of bodies that may wait to be written. Default: 64 MiB.
+    pub waiting_octets_max: usize,
+    /// Is told how long commits take.
+    pub events: Arc<dyn Events>,
+}
+
+impl Settings {
+    /// A store in this folder, with every default.
+    pub fn at(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            mailbox_messages_max: 10_000,
+            mailbox_octets_max: 64 * 1024 * 1024,
+            queue_bytes_per_peer: 1024 * 1024 * 1024,
+            waiting_operations_max: 8192,
+            waiting_octets_max: 64 * 1024 * 1024,
+            events: Arc::new(Silent),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            mailbox_messages: self.mailbox_messages_max,
+            mailbox_octets: self.mailbox_octets_max,
+            queue_octets: self.queue_bytes_per_peer,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or a file in it could not be made or opened.
+    #[error("{}: {cause}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The database could not be opened or brought up to date.
+    #[error("{}: {cause}", path.display())]
+    Database {
+        /// Which.
+        path: PathBuf,
+        /// What SQLite said.
+        cause: rusqlite::Error,
+    },
+    /// A newer program has written this store.
+    #[error(
+        "{}: written by a newer version (schema {found}, this one knows {known}): run that version",
+        path.display()
+    )]
+    Newer {
+        /// Which.
+        path: PathBuf,
+        /// Schema of the store.
+        found: i64,
+        /// Schema of this program.
+        known: i64,
+    },
+    /// The file is the database of some other program.
+    #[error("{}: is the database of another program", path.display())]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The tables were made by a program that is not this one nor an older one.
+    #[error("{}: schema step {step} differs from the one this program knows", path.display())]
+    Altered {
+        /// Which.
+        path: PathBuf,
+        /// Which step.
+        step: i64,
+    },
+    /// Another node runs on this store.
+    #[error("{}: another node is running on this data folder", data.display())]
+    InUse {
+        /// The data folder.
+        data: PathBuf,
+    },
+}
+
+/// A store in an SQLite file, or in memory for tests and simulations.
+pub struct Sqlite {
+    engine: Engine,
+    instance: Box<str>,
+}
+
+enum Engine {
+    Threads(Threads),
+    /// Everything on the thread of whoever calls (decisions.md 30).
+    Inline(Box<Mutex<Writer>>),
+}
+
+struct Threads {
+    inbox: SyncSender<Job>,
+    waiting: Arc<Waiting>,
+    waiting_octets_max: usize,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Readers,
+    accounts: Arc<Accounts>,
+}
+
+impl Sqlite {
+    /// Opens the store, and makes or migrates it first where needed.
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let data = &settings.data;
+        let file = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| OpenError::File { path, cause }
+        };
+        if !data.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(file(data))?;
+        }
+        let path = data.join(DATABASE);
+        // Made here rather than by SQLite, for the mode; its companions take it over.
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(OpenError::File { path, cause }),
+        }
+        let database = |cause| OpenError::Database { path: path.clone(), cause };
+
+        let mut connection = patiently(|| write_connection(&path)).map_err(database)?;
+        patiently(|| {
+            schema::migrate(&mut connection, None, wall_clock()).map_or_else(
+                |error| if let SchemaError::Database(error) = error { Err(error) } else { Ok(Err(error)) },
+                |()| Ok(Ok(())),
+            )
+        })
+        .map_err(database)?
+        .map_err(|error| match error {
+            SchemaError::Newer { found, known } => OpenError::Newer { path: path.clone(), found, known },
+            SchemaError::Foreign => OpenError::Foreign { path: path.clone() },
+            SchemaError::Altered(step) => OpenError::Altered { path: path.clone(), step },
+            SchemaError::Database(cause) => OpenError::Database { path: path.clone(), cause },
+        })?;
+        let instance = instance(&connection).map_err(database)?;
+        let connections = (0..READERS)
+            .map(|_| patiently(|| read_connection(&path)))
+            .collect::<Result<_, _>>()
+            .map_err(database)?;
+
+        let accounts = Arc::new(Accounts::new());
+        let writer =
+            Writer::new(connection, settings.limits(), Arc::clone(&accounts), Arc::clone(&settings.events));
+        let readers = Readers::start(connections, settings.waiting_operations_max).map_err(file(&path))?;
+        let (inbox, jobs) = sync_channel(settings.waiting_operations_max);
+        let waiting = Arc::new(Waiting::default());
+        let writer = thread::Builder::new()
+            .name("store-write".to_owned())
+            .spawn({
+                let waiting = Arc::clone(&waiting);
+                move || writer.serve(&jobs, &waiting)
+            })
+            .map_err(file(&path))?;
+        let waiting_octets_max = settings.waiting_octets_max;
+        let writer = Mutex::new(Some(writer));
+        let threads = Threads { inbox, waiting, waiting_octets_max, writer, readers, accounts };
+        Ok(Self { engine: Engine::Threads(threads), instance })
+    }
+
+    /// A store in memory with every default, named `memory`; everything happens on the thread of whoever calls.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::in_memory_with(&Settings::at(":memory:"), "memory")
+    }
+
+    /// A store in memory with these limits and this [`Store::instance`].
+    pub fn in_memory_with(settings: &Settings, instance: &str) -> Result<Self, OpenError> {
+        let path = || settings.data.clone();
+        let connection = Connection::open_in_memory().and_then(|mut connection| {
+            common(&connection)?;
+            match schema::migrate(&mut connection, Some(instance), Moment::default()) {
+                Err(SchemaError::Database(error)) => Err(error),
+                _ => Ok(connection),
+            }
+        });
+        let connection = connection.map_err(|cause| OpenError::Database { path: path(), cause })?;
+        let accounts = Arc::new(Accounts::new());
+        let writer = Writer::new(connection, settings.limits(), accounts, Arc::clone(&settings.events));
+        Ok(Self { engine: Engine::Inline(Box::new(Mutex::new(writer))), instance: instance.into() })
+    }
+
+    /// Carries out what was handed in, folds the log into the database and closes it. Blocks until that
+    /// is done; later calls are answered [`StoreError::Closed`]. Dropping does the same.
+    pub fn close(&self) {
+        let Engine::Threads(threads) = &self.engine else { return };
+        threads.readers.close();
+        let writer = threads.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // The connection that is closed last folds the log into the database.
+            let _ = threads.inbox.send(Job::Close);
+            let _ = writer.join();
+        }
+    }
+
+    /// Asks a question.
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Promise<T> {
+        let failed = |error: rusqlite::Error| StoreError::Failed(error.to_string());
+        match &self.engine {
+            Engine::Threads(threads) => {
+                let (reply, answer) = oneshot::channel();
+                let asked = threads.readers.ask(Box::new(move |connection| {
+                    if !reply.is_closed() {
+                        let _ = reply.send(question(connection).map_err(failed));
+                    }
+                }));
+                match asked {
+                    Ok(()) => Box::pin(async { answer.await.unwrap_or(Err(StoreError::Closed)) }),
+                    Err(error) => Box::pin(ready(Err(error))),
+                }
+            }
+            Engine::Inline(writer) => {
+                let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                Box::pin(ready(question(writer.connection()).map_err(failed)))
+            }
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sqlite({})", self.instance)
+    }
+}
+
+impl Threads {
+    fn commit(&self, changes: Vec<Change>) -> Result<oneshot::Receiver<writer::Answer>, StoreError> {
+        let octets = writer::octets(&changes);
+        let waiting = &self.waiting;
+        let overloaded = || StoreError::Overloaded(waiting.operations.load(Ordering::Relaxed));
+        let before = waiting.octets.fetch_add(octets, Ordering::Relaxed);
+        if before > 0 && before.saturating_add(octets) > self.waiting_octets_max {
+            waiting.octets.fetch_sub(octets, Ordering::Relaxed);
+            return Err(overloaded());
+        }
+        waiting.operations.fetch_add(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        let sent = self.inbox.try_send(Job::Commit(Operation { changes, octets, reply }));
+        sent.map(|()| answer).map_err(|error| {
+            waiting.operations.fetch_sub(1, Ordering::Relaxed);
+            waiting.octets.fetch_sub(octets, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => overloaded(),
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            }
+        })
+    }
+}
+
+impl Store for Sqlite {
+    fn commit(&self, changes: Vec<Change>) -> Promise<Vec<Outcome>> {
+        match &self.engine {
+            _ if changes.is_empty() => Box::pin(ready(Ok(Vec::new()))),
+            Engine::Threads(threads) => match threads.commit(changes) {
+                Ok(answer) => Box::pin(async { answer.await.unwrap_or(Err(StoreError::Closed)) }),
+                Err(error) => Box::pin(ready(Err(error))),
+            },
+            Engine::Inline(writer) => {
+                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let answer = writer.run(&[&changes]).pop().unwrap_or(Err(StoreError::Closed));
+                while writer.has_chores() {
+                    writer.run(&[]);
+                }
+                Box::pin(ready(answer))
+            }
+        }
+    }
+
+    fn accounts(&self, users: Vec<UserId>) -> Promise<Vec<Option<Account>>> {
+        match &self.engine {
+            Engine::Threads(threads) => {
+                if let Some(accounts) = threads.accounts.remembered(&users) {
+                    return Box::pin(ready(Ok(accounts)));
+                }
+                let accounts = Arc::clone(&threads.accounts);
+                self.ask(move |connection| accounts.load(connection, &users))
+            }
+            Engine::Inline(_) => self.ask(move |connection| accounts::read(connection, &users)),
+        }
+    }
+
+    fn all_accounts(&self) -> Promise<Vec<Account>> {
+        self.ask(questions::all_accounts)
+    }
+
+    fn mailbox(&self, owner: UserId, after: i64, limit: usize) -> Promise<Vec<StoredMail>> {
+        self.ask(move |connection| questions::mailbox(connection, &owner, after, limit))
+    }
+
+    fn message(&self, owner: UserId, message_id: MessageId) -> Promise<Option<StoredMail>> {
+        self.ask(move |connection| questions::message(connection, &owner, &message_id))
+    }
+
+    fn newest(&self, owner: UserId, limit: usize) -> Promise<(Vec<StoredMail>, u64)> {
+        self.ask(move |connection| questions::newest(connection, &owner, limit))
+    }
+
+    fn expired_mail(&self, now: Moment, limit: usize) -> Promise<Vec<StoredMail>> {
+        self.ask(move |connection| questions::expired_mail(connection, now, limit))
+    }
+
+    fn outbox(&self, own: Domain, peer: Domain, after: i64, limit: usize) -> Promise<Vec<StoredOutgoing>> {
+        self.ask(move |connection| questions::outbox(connection, &own, &peer, after, limit))
+    }
+
+    fn expired_outgoing(&self, now: Moment, limit: usize) -> Promise<Vec<StoredOutgoing>> {
+        self.ask(move |connection| questions::expired_outgoing(connection, now, limit))
+    }
+
+    fn queues(&self) -> Promise<Vec<QueueSummary>> {
+        self.ask(questions::queues)
+    }
+
+    fn expected(&self, message_id: MessageId, peer: Domain) -> Promise<Option<Sent>> {
+        self.ask(move |connection| questions::expected(connection, &message_id, &peer))
+    }
+
+    fn csp_sessions(&self) -> Promise<Vec<csp::record::SessionRecord>> {
+        self.ask(questions::csp_sessions)
+    }
+
+    fn links(&self) -> Promise<Vec<ssp::SessionRecord>> {
+        self.ask(questions::links)
+    }
+
+    fn instance(&self) -> &str {
+        &self.instance
+    }
+}
+
+/// What holds for every connection.
+fn common(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+fn write_connection(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    common(&connection)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    // KiB; holds the hot ends of tables and indexes.
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    // Pages: the log is folded into the database every 16 MiB, and cut to 64 MiB if it ever outgrew that.
+    connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    Ok(connection)
+}
+
+fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    common(&connection)?;
+    connection.pragma_update(None, "cache_size", -8192)?;
+    Ok(connection)
+}
+
+fn instance(connection: &Connection) -> rusqlite::Result<Box<str>> {
+    connection.query_row("SELECT value FROM meta WHERE name = 'instance'", [], |row| row.get(0))
+}
+
+/// Repeats what fails because another process is at the database: some of the steps of opening are not
+/// covered by SQLite's own waiting.
+fn patiently<T>(mut step: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let started = Instant::now();
+    loop {
+        match step() {
+            Err(error)
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+                ) && started.elapsed() < BUSY =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn wall_clock() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,142 @@
+//! Questions: one function each, on whatever connection.
+
+use rusqlite::{Connection, Result, Row, params};
+
+use super::rows::{self, Columns, many, millis, one};
+use crate::element::im::StoredMail;
+use crate::imps::{Domain, MessageId, Moment, UserId};
+use crate::relay::ports::{Account, QueueSummary, Sent, StoredOutgoing};
+use crate::session::{csp, ssp};
+
+fn limited(limit: usize) -> i64 {
+    rows::octets(limit)
+}
+
+pub(super) fn all_accounts(connection: &Connection) -> Result<Vec<Account>> {
+    many(connection, &[rows::ACCOUNT, " WHERE removed = 0 ORDER BY key"].concat(), [], rows::account)
+}
+
+pub(super) fn mailbox(
+    connection: &Connection,
+    owner: &UserId,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<StoredMail>> {
+    let sql = [
+        rows::MAIL,
+        " FROM account a JOIN mailbox m ON m.owner = a.id
+          WHERE a.key = ?1 AND a.removed = 0 AND m.row > ?2 ORDER BY m.row LIMIT ?3",
+    ];
+    many(connection, &sql.concat(), params![owner.key(), after, limited(limit)], rows::mail)
+}
+
+pub(super) fn message(
+    connection: &Connection,
+    owner: &UserId,
+    message_id: &MessageId,
+) -> Result<Option<StoredMail>> {
+    let sql = [
+        rows::MAIL,
+        " FROM account a JOIN mailbox m ON m.owner = a.id
+          WHERE a.key = ?1 AND a.removed = 0 AND m.report = 0 AND m.message_id = ?2 ORDER BY m.row LIMIT 1",
+    ];
+    one(connection, &sql.concat(), params![owner.key(), message_id.as_str()], rows::mail)
+}
+
+pub(super) fn newest(
+    connection: &Connection,
+    owner: &UserId,
+    limit: usize,
+) -> Result<(Vec<StoredMail>, u64)> {
+    let sql = [
+        rows::MAIL,
+        " FROM account a JOIN mailbox m ON m.owner = a.id
+          WHERE a.key = ?1 AND a.removed = 0 AND m.report = 0 ORDER BY m.row DESC LIMIT ?2",
+    ];
+    // One view of the database for both.
+    let transaction = connection.unchecked_transaction()?;
+    let newest = many(connection, &sql.concat(), params![owner.key(), limited(limit)], rows::mail)?;
+    let count = one(
+        connection,
+        "SELECT count(*) FROM account a JOIN mailbox m ON m.owner = a.id
+         WHERE a.key = ?1 AND a.removed = 0 AND m.report = 0",
+        [owner.key()],
+        |row| Columns::of(row).count(),
+    )?;
+    transaction.commit()?;
+    Ok((newest, count.unwrap_or(0)))
+}
+
+pub(super) fn expired_mail(connection: &Connection, now: Moment, limit: usize) -> Result<Vec<StoredMail>> {
+    let sql = [
+        rows::MAIL,
+        " FROM mailbox m JOIN account a ON a.id = m.owner
+          WHERE m.expires <= ?1 ORDER BY m.expires, m.row LIMIT ?2",
+    ];
+    many(connection, &sql.concat(), params![millis(now), limited(limit)], rows::mail)
+}
+
+pub(super) fn outbox(
+    connection: &Connection,
+    own: &Domain,
+    peer: &Domain,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<StoredOutgoing>> {
+    let sql = [rows::OUTGOING, " WHERE peer = ?1 AND own = ?2 AND row > ?3 ORDER BY row LIMIT ?4"];
+    many(
+        connection,
+        &sql.concat(),
+        params![peer.as_str(), own.as_str(), after, limited(limit)],
+        rows::outgoing,
+    )
+}
+
+pub(super) fn expired_outgoing(
+    connection: &Connection,
+    now: Moment,
+    limit: usize,
+) -> Result<Vec<StoredOutgoing>> {
+    let sql = [rows::OUTGOING, " WHERE expires <= ?1 ORDER BY expires, row LIMIT ?2"];
+    many(connection, &sql.concat(), params![millis(now), limited(limit)], rows::outgoing)
+}
+
+fn queue(row: &Row<'_>) -> Result<QueueSummary> {
+    let mut columns = Columns::of(row);
+    Ok(QueueSummary {
+        peer: columns.parsed()?,
+        messages: columns.count()?,
+        octets: columns.count()?,
+        oldest: columns.moment()?,
+    })
+}
+
+pub(super) fn queues(connection: &Connection) -> Result<Vec<QueueSummary>> {
+    // Counted in the index alone; rows are numbered in order of acceptance, so the lowest is the oldest.
+    many(
+        connection,
+        "SELECT q.peer, q.messages, q.octets, o.accepted
+         FROM (SELECT peer, count(*) AS messages, sum(octets) AS octets, min(row) AS first
+               FROM outbox GROUP BY peer) q
+         JOIN outbox o ON o.row = q.first ORDER BY q.peer",
+        [],
+        queue,
+    )
+}
+
+pub(super) fn expected(
+    connection: &Connection,
+    message_id: &MessageId,
+    peer: &Domain,
+) -> Result<Option<Sent>> {
+    let sql = [rows::SENT, " WHERE message_id = ?1 AND peer = ?2"].concat();
+    one(connection, &sql, params![message_id.as_str(), peer.as_str()], rows::sent)
+}
+
+pub(super) fn csp_sessions(connection: &Connection) -> Result<Vec<csp::record::SessionRecord>> {
+    many(connection, rows::CSP_SESSION, [], rows::csp_session)
+}
+
+pub(super) fn links(connection: &Connection) -> Result<Vec<ssp::SessionRecord>> {
+    many(connection, rows::SSP_SESSION, [], rows::ssp_session)
+}

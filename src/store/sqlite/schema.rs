@@ -1,0 +1,213 @@
+//! The tables, and how an older store becomes a newer one.
+//!
+//! Steps go forward only. `PRAGMA user_version` counts the steps taken, the table `migration` keeps the
+//! SHA-256 of each, and a step that was released is never edited: a difference is found and refused.
+
+use std::fmt::Write as _;
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use sha2::{Digest as _, Sha256};
+
+use crate::imps::Moment;
+
+/// Every step, oldest first.
+const STEPS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// `CWAY`: marks the file as ours (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x4357_4159;
+
+/// Why the tables are not as this program needs them.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    /// Made by a newer program.
+    #[error("the store has schema {found}, this program knows {known} at most")]
+    Newer {
+        /// Steps taken.
+        found: i64,
+        /// Steps known.
+        known: i64,
+    },
+    /// A database of some other program.
+    #[error("the file is the database of another program")]
+    Foreign,
+    /// A step taken is not the step known by that number.
+    #[error("schema step {0} of the store is not the one this program knows")]
+    Altered(i64),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+}
+
+/// Takes the steps that are missing, each whole or not at all. Several programs may do so at once.
+/// `instance` names a new store; `None`: a random name.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    instance: Option<&str>,
+    now: Moment,
+) -> Result<(), SchemaError> {
+    take(connection, STEPS, instance, now)
+}
+
+fn take(
+    connection: &mut Connection,
+    steps: &[&str],
+    instance: Option<&str>,
+    now: Moment,
+) -> Result<(), SchemaError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let mark: i64 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    if mark != APPLICATION_ID {
+        let tables: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if mark != 0 || found != 0 || tables != 0 {
+            return Err(SchemaError::Foreign);
+        }
+        transaction.execute_batch(
+            "CREATE TABLE migration (
+                 step INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, applied INTEGER NOT NULL
+             ) STRICT;",
+        )?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    if found > known {
+        return Err(SchemaError::Newer { found, known });
+    }
+    let applied = i64::try_from(now.millis()).unwrap_or(i64::MAX);
+    for (number, step) in (1_i64..).zip(steps) {
+        let digest = digest(step);
+        if number <= found {
+            let taken: Option<String> = transaction
+                .query_row("SELECT sha256 FROM migration WHERE step = ?1", [number], |row| row.get(0))
+                .optional()?;
+            if taken.as_deref() != Some(digest.as_str()) {
+                return Err(SchemaError::Altered(number));
+            }
+            continue;
+        }
+        transaction.execute_batch(step)?;
+        transaction.execute(
+            "INSERT INTO migration (step, sha256, applied) VALUES (?1, ?2, ?3)",
+            params![number, digest, applied],
+        )?;
+        transaction.pragma_update(None, "user_version", number)?;
+    }
+    transaction.execute(
+        "INSERT INTO meta (name, value)
+         VALUES ('instance', coalesce(?1, lower(hex(randomblob(6))))), ('created', ?2), ('rows', 0)
+         ON CONFLICT DO NOTHING",
+        params![instance, applied],
+    )?;
+    Ok(transaction.commit()?)
+}
+
+fn digest(step: &str) -> String {
+    Sha256::digest(step.as_bytes()).iter().fold(String::with_capacity(64), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment::from_millis(5);
+
+    fn names(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_new_store_has_the_tables_an_operator_looks_for() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, None, NOW).unwrap();
+        assert_eq!(
+            names(&connection),
+            [
+                "account",
+                "csp_session",
+                "mailbox",
+                "meta",
+                "migration",
+                "outbox",
+                "seen",
+                "sent",
+                "sqlite_sequence",
+                "ssp_session"
+            ]
+        );
+        let before: String = connection
+            .query_row("SELECT value FROM meta WHERE name = 'instance'", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(before.len(), 12);
+        migrate(&mut connection, Some("other"), NOW).unwrap();
+        let after: String = connection
+            .query_row("SELECT value FROM meta WHERE name = 'instance'", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(before, after, "a store keeps its name");
+    }
+
+    #[test]
+    fn the_first_schema_is_the_released_one() {
+        // Edit no step that was released: add another, and its line here.
+        let released: Vec<String> = STEPS.iter().map(|step| digest(step)).collect();
+        assert_eq!(released, ["7b3437be052ca162d6b75a77558549236bfd22a2d3835e78aa9fad0b89b1a95d"]);
+    }
+
+    #[test]
+    fn every_older_store_moves_forward_with_its_rows() {
+        for first in 1..=STEPS.len() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            take(&mut connection, &STEPS[..first], Some("x"), NOW).unwrap();
+            connection
+                .execute(
+                    "INSERT INTO account (key, address, created, sealed_password)
+                     VALUES ('wv:ada@north.example', 'wv:Ada@north.example', 1, x'00')",
+                    [],
+                )
+                .unwrap();
+            let mut more = STEPS.to_vec();
+            more.push("CREATE TABLE later (x INTEGER) STRICT;");
+            take(&mut connection, &more, None, NOW).unwrap();
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(usize::try_from(version), Ok(more.len()));
+            let accounts: i64 =
+                connection.query_row("SELECT count(*) FROM account", [], |row| row.get(0)).unwrap();
+            assert_eq!(accounts, 1);
+            assert!(matches!(
+                take(&mut connection, STEPS, None, NOW),
+                Err(SchemaError::Newer { found, known }) if found == known + 1
+            ));
+        }
+    }
+
+    #[test]
+    fn a_step_that_differs_from_the_one_taken_is_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, None, NOW).unwrap();
+        connection.execute("UPDATE migration SET sha256 = 'x'", []).unwrap();
+        assert!(matches!(migrate(&mut connection, None, NOW), Err(SchemaError::Altered(1))));
+    }
+
+    #[test]
+    fn the_database_of_another_program_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE theirs (x);").unwrap();
+        assert!(matches!(migrate(&mut connection, None, NOW), Err(SchemaError::Foreign)));
+        assert_eq!(names(&connection), ["theirs"]);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_store_as_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = [STEPS[0], "CREATE TABLE half (x INTEGER) STRICT; INSERT INTO nowhere VALUES (1);"];
+        migrate(&mut connection, None, NOW).unwrap();
+        assert!(matches!(take(&mut connection, &steps, None, NOW), Err(SchemaError::Database(_))));
+        assert!(!names(&connection).contains(&"half".to_owned()));
+        migrate(&mut connection, None, NOW).unwrap();
+    }
+}

@@ -1,0 +1,268 @@
+//! The one connection that writes, and its group commit.
+//!
+//! Whatever waits is carried out in one transaction, and every asker is answered after its commit: the
+//! disk is asked once for up to [`BATCH_OPERATIONS_MAX`] operations. Nothing waits for a batch to fill;
+//! under load it fills while the disk works on the one before.
+//!
+//! Operations are first run plainly, one after the other. Only if one of them fails is everything
+//! rolled back and run again with a savepoint around each, so that the failing ones fail alone
+//! (decisions.md 22): savepoints make SQLite copy every page that an operation touches, which would be
+//! paid for by all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Result};
+use tokio::sync::oneshot;
+
+use super::accounts::Accounts;
+use super::changes::{Changes, Limits};
+use crate::relay::events::Events;
+use crate::relay::ports::{Change, Outcome, StoreError};
+
+/// Operations of one commit.
+const BATCH_OPERATIONS_MAX: usize = 256;
+/// Octets of bodies after which a batch is closed.
+const BATCH_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// How long an idle writer sleeps before it looks whether another process has written.
+const LOOK_ROUND: Duration = Duration::from_millis(250);
+
+/// What became of one operation.
+pub(super) type Answer = std::result::Result<Vec<Outcome>, StoreError>;
+
+/// Changes that belong together, and who asked for them.
+pub(super) struct Operation {
+    pub(super) changes: Vec<Change>,
+    /// Of the bodies inside, see [`octets`].
+    pub(super) octets: usize,
+    pub(super) reply: oneshot::Sender<Answer>,
+}
+
+/// What the writer thread is told.
+pub(super) enum Job {
+    Commit(Operation),
+    Close,
+}
+
+/// What was handed to the writer and is not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) operations: AtomicUsize,
+    pub(super) octets: AtomicUsize,
+}
+
+/// Which part of a batch failed.
+enum Failure {
+    /// One operation; the transaction stands.
+    Operation(rusqlite::Error),
+    /// The transaction.
+    Batch(rusqlite::Error),
+}
+
+/// Owns the writing connection.
+pub(super) struct Writer {
+    connection: Connection,
+    changes: Changes,
+    accounts: Arc<Accounts>,
+    events: Arc<dyn Events>,
+    /// `PRAGMA data_version` when last looked at: changes when another process commits.
+    data_version: i64,
+    /// Whether the last commit failed, so that a full disk is logged once and not a thousand times a second.
+    failing: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        limits: Limits,
+        accounts: Arc<Accounts>,
+        events: Arc<dyn Events>,
+    ) -> Self {
+        Self { connection, changes: Changes::new(limits), accounts, events, data_version: 0, failing: false }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Whether a batch is due although nobody asks: pages are still to be forgotten.
+    pub(super) fn has_chores(&self) -> bool {
+        self.changes.is_forgetting()
+    }
+
+    /// Carries out operations in one commit; one answer for each.
+    pub(super) fn run(&mut self, batch: &[&[Change]]) -> Vec<Answer> {
+        let started = Instant::now();
+        let answers = match self.attempt(batch, false) {
+            Err(Failure::Operation(_)) if batch.len() > 1 => {
+                self.roll_back();
+                self.attempt(batch, true)
+            }
+            done => done,
+        };
+        let answers = match answers {
+            Ok(answers) => {
+                self.events.store_commit(started.elapsed());
+                tracing::trace!(operations = batch.len(), took = ?started.elapsed(), "committed");
+                if self.failing {
+                    self.failing = false;
+                    tracing::info!("the store writes again");
+                }
+                answers
+            }
+            Err(Failure::Operation(error) | Failure::Batch(error)) => {
+                self.roll_back();
+                let error = self.failed(&error);
+                batch.iter().map(|_| Err(error.clone())).collect()
+            }
+        };
+        self.accounts.forget(&self.changes.take_touched());
+        answers
+    }
+
+    fn attempt(&mut self, batch: &[&[Change]], apart: bool) -> std::result::Result<Vec<Answer>, Failure> {
+        let whole = Failure::Batch;
+        self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut s| s.execute([])).map_err(whole)?;
+        self.look_round().map_err(whole)?;
+        let all = batch.iter().copied().flatten();
+        self.changes.prepare(&self.connection, all).map_err(whole)?;
+        self.changes.forget_page(&self.connection).map_err(whole)?;
+        let mut answers = Vec::with_capacity(batch.len());
+        for changes in batch {
+            let answer = if apart {
+                self.apply_apart(changes)?
+            } else {
+                Ok(self.changes.apply(&self.connection, changes).map_err(Failure::Operation)?)
+            };
+            answers.push(answer);
+        }
+        self.connection.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(whole)?;
+        Ok(answers)
+    }
+
+    /// Carries out one operation in a savepoint: if it fails, it fails alone.
+    fn apply_apart(&mut self, changes: &[Change]) -> std::result::Result<Answer, Failure> {
+        let savepoint = |sql: &str| self.connection.execute_batch(sql).map_err(Failure::Batch);
+        savepoint("SAVEPOINT operation")?;
+        let error = match self.changes.apply(&self.connection, changes) {
+            Ok(outcomes) => {
+                savepoint("RELEASE operation")?;
+                return Ok(Ok(outcomes));
+            }
+            Err(error) => error,
+        };
+        // Some errors, a full disk among them, have already ended the whole transaction.
+        if self.connection.is_autocommit() {
+            return Err(Failure::Batch(error));
+        }
+        savepoint("ROLLBACK TO operation; RELEASE operation")?;
+        self.changes.recount();
+        Ok(Err(self.failed(&error)))
+    }
+
+    fn roll_back(&mut self) {
+        self.changes.rolled_back();
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "the store could not roll back");
+        }
+    }
+
+    fn failed(&mut self, error: &rusqlite::Error) -> StoreError {
+        if self.failing {
+            tracing::debug!(%error, "the store failed again");
+        } else {
+            self.failing = true;
+            tracing::error!(%error, "the store failed: nothing is accepted until it writes again");
+        }
+        StoreError::Failed(error.to_string())
+    }
+
+    /// Forgets what was remembered if another process has written since.
+    fn look_round(&mut self) -> Result<()> {
+        let version =
+            self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if version != self.data_version {
+            self.data_version = version;
+            self.changes.recount();
+            self.accounts.clear();
+        }
+        Ok(())
+    }
+
+    /// Serves until told to close, or until nobody can ask any more.
+    pub(super) fn serve(mut self, inbox: &Receiver<Job>, waiting: &Waiting) {
+        let mut closing = false;
+        while !closing {
+            let patience = if self.has_chores() { Duration::ZERO } else { LOOK_ROUND };
+            let mut job = match inbox.recv_timeout(patience) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if self.has_chores() => None,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = self.look_round() {
+                        tracing::debug!(%error, "could not look for changes by others");
+                    }
+                    continue;
+                }
+            };
+            let mut batch = Vec::new();
+            let mut octets = 0;
+            loop {
+                match job.take() {
+                    Some(Job::Commit(operation)) => {
+                        octets += operation.octets;
+                        batch.push(operation);
+                    }
+                    Some(Job::Close) => closing = true,
+                    None => {}
+                }
+                if batch.len() >= BATCH_OPERATIONS_MAX || octets >= BATCH_OCTETS_MAX {
+                    break;
+                }
+                let Ok(next) = inbox.try_recv() else { break };
+                job = Some(next);
+            }
+            self.serve_batch(batch, octets, waiting);
+        }
+        // What was handed in before the end is still carried out.
+        while let Ok(job) = inbox.try_recv() {
+            if let Job::Commit(operation) = job {
+                let octets = operation.octets;
+                self.serve_batch(vec![operation], octets, waiting);
+            }
+        }
+    }
+
+    fn serve_batch(&mut self, batch: Vec<Operation>, octets: usize, waiting: &Waiting) {
+        if batch.is_empty() && !self.has_chores() {
+            return;
+        }
+        let changes: Vec<&[Change]> = batch.iter().map(|operation| operation.changes.as_slice()).collect();
+        let answers = self.run(&changes);
+        waiting.operations.fetch_sub(batch.len(), Ordering::Relaxed);
+        waiting.octets.fetch_sub(octets, Ordering::Relaxed);
+        for (operation, answer) in batch.into_iter().zip(answers) {
+            // Nobody may be there any more to hear it.
+            let _ = operation.reply.send(answer);
+        }
+    }
+}
+
+/// Octets of the bodies in these changes, for the bound on what waits.
+pub(super) fn octets(changes: &[Change]) -> usize {
+    changes.iter().map(body).sum()
+}
+
+fn body(change: &Change) -> usize {
+    match change {
+        Change::Deliver { mail, .. } => mail.body.len(),
+        Change::Send(outgoing) => outgoing.body.len(),
+        Change::PutCspSession(record) => record.capabilities.len(),
+        Change::Then(inner) => body(inner),
+        _ => 0,
+    }
+}
