@@ -22,6 +22,7 @@ pub mod functions;
 pub mod login;
 pub mod memory;
 pub mod negotiate;
+pub mod nonces;
 pub mod poll;
 pub mod record;
 pub mod session;

@@ -62,6 +62,8 @@ pub struct Wants {
     pub after: i64,
     /// At most so many, those with the lowest ids.
     pub count: usize,
+    /// What had been heard of when this was asked.
+    left_to_store: u64,
 }
 
 /// What a server request goes out in reply to.
@@ -179,8 +181,8 @@ pub struct Poll {
     window: Vec<Entry>,
     /// Rows up to here have been seen.
     cursor: i64,
-    /// The greatest row id heard of.
-    newest: i64,
+    /// Arrivals that were left to the store.
+    left_to_store: u64,
     /// The store may have rows beyond the cursor.
     more: bool,
     awaited: Option<Awaited>,
@@ -197,7 +199,7 @@ impl Poll {
         Self {
             window: Vec::new(),
             cursor: 0,
-            newest: 0,
+            left_to_store: 0,
             more: true,
             awaited: None,
             farewell: None,
@@ -212,11 +214,14 @@ impl Poll {
         let room = WINDOW_ROWS_MAX.saturating_sub(self.window.len());
         let waiting = self.window.iter().any(|entry| entry.state == State::Waiting);
         let wanted = self.more && self.farewell.is_none() && room > 0;
-        (wanted && (!waiting || room >= WINDOW_ROWS_MAX / 2))
-            .then_some(Wants { after: self.cursor, count: room })
+        (wanted && (!waiting || room >= WINDOW_ROWS_MAX / 2)).then_some(Wants {
+            after: self.cursor,
+            count: room,
+            left_to_store: self.left_to_store,
+        })
     }
 
-    /// The rows that the store had, in order; `complete` if it has no others beyond them. What was
+    /// The rows that the store had, in order; `complete` if it had no others beyond them. What was
     /// asked for before the window moved is ignored.
     pub fn loaded(&mut self, wants: Wants, rows: Vec<Row>, complete: bool) {
         if wants.after != self.cursor || self.farewell.is_some() {
@@ -234,13 +239,13 @@ impl Poll {
             self.cursor = self.cursor.max(row.id);
             self.insert(row);
         }
-        self.more = left_out || !complete || self.newest > self.cursor;
+        // Whatever arrived before the question is among the rows, or was gone by then.
+        self.more = left_out || !complete || self.left_to_store != wants.left_to_store;
     }
 
-    /// A row was committed to the mailbox while the session lives. Call it once for every row, in any
-    /// order.
+    /// A row was committed to the mailbox while the session lives: to be told once for every row, after
+    /// the commit, in any order.
     pub fn arrived(&mut self, row: Row) {
-        self.newest = self.newest.max(row.id);
         if self.farewell.is_some() || self.place(row.id).is_some() {
             return;
         }
@@ -249,6 +254,7 @@ impl Poll {
             self.insert(row);
         } else {
             // Left to the store; a row that was overtaken by a later one brings the cursor back.
+            self.left_to_store += 1;
             self.cursor = self.cursor.min(row.id - 1);
             self.more = true;
         }
@@ -315,8 +321,9 @@ impl Poll {
             }
             return None;
         }
+        let place = self.window.iter().position(|entry| entry.is_ready(keep_alive, now))?;
         let fresh = self.transaction()?;
-        let entry = self.window.iter_mut().find(|entry| entry.is_ready(keep_alive, now))?;
+        let entry = self.window.get_mut(place)?;
         let form = match &entry.kind {
             RowKind::Message { octets, content_type } => abilities.form(content_type.as_deref(), *octets),
             RowKind::Report => Form::DeliveryReport,
@@ -430,3 +437,8 @@ impl Poll {
         self.window.insert(place, Entry { row: row.id, kind, state: State::Waiting, offer: None });
     }
 }
+
+#[cfg(test)]
+mod plays;
+#[cfg(test)]
+mod properties;
