@@ -498,13 +498,23 @@ pub(super) async fn links_are_kept_changed_and_dropped(store: &dyn Store) {
         peer: domain("south.example"),
         own_id: "1@north.example".parse().unwrap(),
         peer_id: "2@south.example".parse().unwrap(),
+        setup: "setup-1".parse().unwrap(),
         version: Version::V1_2,
         initiator: domain("south.example"),
         time_to_live: 600,
         established: at(1),
         last_used: at(2),
+        superseded: false,
+        legacy: true,
+        at: Some("https://a.south.example/".into()),
     };
-    let second = ssp::SessionRecord { own_id: "3@north.example".parse().unwrap(), ..record.clone() };
+    let second = ssp::SessionRecord {
+        own_id: "3@north.example".parse().unwrap(),
+        superseded: true,
+        legacy: false,
+        at: None,
+        ..record.clone()
+    };
     for record in [&record, &second] {
         assert_eq!(one(store, Change::PutLink(Box::new(record.clone()))).await, Outcome::Done);
     }

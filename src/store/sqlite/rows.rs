@@ -343,8 +343,8 @@ pub(super) fn put_csp_session(connection: &Connection, record: &csp::record::Ses
     )
 }
 
-pub(super) const SSP_SESSION: &str = "SELECT own, peer, own_id, peer_id, version, initiator, time_to_live,
-    established, last_used FROM ssp_session";
+pub(super) const SSP_SESSION: &str = "SELECT own, peer, own_id, peer_id, setup, version, initiator,
+    time_to_live, established, last_used, superseded, legacy, at FROM ssp_session";
 
 pub(super) fn ssp_session(row: &Row<'_>) -> Result<ssp::SessionRecord> {
     let mut columns = Columns::of(row);
@@ -353,30 +353,38 @@ pub(super) fn ssp_session(row: &Row<'_>) -> Result<ssp::SessionRecord> {
         peer: columns.parsed()?,
         own_id: columns.parsed()?,
         peer_id: columns.parsed()?,
+        setup: columns.parsed()?,
         version: columns.word(Version::parse)?,
         initiator: columns.parsed()?,
         time_to_live: columns.get()?,
         established: columns.moment()?,
         last_used: columns.moment()?,
+        superseded: columns.get()?,
+        legacy: columns.get()?,
+        at: columns.get()?,
     })
 }
 
 pub(super) fn put_ssp_session(connection: &Connection, record: &ssp::SessionRecord) -> Result<usize> {
     change(
         connection,
-        "INSERT OR REPLACE INTO ssp_session (own, peer, own_id, peer_id, version, initiator, time_to_live,
-             established, last_used)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO ssp_session (own, peer, own_id, peer_id, setup, version, initiator,
+             time_to_live, established, last_used, superseded, legacy, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             record.own.as_str(),
             record.peer.as_str(),
             record.own_id.as_str(),
             record.peer_id.as_str(),
+            record.setup.as_str(),
             record.version.as_str(),
             record.initiator.as_str(),
             record.time_to_live,
             millis(record.established),
             millis(record.last_used),
+            record.superseded,
+            record.legacy,
+            record.at,
         ],
     )
 }

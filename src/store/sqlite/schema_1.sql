@@ -99,9 +99,13 @@ CREATE TABLE ssp_session (
     own          TEXT NOT NULL,
     peer         TEXT NOT NULL,
     peer_id      TEXT NOT NULL,
+    setup        TEXT NOT NULL,     -- transaction id of the handshake
     version      TEXT NOT NULL,
     initiator    TEXT NOT NULL,
     time_to_live INTEGER NOT NULL,  -- seconds
     established  INTEGER NOT NULL,
-    last_used    INTEGER NOT NULL
+    last_used    INTEGER NOT NULL,
+    superseded   INTEGER NOT NULL,  -- 1: a newer session is used for sending
+    legacy       INTEGER NOT NULL,
+    at           TEXT               -- URL that the peer asked for by redirect
 ) STRICT, WITHOUT ROWID;
