@@ -1,4 +1,25 @@
 //! CSP documents, in XML and WBXML (reference csp.md, csp-messages.md, csp-wbxml.md).
+//!
+//! [`read`] makes a [`Message`] of a document in either encoding and any version, whatever mixture of
+//! versions its author wrote; [`write`] makes the canonical document of the message's own version.
+//! [`encode_primitive`] and [`decode_primitive`] do the same for one primitive without its envelope,
+//! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `im`
+//! and `party`.
+
+mod access;
+mod content;
+mod envelope;
+mod im;
+mod namespace;
+mod party;
+mod primitives;
+
+pub use envelope::{Unreadable, Unwritable, decode_primitive, encode_primitive, read, write};
+pub use namespace::{content_type, encoding_of, namespace};
+pub use primitives::{names, tables};
+
+#[cfg(test)]
+mod tests;
 
 use crate::imps::{SessionId, TransactionId, Version};
 use crate::wire::{Carried, Encoding, Mode};

@@ -2,13 +2,15 @@
 
 /// Makes the table of a struct: `table! { Ssp User { id: attr("userID"), … } }`.
 ///
-/// Two clauses for what crosses fields may follow the rows:
+/// Clauses may follow the rows: `until V1_2 in this order: a, b, …` where older versions want another
+/// order than that of the rows (fields left out there are not written), and two for what crosses fields:
 /// `before writing: f` with `f(&Self, &dyn Sink, &Context) -> Context` gives the rows another
 /// context to write with; `after reading: g` with
 /// `g(&mut Self, Element, &Context) -> Result<(), Fault>` settles what was read.
 macro_rules! table {
     (
         $protocol:ident $type:ident { $($field:ident: $row:expr),* $(,)? }
+        $(until $last:ident in this order: $($early:ident),+ $(,)?;)?
         $(before writing: $before:expr;)? $(after reading: $after:expr;)?
     ) => {
         impl $crate::wire::table::Form<$crate::wire::table::$protocol> for $type {
@@ -47,8 +49,17 @@ macro_rules! table {
                 $(
                     let context = &$before(self, &*sink, context);
                 )?
+                $(let $field = const { &$row };)*
+                $(
+                    if context.version <= $crate::imps::Version::$last {
+                        $($crate::wire::table::Row::<$crate::wire::table::$protocol, _>::write(
+                            $early, &self.$early, pass, sink, context,
+                        );)+
+                        return;
+                    }
+                )?
                 $($crate::wire::table::Row::<$crate::wire::table::$protocol, _>::write(
-                    const { &$row }, &self.$field, pass, sink, context,
+                    $field, &self.$field, pass, sink, context,
                 );)*
             }
         }
@@ -145,7 +156,7 @@ macro_rules! boxed {
 /// primitives! { pub(crate) SspPrimitives of Ssp {
 ///     SendMessageRequest: "SendMessageRequest",          // Primitive::SendMessageRequest(value)
 ///     LogoutRequest: "LogoutRequest" empty,              // a variant without value
-///     BlockEntityRequest: "BlockEntity-Request" also "BlockUser-Request",
+///     BlockEntityRequest: "BlockEntity-Request" | "BlockUser-Request",
 /// } not served { "JoinGroupRequest", … } }
 /// ```
 ///
@@ -156,7 +167,7 @@ macro_rules! primitives {
     (
         $(#[$doc:meta])*
         $visibility:vis $list:ident of $protocol:ident {
-            $($variant:ident: $name:literal $(also $also:literal)? $($empty:ident)?),* $(,)?
+            $($variant:ident: $name:literal $(| $also:literal)? $($empty:ident)?),* $(,)?
         } not served { $($unserved:literal),* $(,)? }
     ) => {
         $(#[$doc])*
@@ -209,6 +220,10 @@ macro_rules! primitives {
 
             /// The element names that are served, in order.
             $visibility const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The element names that are known and not served.
+            #[allow(dead_code)] // for protocols that show them
+            $visibility const UNSERVED: &'static [&'static str] = &[$($unserved),*];
         }
     };
     (@read $protocol:ident $variant:ident $element:ident $context:ident) => {

@@ -25,18 +25,18 @@ const SEARCH_ELEMENT: &str = "SearchElement";
 pub struct Document<'a> {
     /// The elements.
     pub tree: Tree<'a>,
-    /// By the namespace of the root, else the public id; 1.2 if both say nothing
-    /// (reference csp-wbxml §1).
-    pub version: Version,
+    /// By the namespace of the root, else the public id; `None` if both say nothing, and then tokens
+    /// were taken for those of 1.2 (reference csp-wbxml §1).
+    pub version: Option<Version>,
 }
 
 /// Reads a whole document.
 pub fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Document<'a>, Refusal> {
     let mut reader = Reader::new(body, limits)?;
     reader.body()?;
-    let Reader { cursor, builder, version, .. } = reader;
+    let Reader { cursor, builder, named, .. } = reader;
     let tree = builder.finish(cursor.at())?;
-    Ok(Document { tree, version: version.unwrap_or(Version::V1_2) })
+    Ok(Document { tree, version: named })
 }
 
 /// Reads an element without header, as [`super::Encoder`] writes one with `fragment`.
@@ -48,6 +48,7 @@ pub fn read_fragment<'a>(octets: &'a [u8], version: Version, limits: &Limits) ->
         table: StringTable(&[]),
         public: Public::Nothing,
         version: Some(version),
+        named: Some(version),
         page: 0,
         searching_at: 0,
         expansion_left: limits.document,
@@ -87,6 +88,8 @@ struct Reader<'a> {
     public: Public<'a>,
     /// Known once the root's start tag has been read.
     version: Option<Version>,
+    /// The version that the document itself names.
+    named: Option<Version>,
     /// Selected tag page; stays until the next switch, also across element ends.
     page: u8,
     /// Depth of the innermost `SearchElement`, 0 if there is none.
@@ -121,6 +124,7 @@ impl<'a> Reader<'a> {
             table,
             public,
             version: None,
+            named: None,
             page: 0,
             searching_at: 0,
             expansion_left: limits.document,
@@ -169,9 +173,8 @@ impl<'a> Reader<'a> {
             self.attributes(&mut namespace)?;
         }
         if self.version.is_none() {
-            self.version = self.find_version(namespace.as_deref())?;
-            // Looked for once; tokens need some version.
-            self.version.get_or_insert(Version::V1_2);
+            self.named = self.find_version(namespace.as_deref())?;
+            self.version = Some(self.named.unwrap_or(Version::V1_2));
         }
         if name == SEARCH_ELEMENT {
             self.searching_at = self.builder.depth();
@@ -434,7 +437,7 @@ mod tests {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             let octets = std::fs::read(&path).unwrap();
             let document = read(&octets, &LIMITS).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
-            assert_eq!(name[6..8], document.version.as_str().replace('.', ""), "{name}");
+            assert_eq!(name[6..8], document.version.unwrap().as_str().replace('.', ""), "{name}");
             assert!(!outline(document.tree.root()).contains(UNKNOWN_TAG), "{name}");
             seen += 1;
         }
@@ -446,18 +449,18 @@ mod tests {
         let version = |octets: &[u8]| read(octets, &LIMITS).map(|document| document.version);
         let mut octets = message(Version::V1_2, &[]);
         octets[1] = 0x10;
-        assert_eq!(version(&octets), Ok(Version::V1_2));
+        assert_eq!(version(&octets), Ok(Some(Version::V1_2)));
         octets[1] = 1;
-        assert_eq!(version(&octets), Ok(Version::V1_2));
-        assert_eq!(version(&[3, 0x12, 0x6A, 0, 0x09]), Ok(Version::V1_3), "no namespace");
+        assert_eq!(version(&octets), Ok(Some(Version::V1_2)));
+        assert_eq!(version(&[3, 0x12, 0x6A, 0, 0x09]), Ok(Some(Version::V1_3)), "no namespace");
         let text = b"\x03\x00\x00\x6A\x1B-//OMA//DTD WV-CSP 1.1//EN\x00\x09";
-        assert_eq!(version(text), Ok(Version::V1_1), "public id as text in the string table");
-        assert_eq!(version(&[3, 1, 0x6A, 0, 0x09]), Ok(Version::V1_2), "nothing says anything");
+        assert_eq!(version(text), Ok(Some(Version::V1_1)), "public id as text in the string table");
+        assert_eq!(version(&[3, 1, 0x6A, 0, 0x09]), Ok(None), "nothing says anything");
         assert_eq!(version(&[3, 0x0F, 0x6A, 0, 0x09]), Err(Refusal::Version("1.0".into())));
         octets[9] = b'7';
         assert_eq!(version(&octets), Err(Refusal::Version("1.7".into())));
         let discovery = [3, 0x12, 0x6A, 0, 0, 0x0A, 0x05];
-        assert_eq!(version(&discovery), Ok(Version::V1_3));
+        assert_eq!(version(&discovery), Ok(Some(Version::V1_3)));
         assert_eq!(shown(&discovery), "WV-CSP-VersionDiscovery-Request");
         assert_eq!(version_text("http://www.openmobilealliance.org/WV-CSP1.2"), Some("1.2"));
         assert_eq!(version_text("urn:other"), None);

@@ -1,0 +1,153 @@
+//! Who takes part, and what became of a request: the structures that many primitives share
+//! (reference csp-messages §1).
+
+use crate::imps::primitive::{Author, ClientId, Display, Entities, Recipient, ScreenName, Sender, User};
+use crate::imps::status::Entity;
+use crate::imps::{DetailedResult, GroupId, Status, Version};
+use crate::wire::Fault;
+use crate::wire::table::{Choice, Context, Csp, Form, Sink, choice, table, write_element};
+use crate::wire::tree::{Element, Name};
+
+table! { Csp ClientId {
+    text:   body_opt(),
+    url:    opt("URL"),
+    msisdn: opt("MSISDN"),
+}}
+
+table! { Csp User {
+    id:            one("UserID"),
+    friendly_name: opt("FriendlyName").since(V1_3),
+    client:        opt("ClientID"),
+    application:   opt("ApplicationID").since(V1_3),
+}}
+
+table! { Csp ScreenName {
+    name:  one("SName"),
+    group: one("GroupID"),
+}}
+
+choice! { Csp Recipient {
+    User:        one("User"),
+    Group:       one("Group").of("GroupID"),
+    ScreenName:  one("Group").of("ScreenName"),
+    ContactList: one("ContactList"),
+}}
+
+table! { Csp Entities {
+    users:         many("UserID"),
+    screen_names:  many("ScreenName"),
+    groups:        many("GroupID"),
+    contact_lists: many("ContactList").since(V1_3),
+    applications:  many("ApplicationID").since(V1_3),
+}}
+
+// The content of a Result element; the primitive Status has a Result inside.
+table! { Csp Status {
+    code:        one("Code"),
+    description: opt("Description"),
+    details:     many("DetailedResult").lenient(),
+    try_again:   opt("TryAgainTimeout").lenient().since(V1_3),
+}}
+
+table! { Csp DetailedResult {
+    code:        one("Code"),
+    description: opt("Description"),
+    entities:    own("UserID", read_entities, write_entities),
+}}
+
+choice! { Csp Entity {
+    User:        one("UserID"),
+    Group:       one("GroupID"),
+    ScreenName:  one("ScreenName"),
+    Message:     one("MessageID"),
+    ContactList: one("ContactList"),
+    Domain:      one("Domain"),
+}}
+
+/// What a code is about; what cannot be read does not spoil the code.
+fn read_entities(element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<Entity>, Fault> {
+    let read = |child| <Entity as Choice<Csp>>::read_variant(child, context)?.ok();
+    Ok(element.children().filter_map(read).collect())
+}
+
+/// Sorted by kind; 1.1 has no message ids, contact lists and domains here.
+#[allow(clippy::ref_option, clippy::ptr_arg, reason = "a row hands over its field as it is")]
+fn write_entities(entities: &Vec<Entity>, sink: &mut dyn Sink, context: &Context<'_>) {
+    let kind = |entity: &Entity| match entity {
+        Entity::User(_) => 0,
+        Entity::Group(_) => 1,
+        Entity::ScreenName(_) => 2,
+        Entity::Message(_) => 3,
+        Entity::ContactList(_) => 4,
+        Entity::Domain(_) => 5,
+    };
+    for wanted in 0..if context.version == Version::V1_1 { 3 } else { 6 } {
+        for entity in entities.iter().filter(|entity| kind(entity) == wanted) {
+            Choice::<Csp>::write_variant(entity, sink, context);
+        }
+    }
+}
+
+const SENDER: Name = Name::new("Sender");
+const USER: Name = Name::new("User");
+const GROUP: Name = Name::new("Group");
+const GROUP_ID: Name = Name::new("GroupID");
+const SCREEN_NAME: Name = Name::new("ScreenName");
+
+/// `Sender/User`, or `Sender/Group` with a GroupID or a ScreenName; behind a screen name the group
+/// stands as the author. A sender without anything in it counts as absent.
+pub(super) fn read_sender(element: Element<'_, '_>, context: &Context<'_>) -> Result<Option<Sender>, Fault> {
+    let Some(sender) = element.child(SENDER) else { return Ok(None) };
+    let read = if let Some(user) = sender.child(USER) {
+        Form::<Csp>::read(user, context)
+            .map(|user| Sender { author: Author::User(user), shown: None })
+            .map_err(|fault: Fault| fault.within(USER.text))
+    } else if let Some(group) = sender.child(GROUP) {
+        read_group(group, context).map_err(|fault| fault.within(GROUP.text))
+    } else {
+        return Ok(None);
+    };
+    read.map(Some).map_err(|fault| fault.within(SENDER.text))
+}
+
+fn read_group(group: Element<'_, '_>, context: &Context<'_>) -> Result<Sender, Fault> {
+    if let Some(element) = group.child(SCREEN_NAME) {
+        let name = <ScreenName as Form<Csp>>::read(element, context)
+            .map_err(|fault| fault.within(SCREEN_NAME.text))?;
+        return Ok(Sender {
+            author: Author::Group(name.group.clone()),
+            shown: Some(Display::ScreenName(name)),
+        });
+    }
+    match group.child(GROUP_ID) {
+        Some(id) => <GroupId as Form<Csp>>::read(id, context)
+            .map(|id| Sender { author: Author::Group(id), shown: None })
+            .map_err(|fault| fault.within(GROUP_ID.text)),
+        None => Err(Fault::missing(GROUP_ID.text, group)),
+    }
+}
+
+/// How the author appears wins over who it is; a plain name has no place in CSP.
+#[allow(clippy::ref_option, clippy::ptr_arg, reason = "a row hands over its field as it is")]
+pub(super) fn write_sender(sender: &Option<Sender>, sink: &mut dyn Sink, context: &Context<'_>) {
+    let Some(sender) = sender else { return };
+    sink.open(SENDER.text);
+    let group = |sink: &mut dyn Sink, write: &dyn Fn(&mut dyn Sink)| {
+        sink.open(GROUP.text);
+        write(sink);
+        sink.close();
+    };
+    match (&sender.shown, &sender.author) {
+        (Some(Display::User(id)), _) => {
+            write_element::<Csp, User>(USER.text, &id.clone().into(), sink, context);
+        }
+        (Some(Display::ScreenName(name)), _) => group(sink, &|sink| {
+            write_element::<Csp, ScreenName>(SCREEN_NAME.text, name, sink, context);
+        }),
+        (Some(Display::Group(id)), _) | (_, Author::Group(id)) => group(sink, &|sink| {
+            write_element::<Csp, GroupId>(GROUP_ID.text, id, sink, context);
+        }),
+        (_, Author::User(user)) => write_element::<Csp, User>(USER.text, user, sink, context),
+    }
+    sink.close();
+}

@@ -1,0 +1,111 @@
+//! Which primitives CSP has, and under which names.
+
+use crate::imps::{Primitive, Status};
+use crate::wire::Carried;
+use crate::wire::table::{Context, Csp, Row, RowInfo, Sink, Table, carried, primitives, rows, write_element};
+use crate::wire::tree::{Element, Name};
+
+primitives! { ListOfCsp of Csp {
+    LoginRequest: "Login-Request",
+    LoginResponse: "Login-Response",
+    LogoutRequest: "Logout-Request" empty,
+    Disconnect: "Disconnect",
+    KeepAliveRequest: "KeepAlive-Request",
+    KeepAliveResponse: "KeepAlive-Response",
+    PollingRequest: "Polling-Request" empty,
+    GetSpInfoRequest: "GetSPInfo-Request",
+    GetSpInfoResponse: "GetSPInfo-Response",
+    ServiceRequest: "Service-Request",
+    ServiceResponse: "Service-Response",
+    ClientCapabilityRequest: "ClientCapability-Request",
+    ClientCapabilityResponse: "ClientCapability-Response",
+    SendMessageRequest: "SendMessage-Request",
+    SendMessageResponse: "SendMessage-Response",
+    NewMessage: "NewMessage",
+    MessageDelivered: "MessageDelivered",
+    MessageNotification: "MessageNotification",
+    GetMessageRequest: "GetMessage-Request",
+    GetMessageResponse: "GetMessage-Response",
+    GetMessageListRequest: "GetMessageList-Request",
+    GetMessageListResponse: "GetMessageList-Response",
+    RejectMessageRequest: "RejectMessage-Request",
+    SetDeliveryMethodRequest: "SetDeliveryMethod-Request",
+    DeliveryReport: "DeliveryReport-Request",
+    ForwardMessageRequest: "ForwardMessage-Request",
+    ForwardMessageResponse: "ForwardMessage-Response",
+    GetBlockedListRequest: "GetBlockedList-Request" empty,
+    GetBlockedListResponse: "GetBlockedList-Response",
+    BlockEntityRequest: "BlockEntity-Request" | "BlockUser-Request",
+} not served {
+    "AddGroupMembers-Request", "CancelAuth-Request", "CancelInvite-Request", "CancelInviteUser-Request",
+    "CreateAttributeList-Request", "CreateGroup-Request", "CreateList-Request", "CreateList-Response",
+    "DeleteAttributeList-Request", "DeleteGroup-Request", "DeleteList-Request", "DropSegment-Request",
+    "ExtendConversation-Request", "ExtendConversation-Response", "Extended-Request", "Extended-Response",
+    "GetAttributeList-Request", "GetAttributeList-Response", "GetGroupMembers-Request",
+    "GetGroupMembers-Response", "GetGroupProps-Request", "GetGroupProps-Response",
+    "GetJoinedUsers-Request", "GetJoinedUsers-Response", "GetList-Request", "GetList-Response",
+    "GetMap-Request", "GetMap-Response", "GetPresence-Request", "GetPresence-Response",
+    "GetPublicProfile-Request", "GetPublicProfile-Response", "GetReactiveAuthStatus-Request",
+    "GetReactiveAuthStatus-Response", "GetSegment-Request", "GetSegment-Response",
+    "GetWatcherList-Request", "GetWatcherList-Response", "GroupChangeNotice", "Invite-Request",
+    "Invite-Response", "InviteUser-Request", "InviteUser-Response", "JoinGroup-Request",
+    "JoinGroup-Response", "LeaveGroup-Request", "LeaveGroup-Response", "ListManage-Request",
+    "ListManage-Response", "MemberAccess-Request", "Notification-Request", "PresenceAuth-Request",
+    "PresenceAuth-User", "PresenceNotification-Request", "RejectList-Request", "RejectList-Response",
+    "RemoveGroupMembers-Request", "Search-Request", "Search-Response", "SetGroupProps-Request",
+    "StopSearch-Request", "SubscribeGroupNotice-Request", "SubscribeGroupNotice-Response",
+    "SubscribeNotification-Request", "SubscribePresence-Request", "SystemMessage-Request",
+    "SystemMessage-User", "UnsubscribeNotification-Request", "UnsubscribePresence-Request",
+    "UpdatePresence-Request", "UpdatePublicProfile-Request", "VerifyID-Request",
+    "WV-CSP-VersionDiscovery-Request", "WV-CSP-VersionDiscovery-Response",
+}}
+
+const STATUS: Name = Name::new("Status");
+
+/// Reads the primitive that this element is. `Status` has its outcome in a `Result` element.
+pub(super) fn read(element: Element<'_, '_>, context: &Context<'_>) -> Carried {
+    if !element.is(STATUS) {
+        return ListOfCsp::read(element, context);
+    }
+    let status = Row::<Csp, Status>::read(const { &rows::one("Result") }, element, context);
+    carried(STATUS.text, status.map(Primitive::Status))
+}
+
+/// Writes the primitive; `false` if CSP has no such primitive, and then nothing is written.
+pub(super) fn write(primitive: &Primitive, sink: &mut dyn Sink, context: &Context<'_>) -> bool {
+    let Primitive::Status(status) = primitive else {
+        return ListOfCsp::write(primitive, &mut |_| {}, sink, context);
+    };
+    sink.open(STATUS.text);
+    write_element::<Csp, Status>("Result", status, sink, context);
+    sink.close();
+    true
+}
+
+macro_rules! rows_of {
+    ($($type:ident),+ $(,)?) => {
+        vec![$((stringify!($type), <$type as Table<Csp>>::rows())),+]
+    };
+}
+
+/// Every table of CSP: the name of its value and its rows, for the conformance page.
+pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
+    use crate::imps::primitive::*;
+    use crate::imps::{DetailedResult, Status};
+    rows_of! {
+        ClientId, User, ScreenName, Entities, Status, DetailedResult, LoginRequest, LoginResponse, Disconnect,
+        KeepAliveRequest, KeepAliveResponse, GetSpInfoRequest, GetSpInfoResponse, ServiceRequest,
+        ServiceResponse, ClientCapabilityRequest, ClientCapabilityResponse, Capabilities, AcceptedContentType,
+        MessageInfo, Font, SendMessageRequest, SendMessageResponse, NewMessage, MessageDelivered,
+        MessageNotification, GetMessageRequest, GetMessageResponse, GetMessageListRequest,
+        GetMessageListResponse, RejectMessageRequest, SetDeliveryMethodRequest, DeliveryReport,
+        ForwardMessageRequest, ForwardMessageResponse, BlockList, GetBlockedListResponse, BlockEntityRequest,
+    }
+}
+
+/// Element names of the primitives that are served, and of those that are known and not served yet.
+pub fn names() -> (Vec<&'static str>, &'static [&'static str]) {
+    let mut served = ListOfCsp::NAMES.to_vec();
+    served.push(STATUS.text);
+    (served, ListOfCsp::UNSERVED)
+}
