@@ -7,3 +7,6 @@ pub mod listen;
 pub mod pki;
 pub mod post;
 pub mod tls;
+
+#[cfg(test)]
+mod testing;

@@ -44,7 +44,7 @@ use crate::imps::Domain;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A certificate file cannot be used.
-    #[error("the certificate {0}")]
+    #[error("the certificate file {0}")]
     Certificate(#[from] FactsError),
     /// A key file cannot be used.
     #[error("the private key cannot be used: {0}")]
@@ -213,3 +213,6 @@ impl ResolvesServerCert for BySni {
         Some(key.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,8 +164,14 @@ impl fmt::Display for Refused {
             }
         }
         match self.check {
-            Check::Expired => write!(f, " expired on {}", facts.not_after.extended()),
-            Check::NotYetValid => write!(f, " is not valid before {}", facts.not_before.extended()),
+            Check::Expired if self.detail.is_empty() => {
+                write!(f, " expired on {}", facts.not_after.extended())
+            }
+            Check::NotYetValid if self.detail.is_empty() => {
+                write!(f, " is not valid before {}", facts.not_before.extended())
+            }
+            Check::Expired => f.write_str(": a CA of its chain has expired"),
+            Check::NotYetValid => f.write_str(": a CA of its chain is not valid yet"),
             Check::UnknownIssuer if facts.self_signed => {
                 f.write_str(" is signed by itself and its key is not pinned")
             }
@@ -279,19 +285,23 @@ impl Trust {
             return Ok(PeerIdentity { names: facts.names, key: facts.key, anchors });
         };
         let check = check_of(&failed);
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let dates = match (seconds > facts.not_after.unix(), seconds < facts.not_before.unix()) {
+            (true, _) => Err(Check::Expired),
+            (_, true) => Err(Check::NotYetValid),
+            _ => Ok(()),
+        };
         // A pin replaces the chain (decisions.md 8), but not the dates, and it pardons nobody whom
         // a CA of ours has revoked.
         if self.pins.contains(&facts.key) && check != Check::Revoked {
-            let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-            if seconds > facts.not_after.unix() {
-                return Err(Refused::new(Check::Expired, Some(&facts), ""));
-            }
-            if seconds < facts.not_before.unix() {
-                return Err(Refused::new(Check::NotYetValid, Some(&facts), ""));
-            }
-            return Ok(PeerIdentity { names: facts.names, key: facts.key, anchors });
+            return match dates {
+                Ok(()) => Ok(PeerIdentity { names: facts.names, key: facts.key, anchors }),
+                Err(check) => Err(Refused::new(check, Some(&facts), "")),
+            };
         }
         let detail = match (check, side) {
+            // Empty means: it is the leaf itself.
+            (Check::Expired | Check::NotYetValid, _) if dates == Err(check) => String::new(),
             (Check::Purpose, Side::Inbound) => "clientAuth is needed to connect to us".to_owned(),
             (Check::Purpose, Side::Outbound) => "serverAuth is needed to answer us".to_owned(),
             _ => failed.to_string(),
