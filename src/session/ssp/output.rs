@@ -1,5 +1,6 @@
 //! What a link wants done, what it hands up, and what it refuses.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use super::SessionRecord;
 use crate::imps::primitive::MetaInfo;
 use crate::imps::status::Code;
 use crate::imps::{Domain, Primitive, SessionId, TransactionId, Version};
-use crate::wire::ssp::SetupTransaction;
+use crate::wire::ssp::{SetupTransaction, Style, encode_primitive, write_session, write_setup};
 use crate::wire::{Carried, Mode};
 
 /// Names an operation for the one who handed it over: the number of its outbox row.
@@ -307,6 +308,28 @@ impl Post {
             PostContent::Setup(setup) => Some(&setup.id),
             PostContent::Session { parts, .. } => parts.first().map(|part| &part.transaction),
         }
+    }
+
+    /// The document.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (session, parts) = match &self.content {
+            PostContent::Setup(setup) => return write_setup(self.version, setup),
+            PostContent::Session { session, parts } => (session, parts),
+        };
+        let style = Style { version: self.version, legacy: self.legacy };
+        let bodies: Vec<Cow<'_, [u8]>> = parts
+            .iter()
+            .map(|part| match &part.body {
+                Body::Encoded(octets) => Cow::Borrowed(&**octets),
+                Body::Own(own) => {
+                    // The few primitives that the link makes itself all exist in SSP.
+                    Cow::Owned(encode_primitive(&own.1, own.0.as_ref(), style).unwrap_or_default())
+                }
+            })
+            .collect();
+        let transactions =
+            parts.iter().zip(&bodies).map(|(part, body)| (&part.transaction, part.mode, &**body));
+        write_session(self.version, session, transactions)
     }
 
     /// Value of the header `x-wv-sessionid`, within a session.
