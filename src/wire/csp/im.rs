@@ -97,9 +97,9 @@ table! { Csp GetMessageListResponse {
 
 table! { Csp RejectMessageRequest {
     message_ids: many("MessageID"),
-} after reading: |request, element, _| match request.message_ids.is_empty() {
-    true => Err(Fault::missing("MessageID", element)),
-    false => Ok(()),
+} after reading: |request, element, _| {
+    let first = request.message_ids.first();
+    first.map(drop).ok_or_else(|| Fault::missing("MessageID", element))
 }; }
 
 table! { Csp SetDeliveryMethodRequest {

@@ -65,6 +65,7 @@ choice! { Csp Entity {
 }}
 
 /// What a code is about; what cannot be read does not spoil the code.
+#[allow(clippy::unnecessary_wraps, reason = "the row wants a function that may fail")]
 fn read_entities(element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<Entity>, Fault> {
     let read = |child| <Entity as Choice<Csp>>::read_variant(child, context)?.ok();
     Ok(element.children().filter_map(read).collect())

@@ -90,6 +90,7 @@ macro_rules! rows_of {
 
 /// Every table of CSP: the name of its value and its rows, for the conformance page.
 pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
+    #[allow(clippy::wildcard_imports, reason = "all of them are named below")]
     use crate::imps::primitive::*;
     use crate::imps::{DetailedResult, Status};
     rows_of! {
