@@ -275,7 +275,7 @@ impl Poll {
 
     /// The server request never reached the client, because the reply that carried it could not be
     /// written: it goes out again, with the same transaction id, at the next occasion.
-    pub fn lost(&mut self, transaction: &TransactionId) {
+    pub(super) fn lost(&mut self, transaction: &TransactionId) {
         let Some(entry) = self.window.iter_mut().find(|entry| {
             entry.is_open() && entry.offer.as_ref().is_some_and(|(open, _)| open == transaction)
         }) else {

@@ -12,7 +12,7 @@ use crate::imps::primitive::MessageDelivered;
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
 
 /// Something that happens to one mailbox and two sessions of its owner.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     /// So many rows are committed together; the sessions hear of them in another order.
     Arrive(usize),
