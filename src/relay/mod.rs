@@ -7,6 +7,7 @@
 
 pub mod admit;
 pub mod agreement;
+pub mod changes;
 pub mod directory;
 pub mod events;
 pub mod exit;

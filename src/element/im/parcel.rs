@@ -1,0 +1,69 @@
+//! What leaves for a peer.
+
+use std::sync::Arc;
+
+use crate::imps::primitive::Recipient;
+use crate::imps::{Domain, MessageId, Moment, TransactionId, UserId};
+
+/// A request or notice for a peer, encoded, before it becomes a row of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Our domain on whose link it leaves.
+    pub own: Domain,
+    /// The peer whose link it takes.
+    pub peer: Domain,
+    /// A notice is done when the peer has taken it, a request when it is answered.
+    pub notice: bool,
+    /// Name of the primitive.
+    pub primitive: &'static str,
+    /// The message it is or is about.
+    pub message_id: Option<MessageId>,
+    /// The local user who hears of failure.
+    pub author: Option<UserId>,
+    /// What has the same value keeps its order.
+    pub order: u64,
+    /// When it was accepted.
+    pub accepted: Moment,
+    /// When it is given up.
+    pub expires: Moment,
+    /// The peer's transaction it answers; `None`: it opens one of its own.
+    pub reply_to: Option<TransactionId>,
+    /// The primitive as SSP fragment with its MetaInfo.
+    pub body: Arc<[u8]>,
+}
+
+/// A value that is the same for the same sender and the same recipients, in whatever order and case they
+/// are named: FNV-1a over their addresses. It need not withstand malice, only be the same after a
+/// restart: a collision keeps two strangers' messages in order.
+pub fn order(sender: &str, recipients: &[Recipient]) -> u64 {
+    let mut names: Vec<String> = recipients
+        .iter()
+        .map(|recipient| match recipient {
+            Recipient::User(user) => user.id.key(),
+            Recipient::Group(group) => group.key(),
+            Recipient::ScreenName(to) => format!("{} {}", to.group.key(), to.name),
+            Recipient::ContactList(list) => list.key(),
+        })
+        .collect();
+    names.sort_unstable();
+    names.insert(0, sender.to_ascii_lowercase());
+    let octets = names.iter().flat_map(|name| name.bytes().chain([0]));
+    octets.fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imps::primitive::User;
+
+    #[test]
+    fn the_same_sender_and_recipients_have_the_same_order_value() {
+        let to = |text: &str| Recipient::User(User::from(text.parse::<UserId>().unwrap()));
+        let (bo, cy) = (to("wv:bo@south.example"), to("wv:cy@south.example"));
+        let ada = "wv:ada@north.example";
+        let both = order(ada, &[bo.clone(), cy.clone()]);
+        assert_eq!(both, order("wv:Ada@north.example", &[cy.clone(), to("wv:BO@south.example")]));
+        assert_ne!(both, order(ada, std::slice::from_ref(&bo)));
+        assert_ne!(order(ada, &[bo]), order("wv:cy@south.example", &[to(ada)]));
+    }
+}
