@@ -4,6 +4,8 @@
 //! primitive and protocol, turn the tree into the neutral values of [`crate::imps::primitive`] and
 //! back. Nothing here panics, blocks or grows beyond the stated limits, whatever the input.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 pub mod csp;
 pub mod ssp;
 pub mod table;

@@ -100,22 +100,22 @@ fn read_session(
 fn read_transaction(element: Element<'_, '_>, text: &str, context: &Context<'_>) -> Option<Transaction> {
     let id: TransactionId = element.attribute(TRANSACTION_ID)?.parse().ok()?;
     let primitive = element.children().next()?;
-    let (meta, content) = read_primitive(primitive, context);
+    let (meta, carried) = read_primitive(primitive, context);
     let octets = text.get(primitive.range()).unwrap_or_default().as_bytes();
-    Some(Transaction { id, mode: mode_of(element), meta, content, digest: digest(octets) })
+    Some(Transaction { id, mode: mode_of(element), meta, content: carried, digest: digest(octets) })
 }
 
 /// A MetaInfo that cannot be read is a fault of the primitive.
 fn read_primitive(element: Element<'_, '_>, context: &Context<'_>) -> (Option<MetaInfo>, Carried) {
-    let content = SspPrimitives::read(element, context);
-    match (party::read_meta(element, context), content) {
-        (Ok(meta), content) => (meta, content),
+    let carried = SspPrimitives::read(element, context);
+    match (party::read_meta(element, context), carried) {
+        (Ok(meta), carried) => (meta, carried),
         (Err(fault), Carried::Primitive(_)) => {
             let name = SspPrimitives::NAMES.iter().find(|name| element.is(Name::new(name)));
             let name = name.copied().unwrap_or("MetaInfo");
             (None, Carried::Faulty { name, fault: fault.within(name) })
         }
-        (Err(_), content) => (None, content),
+        (Err(_), carried) => (None, carried),
     }
 }
 

@@ -62,6 +62,7 @@ fn with_content_type<'c>(
 }
 
 /// The type may stand beside the content only.
+#[allow(clippy::unnecessary_wraps)] // other tables can fail here
 fn take_content_type(
     message: &mut SendMessageRequest,
     element: Element<'_, '_>,
@@ -75,16 +76,17 @@ fn take_content_type(
     Ok(())
 }
 
-fn write_content(content: &Option<Content>, sink: &mut dyn Sink, context: &Context<'_>) {
-    let Some(content) = content else { return };
+#[allow(clippy::ref_option)] // the signature of a row's writer
+fn write_content(data: &Option<Content>, sink: &mut dyn Sink, context: &Context<'_>) {
+    let Some(data) = data else { return };
     sink.open(CONTENT_DATA.text);
     sink.attribute(CONTENT_TYPE.text, Atom::Text(context.content_type.unwrap_or(DEFAULT_TYPE)));
-    let text = if context.legacy { None } else { content.as_text(context.content_type) };
+    let text = if context.legacy { None } else { data.as_text(context.content_type) };
     match text {
         Some(text) => sink.value(Atom::Text(text)),
         None => {
             sink.attribute(ENCODING.text, Atom::Text("base64"));
-            sink.value(Atom::Octets(content.octets()));
+            sink.value(Atom::Octets(data.octets()));
         }
     }
     sink.close();

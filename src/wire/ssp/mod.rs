@@ -10,6 +10,8 @@ mod link;
 mod party;
 mod primitives;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use envelope::{decode_primitive, encode_primitive, read, write_session, write_setup};
 

@@ -86,11 +86,13 @@ fn forbidden(text: &str) -> Option<usize> {
     // In blocks without early end, so that the compiler makes wide instructions of it. Only
     // control characters and U+FFFE, U+FFFF (which begin with EF) are forbidden in UTF-8 text.
     let suspicious = |block: &[u8]| {
-        block.iter().fold(false, |found, &octet| {
-            found
-                | ((octet < 0x20) & (octet != b'\t') & (octet != b'\n') & (octet != b'\r'))
-                | (octet == 0xEF)
-        })
+        block.iter().fold(0, |found, &octet| {
+            let control = u8::from(octet < 0x20);
+            let space = u8::from(octet == b'	') | u8::from(octet == b'
+') | u8::from(octet == b'
+');
+            found | (control ^ space) | u8::from(octet == 0xEF)
+        }) != 0
     };
     if !text.as_bytes().chunks(64).any(suspicious) {
         return None;
@@ -212,16 +214,17 @@ fn start_tag<'a>(
         }
         seen.push(name);
         rest = after;
-        match split(name) {
-            ("", "xmlns") if is_root && prefix.is_empty() => {
-                builder.attribute("xmlns", unescape(value, offset)?)?
-            }
-            ("xmlns", bound) if is_root && bound == prefix => {
-                builder.attribute("xmlns", unescape(value, offset)?)?;
-            }
-            ("", local) if local != "xmlns" => builder.attribute(local, unescape(value, offset)?)?,
-            // Namespaces, and attributes of other namespaces: nothing of ours, but well-formed.
-            _ => drop(unescape(value, offset)?),
+        let value = unescape(value, offset)?;
+        let (space, local) = split(name);
+        let kept = match (space, local) {
+            ("", "xmlns") if is_root && prefix.is_empty() => Some("xmlns"),
+            ("xmlns", bound) if is_root && bound == prefix => Some("xmlns"),
+            ("", local) if local != "xmlns" => Some(local),
+            // Namespaces, and attributes of other namespaces: nothing of ours.
+            _ => None,
+        };
+        if let Some(local) = kept {
+            builder.attribute(local, value)?;
         }
     }
 }
@@ -358,7 +361,7 @@ mod tests {
     fn limits_hold_for_what_is_skipped_too() {
         let deep = "<a>".repeat(65);
         assert_eq!(refused(&deep), Refusal::Limit { what: "nesting", limit: 64 });
-        let many: String = (0..65).map(|n| format!(" xmlns:a{n}='x'")).collect();
+        let many = (0..65).map(|n| format!(" xmlns:a{n}='x'")).collect::<Vec<_>>().concat();
         assert!(matches!(refused(&format!("<a{many}/>")), Refusal::Limit { limit: 64, .. }));
         let wide = format!("<a>{}</a>", "<b/>".repeat(65_536));
         assert!(matches!(refused(&wide), Refusal::Limit { what: "elements", .. }));
