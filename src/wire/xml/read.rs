@@ -88,9 +88,7 @@ fn forbidden(text: &str) -> Option<usize> {
     let suspicious = |block: &[u8]| {
         block.iter().fold(0, |found, &octet| {
             let control = u8::from(octet < 0x20);
-            let space = u8::from(octet == b'	') | u8::from(octet == b'
-') | u8::from(octet == b'
-');
+            let space = u8::from(matches!(octet, b'\t' | b'\n' | b'\r'));
             found | (control ^ space) | u8::from(octet == 0xEF)
         }) != 0
     };
