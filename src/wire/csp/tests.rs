@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::wire::Limits;
+use crate::imps::primitive::{Author, DigestSchema, Display, MessageInfo, NewMessage, ScreenName, Sender};
+use crate::imps::{Code, Content, GroupId, Primitive, UserId};
 use crate::wire::tree::folded_hash;
 use crate::wire::wbxml::tokens;
+use crate::wire::{Limits, Refusal};
 
 const LIMITS: Limits = Limits::for_document(1 << 20);
 const ENCODINGS: [Encoding; 2] = [Encoding::Xml, Encoding::Wbxml];
@@ -134,4 +136,262 @@ fn every_row_names_a_token() {
     for name in served.iter().chain(not_served) {
         assert_eq!(tokens::tag_of(folded_hash(name)).map(|tag| tag.row.name), Some(*name));
     }
+}
+
+/// A document with this primitive, as XML of the version.
+fn xml(version: Version, primitive: &str) -> String {
+    format!(
+        "<WV-CSP-Message xmlns=\"{}\"><Session><SessionDescriptor><SessionType>Inband</SessionType>\
+         <SessionID>s1</SessionID></SessionDescriptor><Transaction><TransactionDescriptor>\
+         <TransactionMode>Request</TransactionMode><TransactionID>t1</TransactionID></TransactionDescriptor>\
+         <TransactionContent>{primitive}</TransactionContent></Transaction></Session></WV-CSP-Message>",
+        namespace(version, tokens::Namespace::Session)
+    )
+}
+
+fn carried(version: Version, primitive: &str) -> Carried {
+    let document = xml(version, primitive);
+    let message = read(document.as_bytes(), Encoding::Xml, None, &LIMITS).unwrap();
+    message.transactions.into_iter().next().unwrap().content
+}
+
+fn primitive(version: Version, text: &str) -> Primitive {
+    match carried(version, text) {
+        Carried::Primitive(primitive) => *primitive,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn fragment(primitive: &Primitive, version: Version) -> String {
+    String::from_utf8(encode_primitive(primitive, version, Encoding::Xml).unwrap()).unwrap()
+}
+
+fn new_message(content_type: Option<&str>, content: Content) -> Primitive {
+    let info = MessageInfo { content_type: content_type.map(Into::into), ..MessageInfo::default() };
+    NewMessage { info, content: Some(content) }.into()
+}
+
+#[test]
+fn content_is_text_where_it_can_be_and_octets_elsewhere() {
+    let text = new_message(None, Content::from("a&b "));
+    assert_eq!(
+        fragment(&text, Version::V1_2),
+        "<NewMessage><MessageInfo/><ContentData>a&amp;b </ContentData></NewMessage>"
+    );
+    let picture = new_message(Some("image/png"), Content::new(vec![0x89, 0, 0xFF]));
+    assert_eq!(
+        fragment(&picture, Version::V1_2),
+        "<NewMessage><MessageInfo><ContentType>image/png</ContentType>\
+         <ContentEncoding>BASE64</ContentEncoding></MessageInfo><ContentData>iQD/</ContentData></NewMessage>"
+    );
+    let octets = encode_primitive(&picture, Version::V1_2, Encoding::Wbxml).unwrap();
+    // ContentEncoding is the token None, ContentData three opaque octets.
+    assert!(octets.windows(4).any(|part| part == [0x4E, 0x80, 0x16, 0x01]));
+    assert!(octets.ends_with(&[0x4D, 0xC3, 3, 0x89, 0, 0xFF, 1, 1]));
+    for version in Version::ALL {
+        for encoding in ENCODINGS {
+            for sent in [&text, &picture, &new_message(None, Content::from("a\u{0}b"))] {
+                let octets = encode_primitive(sent, version, encoding).unwrap();
+                assert_eq!(decode_primitive(&octets, version, encoding).as_ref(), Ok(sent));
+            }
+        }
+    }
+}
+
+#[test]
+fn base64_is_undone_wherever_it_is_announced() {
+    let Primitive::SendMessageRequest(read) = primitive(
+        Version::V1_2,
+        "<SendMessage-Request><MessageInfo><ContentEncoding>base64</ContentEncoding><Recipient><User>\
+         <UserID>bo@south.example</UserID></User></Recipient></MessageInfo>\
+         <ContentData>aG\r\n Vs bG8</ContentData></SendMessage-Request>",
+    ) else {
+        panic!()
+    };
+    assert_eq!(read.content, Some(Content::from("hello")));
+    assert_eq!(read.info.content_encoding, None);
+    let Carried::Faulty { name, fault } = carried(
+        Version::V1_2,
+        "<NewMessage><MessageInfo><ContentEncoding>BASE64</ContentEncoding></MessageInfo>\
+         <ContentData>!</ContentData></NewMessage>",
+    ) else {
+        panic!()
+    };
+    assert_eq!(
+        (name, fault.path.as_str(), fault.code),
+        ("NewMessage", "NewMessage/ContentData", Code::BAD_PARAMETER)
+    );
+    // Without content beside it the encoding describes what can be fetched, and stays.
+    let Primitive::MessageNotification(read) = primitive(
+        Version::V1_2,
+        "<MessageNotification><MessageInfo><ContentEncoding>BASE64</ContentEncoding></MessageInfo>\
+         </MessageNotification>",
+    ) else {
+        panic!()
+    };
+    assert_eq!(read.info.content_encoding.as_deref(), Some("BASE64"));
+}
+
+#[test]
+fn poll_and_cir_stand_where_the_version_wants_them() {
+    let written = |version| {
+        let message = Message {
+            version,
+            encoding: Encoding::Xml,
+            session: "s1".parse().ok(),
+            transactions: vec![Transaction {
+                mode: Mode::Response,
+                id: "t1".parse().ok(),
+                content: Carried::Primitive(Box::new(Primitive::LogoutRequest)),
+            }],
+            poll: Some(true),
+            cir: Some(false),
+        };
+        let octets = write(&message).unwrap();
+        let read = read(&octets, Encoding::Xml, None, &LIMITS).unwrap();
+        assert_eq!(read, Message { cir: message.cir.filter(|_| version > Version::V1_1), ..message });
+        String::from_utf8(octets).unwrap()
+    };
+    assert!(written(Version::V1_1).contains("<Poll>T</Poll></TransactionDescriptor>"));
+    assert!(written(Version::V1_2).contains("</Transaction><Poll>T</Poll><CIR>F</CIR></Session>"));
+    assert_eq!(
+        written(Version::V1_3),
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+         <WV-CSP-Message xmlns=\"http://www.openmobilealliance.org/DTD/IMPS-CSP1.3\"><Session>\
+         <SessionDescriptor><SessionType>Inband</SessionType><SessionID>s1</SessionID></SessionDescriptor>\
+         <Transaction><TransactionDescriptor><TransactionMode>Response</TransactionMode>\
+         <TransactionID>t1</TransactionID></TransactionDescriptor>\
+         <TransactionContent xmlns=\"http://www.openmobilealliance.org/DTD/IMPS-TRC1.3\"><Logout-Request/>\
+         </TransactionContent></Transaction><Poll>T</Poll><CIR>F</CIR></Session></WV-CSP-Message>"
+    );
+}
+
+#[test]
+fn the_forms_of_every_version_are_read_at_every_version() {
+    for version in Version::ALL {
+        let lists = [
+            "<MessageInfo/><MessageInfo/>",
+            "<MessageInfoList><MessageInfo/><MessageInfo/></MessageInfoList>",
+        ];
+        for list in lists {
+            let text = format!("<GetMessageList-Response>{list}</GetMessageList-Response>");
+            let Primitive::GetMessageListResponse(read) = primitive(version, &text) else { panic!() };
+            assert_eq!(read.messages.len(), 2, "{version} {list}");
+        }
+        let blocks = [
+            "<BlockList><InUse>T</InUse><AddList><UserID>bo</UserID></AddList></BlockList>",
+            "<BlockListInUse>T</BlockListInUse><BlockList><AddList><UserID>bo</UserID></AddList></BlockList>",
+        ];
+        for (element, block) in ["BlockEntity-Request", "BlockUser-Request"].iter().zip(blocks) {
+            let read = primitive(version, &format!("<{element}>{block}</{element}>"));
+            let Primitive::BlockEntityRequest(read) = read else { panic!() };
+            let block = read.block.unwrap();
+            assert_eq!((block.in_use, block.add.unwrap().users.len()), (Some(true), 1));
+        }
+        for list in ["CapabilityList", "AgreedCapabilityList"] {
+            let text = format!(
+                "<ClientCapability-Response><{list}><SupportedBearer>PIGEON</SupportedBearer>\
+                 <SupportedBearer>HTTP</SupportedBearer></{list}></ClientCapability-Response>"
+            );
+            let Primitive::ClientCapabilityResponse(read) = primitive(version, &text) else { panic!() };
+            assert_eq!(read.agreed.bearers.len(), 1, "{version} {list}: words nobody knows are passed over");
+        }
+        let schemas = [
+            "<DigestSchema>SHA,MD5, XYZ</DigestSchema>",
+            "<DigestSchema>SHA</DigestSchema><DigestSchema>MD5</DigestSchema>",
+        ];
+        for schemas in schemas {
+            let text = format!("<Login-Request><UserID>bo</UserID><ClientID/>{schemas}</Login-Request>");
+            let Primitive::LoginRequest(read) = primitive(version, &text) else { panic!() };
+            assert_eq!(read.schemas, [DigestSchema::Sha, DigestSchema::Md5]);
+        }
+    }
+    let request = primitive(
+        Version::V1_1,
+        "<Login-Request><UserID>bo</UserID><ClientID/><DigestSchema>SHA,MD5</DigestSchema></Login-Request>",
+    );
+    assert!(fragment(&request, Version::V1_1).contains("<DigestSchema>SHA,MD5</DigestSchema>"));
+    assert!(fragment(&request, Version::V1_2).contains("<DigestSchema>SHA</DigestSchema><DigestSchema>MD5<"));
+}
+
+#[test]
+fn a_screen_name_hides_its_owner() {
+    let read = |sender: &str| {
+        let text = format!("<NewMessage><MessageInfo><Sender>{sender}</Sender></MessageInfo></NewMessage>");
+        match primitive(Version::V1_2, &text) {
+            Primitive::NewMessage(message) => message.info.sender,
+            other => panic!("{other:?}"),
+        }
+    };
+    let group: GroupId = "wv:/lobby@north.example".parse().unwrap();
+    let sender = read(
+        "<Group><ScreenName><SName>ana</SName><GroupID>wv:/lobby@north.example</GroupID></ScreenName></Group>",
+    )
+    .unwrap();
+    assert_eq!(sender.author, Author::Group(group.clone()));
+    assert!(matches!(&sender.shown, Some(Display::ScreenName(name)) if &*name.name == "ana"));
+    assert_eq!(read(""), None);
+    // A user who shows a screen name is written by it, never by the address.
+    let hidden = Sender {
+        author: Author::User("wv:ana@north.example".parse::<UserId>().unwrap().into()),
+        shown: Some(Display::ScreenName(ScreenName { name: "ana".into(), group })),
+    };
+    let info = MessageInfo { sender: Some(hidden), ..MessageInfo::default() };
+    let text = fragment(&NewMessage { info, content: None }.into(), Version::V1_2);
+    assert!(text.contains("<SName>ana</SName>") && !text.contains("wv:ana@"), "{text}");
+}
+
+#[test]
+fn a_faulty_primitive_leaves_an_envelope_to_answer() {
+    let fault = |text: &str| match carried(Version::V1_2, text) {
+        Carried::Faulty { fault, .. } => (fault.path, fault.code.get()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fault("<MessageDelivered/>"), ("MessageDelivered/MessageID".into(), 400));
+    assert_eq!(
+        fault(
+            "<SendMessage-Request><MessageInfo><Recipient><User><UserID>a b</UserID></User></Recipient>\
+             </MessageInfo></SendMessage-Request>"
+        ),
+        ("SendMessage-Request/MessageInfo/Recipient/User/UserID".into(), 427)
+    );
+    assert_eq!(fault(""), ("TransactionContent/primitive".into(), 400));
+    assert_eq!(carried(Version::V1_2, "<Search-Request/>"), Carried::NotServed("Search-Request"));
+    assert_eq!(carried(Version::V1_2, "<Dance-Request/>"), Carried::Unknown("Dance-Request".into()));
+}
+
+#[test]
+fn strangers_in_a_document_are_passed_over() {
+    let document = xml(
+        Version::V1_2,
+        "<Login-Request xmlns:xsd=\"urn:x\" odd='1'><v:Extra xmlns:v='urn:v'><UserID>eve</UserID></v:Extra>\
+         <UserID>ana</UserID><ClientID><URL>urn:x</URL><Model>9</Model></ClientID></Login-Request>",
+    )
+    .replace("</Transaction>", "<ExtBlock><APIClient>x</APIClient></ExtBlock></Transaction>");
+    let message = read(document.as_bytes(), Encoding::Xml, None, &LIMITS).unwrap();
+    let Carried::Primitive(primitive) = &message.transactions[0].content else { panic!() };
+    let Primitive::LoginRequest(request) = &**primitive else { panic!() };
+    assert_eq!(request.user.as_str(), "wv:ana");
+}
+
+#[test]
+fn what_is_no_envelope_is_refused() {
+    let refusal = |text: &str| read(text.as_bytes(), Encoding::Xml, None, &LIMITS).unwrap_err();
+    assert!(matches!(refusal("<html/>"), Refusal::Envelope(_)));
+    assert!(matches!(refusal("<WV-CSP-Message/>"), Refusal::Envelope(_)));
+    assert!(matches!(refusal("<WV-CSP-Message><Session/></WV-CSP-Message>"), Refusal::Envelope(_)));
+    let other = xml(Version::V1_2, "<Polling-Request/>").replace("CSP1.2", "CSP1.4");
+    assert_eq!(refusal(&other), Refusal::Version("1.4".into()));
+    let long = xml(Version::V1_2, "<Polling-Request/>").replace("t1", &"t".repeat(500));
+    assert!(matches!(refusal(&long), Refusal::Envelope(_)));
+    assert_eq!(
+        read(&[0x41; 200], Encoding::Wbxml, None, &Limits::for_document(100)).unwrap_err().reason(),
+        "limit"
+    );
+}
+
+#[test]
+fn an_outband_document_has_no_session() {
+    let outband = xml(Version::V1_3, "<Polling-Request/>").replace("Inband", "Outband");
+    assert_eq!(read(outband.as_bytes(), Encoding::Xml, None, &LIMITS).unwrap().session, None);
 }
