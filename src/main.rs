@@ -1,3 +1,7 @@
 //! The program: words of the command line become a verb of `cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(causeway::cli::main())
+}

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 pub use settings::Settings;
-pub use source::{Finding, Severity};
+pub use source::{Finding, Severity, Warner};
 
 use self::material::{Inspector, Use};
 use self::node_file::{NodeFile, PlacedPair};
@@ -52,9 +52,16 @@ pub fn load(file: &Path, now: DateTime) -> Loaded<Settings> {
     let source = open(file);
     let node = node_file::read(&source);
     let own: Vec<Domain> = node.domains.iter().map(|domain| domain.value.clone()).collect();
+    let found_by_dns = |entries: &[PeerEntry]| {
+        let own = node.domains.iter().filter(|_| !node.ssp_listen.is_empty());
+        let own = own.map(|domain| (domain.value.clone(), domain.place.later()));
+        let peers = entries.iter().filter(|entry| entry.agreement.endpoints.is_empty());
+        own.chain(peers.map(|entry| (entry.agreement.domain.clone(), entry.domain.later()))).collect()
+    };
     let peers_source = open_peers(&node);
     let entries = peers_source.as_ref().map_or_else(Vec::new, |peers| peers_file::read(peers, &own, now));
-    let settings = complete(file, node, own, entries, &Inspector::new(now));
+    let found_by_dns = found_by_dns(&entries);
+    let settings = Settings { found_by_dns, ..complete(file, node, own, entries, &Inspector::new(now)) };
     let mut findings = source.take_findings();
     findings.extend(peers_source.iter().flat_map(|peers| peers.take_findings()));
     Loaded::new(settings, findings)
@@ -197,6 +204,7 @@ fn complete(
         limits: node.limits,
         log: node.log,
         peers,
+        found_by_dns: Vec::new(),
     }
 }
 

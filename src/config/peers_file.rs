@@ -15,6 +15,8 @@ use crate::net::certificate::parse_pin;
 pub(super) struct PeerEntry {
     /// Where it stands.
     pub(super) place: Place,
+    /// Where its domain stands.
+    pub(super) domain: Place,
     /// The agreement, whose trust is still empty.
     pub(super) agreement: Agreement,
     /// Files of CAs.
@@ -38,9 +40,9 @@ pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> Vec<Pe
     file.finish(&["transit"]);
     let mut entries: Vec<PeerEntry> = Vec::new();
     for section in sections {
-        let Some((entry, domain)) = entry(section, own, now) else { continue };
+        let Some(entry) = entry(section, own, now) else { continue };
         if entries.iter().any(|other| other.agreement.domain == entry.agreement.domain) {
-            domain.error("has two entries", "one [[peer]] a domain");
+            entry.domain.error("has two entries", "one [[peer]] a domain");
         } else {
             entries.push(entry);
         }
@@ -48,8 +50,8 @@ pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> Vec<Pe
     entries
 }
 
-/// One entry and where its domain stands; `None` if it has no domain.
-fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<(PeerEntry, Place)> {
+/// One entry; `None` if it has no domain.
+fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEntry> {
     let place = peer.place();
     let domain = peer.parsed("domain", DOMAIN, str::parse::<Domain>);
     if domain.is_none() && !peer.was_written("domain") {
@@ -100,7 +102,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<(PeerEn
         note,
         ..Agreement::with(domain.value)
     };
-    Some((PeerEntry { place, agreement, trust }, domain.place))
+    Some(PeerEntry { place, domain: domain.place, agreement, trust })
 }
 
 fn services(peer: &mut Section<'_>) -> BTreeSet<Service> {

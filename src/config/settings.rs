@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::source::Warner;
 use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, KeyHash};
 use crate::imps::words::words;
+use crate::net::discover::{self, DiscoverSettings};
 
 /// Everything `causeway.toml` and the `peers.toml` that it names say.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Settings {
     pub log: Log,
     /// The entries of `peers.toml`, in their order.
     pub peers: Vec<Peer>,
+    /// Domains that are found through SRV records, ours first, and where they are written.
+    pub found_by_dns: Vec<(Domain, Warner)>,
 }
 
 /// `[node]`: who this node is.
@@ -253,6 +257,16 @@ impl Settings {
             }
         }
         files
+    }
+
+    /// What `net::discover` wants to know.
+    pub fn discovery(&self) -> DiscoverSettings {
+        let dnssec = match self.dns.dnssec {
+            Dnssec::Require => discover::Dnssec::Require,
+            Dnssec::Prefer => discover::Dnssec::Prefer,
+            Dnssec::Off => discover::Dnssec::Off,
+        };
+        DiscoverSettings { servers: self.dns.servers.clone(), dnssec }
     }
 
     /// The agreements alone.

@@ -111,10 +111,15 @@ impl Source {
         }
     }
 
-    fn push(&self, offset: usize, severity: Severity, text: String) {
+    /// Line and column, from 1.
+    fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (before.matches('\n').count() + 1, column)
+    }
+
+    fn push(&self, offset: usize, severity: Severity, text: String) {
+        let (line, column) = self.position(offset);
         self.findings.borrow_mut().push(Finding { file: self.path.clone(), line, column, severity, text });
     }
 
@@ -176,12 +181,40 @@ impl Place {
         self.note(Severity::Warning, wrong, allowed);
     }
 
+    /// A warning about this place that is found later, outside of this room.
+    pub(super) fn later(&self) -> Warner {
+        let (line, column) = self.source.position(self.offset);
+        Warner { file: self.source.path.clone(), line, column, shown: self.shown.clone() }
+    }
+
     fn note(&self, severity: Severity, wrong: impl fmt::Display, allowed: &str) {
         let text = format!("{}: {wrong}; allowed: {allowed}", self.shown);
         if self.written {
             self.source.note(self.offset, severity, text);
         } else {
             self.source.note_absent(self.offset, severity, text);
+        }
+    }
+}
+
+/// Remembers where something stands, for what is only found by looking outward: DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warner {
+    file: PathBuf,
+    line: usize,
+    column: usize,
+    shown: String,
+}
+
+impl Warner {
+    /// A warning about this place.
+    pub fn warning(&self, wrong: impl fmt::Display, allowed: &str) -> Finding {
+        Finding {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
+            severity: Severity::Warning,
+            text: format!("{}: {wrong}; allowed: {allowed}", self.shown),
         }
     }
 }

@@ -1,0 +1,261 @@
+//! `causeway user`: accounts, straight in the store.
+//!
+//! It works with the node running or not, and before its first start too. A password is read as one line from
+//! standard input, so that it stands neither in the list of processes nor in the history of a shell.
+
+use std::io::BufRead;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Subcommand;
+use zeroize::Zeroizing;
+
+use super::{Configuration, Ended, Streams, json, now};
+use crate::config::{self, Severity, StoreSettings};
+use crate::imps::{Domain, UserId};
+use crate::relay::ports::{Account, Change, Outcome, Store};
+use crate::store::seal::{PASSWORD_OCTETS_MAX, Sealer};
+use crate::store::sqlite::{self, Sqlite};
+
+/// Words of the verb.
+#[derive(Subcommand, Debug)]
+pub enum Words {
+    /// Make an account; the password is one line on standard input
+    Add(One),
+    /// One address a line
+    List {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// A JSON list instead
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an account with everything that is its own
+    Remove(One),
+    /// Set another password, for the next login; it is one line on standard input
+    Passwd(One),
+}
+
+/// An account, and where it is.
+#[derive(clap::Args, Debug)]
+pub struct One {
+    /// The user, such as ada@north.example; wv: may be left out, and the domain if it is the node's first
+    #[arg(value_name = "ADDRESS")]
+    user: UserId,
+    #[command(flatten)]
+    configuration: Configuration,
+}
+
+/// Runs the verb.
+pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
+    let file = match words {
+        Words::Add(one) | Words::Remove(one) | Words::Passwd(one) => &one.configuration.file,
+        Words::List { configuration, .. } => &configuration.file,
+    };
+    let Some(settings) = settings(file, streams)? else { return Ok(Ended::Failed) };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().context("the store cannot be asked")?;
+    match words {
+        Words::Add(one) => {
+            let user = own(&one.user, &settings.node.domains)?;
+            let password = password(streams.input)?;
+            let sealed_password = seal(&settings, &user, &password)?;
+            let account = Account { user: user.clone(), sealed_password, created: now() };
+            match commit(&runtime, &settings, Change::AddAccount(account))? {
+                Outcome::Duplicate => {
+                    bail!("{user} exists already; `causeway user passwd` sets another password")
+                }
+                _ => Ok(Ended::Done),
+            }
+        }
+        Words::Passwd(one) => {
+            let user = own(&one.user, &settings.node.domains)?;
+            let password = password(streams.input)?;
+            let sealed_password = seal(&settings, &user, &password)?;
+            found(
+                &user,
+                commit(&runtime, &settings, Change::SetPassword { user: user.clone(), sealed_password })?,
+            )
+        }
+        Words::Remove(one) => {
+            let user = own(&one.user, &settings.node.domains)?;
+            found(&user, commit(&runtime, &settings, Change::RemoveAccount(user.clone()))?)
+        }
+        Words::List { json, .. } => {
+            let accounts = runtime.block_on(open(&settings)?.all_accounts())?;
+            if *json {
+                let users = accounts.iter().map(|account| json::text(account.user.as_str()));
+                writeln!(streams.output, "{}", json::list(users))?;
+            } else {
+                for account in accounts {
+                    writeln!(streams.output, "{}", account.user)?;
+                }
+            }
+            Ok(Ended::Done)
+        }
+    }
+}
+
+/// What the store needs to know; mistakes in the file are told as by `check`.
+fn settings(file: &Path, streams: &mut Streams<'_>) -> anyhow::Result<Option<StoreSettings>> {
+    let loaded = config::load_for_store(file);
+    for finding in loaded.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+        writeln!(streams.errors, "{finding}")?;
+    }
+    Ok(loaded.settings)
+}
+
+fn open(settings: &StoreSettings) -> anyhow::Result<Sqlite> {
+    Sqlite::open(&sqlite::Settings {
+        queue_bytes_per_peer: settings.limits.queue_bytes_per_peer,
+        ..sqlite::Settings::at(&settings.node.data)
+    })
+    .context("the store cannot be opened")
+}
+
+fn commit(
+    runtime: &tokio::runtime::Runtime,
+    settings: &StoreSettings,
+    change: Change,
+) -> anyhow::Result<Outcome> {
+    let store = open(settings)?;
+    let outcomes = runtime.block_on(store.commit(vec![change]))?;
+    store.close();
+    outcomes.into_iter().next().ok_or_else(|| anyhow!("the store gave no answer; try again"))
+}
+
+fn found(user: &UserId, outcome: Outcome) -> anyhow::Result<Ended> {
+    match outcome {
+        Outcome::Missing => bail!("{user} does not exist; `causeway user list` shows who does"),
+        _ => Ok(Ended::Done),
+    }
+}
+
+fn seal(settings: &StoreSettings, user: &UserId, password: &str) -> anyhow::Result<Arc<[u8]>> {
+    Ok(Sealer::open(&settings.node.secret_key)?.seal(user, password)?.into())
+}
+
+/// The user with its domain, which must be served here.
+fn own(user: &UserId, domains: &[Domain]) -> anyhow::Result<UserId> {
+    let first = domains.first().context("no domain is served here; node.domains lists them")?;
+    let user = user.completed(first);
+    if !domains.iter().any(|domain| user.is_in(domain)) {
+        let domains = domains.iter().map(Domain::as_str).collect::<Vec<_>>().join(", ");
+        bail!("{user} is not served here; the domains of this node are {domains}");
+    }
+    if user.resource().is_some() {
+        bail!("{user} is the address of a list or group, not of a user; write it without the slash");
+    }
+    Ok(user)
+}
+
+/// One line without its end; the rest of the input is not looked at.
+fn password(input: &mut dyn BufRead) -> anyhow::Result<Zeroizing<String>> {
+    let limit = u64::try_from(PASSWORD_OCTETS_MAX + 2).unwrap_or(u64::MAX);
+    let mut line = Zeroizing::new(String::with_capacity(PASSWORD_OCTETS_MAX + 2));
+    std::io::Read::take(input, limit)
+        .read_line(&mut line)
+        .context("the password could not be read; give it as one line of UTF-8 on standard input")?;
+    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
+    if password.is_empty() {
+        bail!("no password; give it as one line on standard input");
+    }
+    if password.len() > PASSWORD_OCTETS_MAX {
+        bail!("the password is too long; at most {PASSWORD_OCTETS_MAX} octets are allowed");
+    }
+    Ok(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Folder, run};
+    use super::super::{DONE, FAILED, USAGE};
+    use super::*;
+
+    fn node(folder: &Folder) -> String {
+        folder.write("causeway.toml", "[node]\ndomains = [\"north.example\", \"east.example\"]\n")
+    }
+
+    /// The password as the store has it.
+    fn stored(folder: &Folder, user: &str) -> String {
+        let store = Sqlite::open(&sqlite::Settings::at(folder.path("data"))).unwrap();
+        let user: UserId = user.parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let account = runtime.block_on(store.accounts(vec![user.clone()])).unwrap().remove(0).unwrap();
+        let sealer = Sealer::read(Path::new(&folder.path("data/secret.key"))).unwrap();
+        sealer.unseal(&user, &account.sealed_password).unwrap().to_string()
+    }
+
+    #[test]
+    fn accounts_are_made_listed_changed_and_removed_before_the_first_start() {
+        let folder = Folder::new("user");
+        let file = node(&folder);
+        let user = |action: &str, address: &str, input: &str| {
+            run(&["user", action, address, "--config", &file], input)
+        };
+        let list = || run(&["user", "list", "--config", &file], "");
+        assert_eq!(list(), (DONE, String::new(), String::new()));
+        assert_eq!(user("add", "wv:ada@north.example", "secret one\n"), (DONE, String::new(), String::new()));
+        assert_eq!(user("add", "bob", "b\r\n").0, DONE);
+        assert_eq!(user("add", "Eve@EAST.example", "e").0, DONE);
+        assert_eq!(list().1, "wv:ada@north.example\nwv:bob@north.example\nwv:Eve@east.example\n");
+        assert_eq!(stored(&folder, "ada@north.example"), "secret one");
+        assert_eq!(stored(&folder, "bob@north.example"), "b");
+
+        assert_eq!(
+            user("add", "ADA@north.example", "other\n"),
+            (FAILED, String::new(), "causeway: wv:ADA@north.example exists already; `causeway user passwd` sets another password\n".to_owned())
+        );
+        assert_eq!(stored(&folder, "ada@north.example"), "secret one");
+        assert_eq!(user("passwd", "ada", "secret two\nmore\n").0, DONE);
+        assert_eq!(stored(&folder, "ada@north.example"), "secret two");
+
+        assert_eq!(user("remove", "ada@north.example", "").0, DONE);
+        let (code, _, errors) = user("remove", "ada@north.example", "");
+        assert_eq!(
+            (code, errors.as_str()),
+            (FAILED, "causeway: wv:ada@north.example does not exist; `causeway user list` shows who does\n")
+        );
+        assert_eq!(user("passwd", "ada@north.example", "x\n").0, FAILED);
+        let (_, output, _) = run(&["user", "list", "--json", "--config", &file], "");
+        assert_eq!(output, "[\"wv:bob@north.example\",\"wv:Eve@east.example\"]\n");
+    }
+
+    #[test]
+    fn what_cannot_be_an_account_is_refused_with_a_reason() {
+        let folder = Folder::new("user-bad");
+        let file = node(&folder);
+        let add = |address: &str, input: &str| run(&["user", "add", address, "--config", &file], input);
+        for (address, input, why) in [
+            (
+                "ada@south.example",
+                "x\n",
+                "wv:ada@south.example is not served here; the domains of this node are north.example, east.example",
+            ),
+            (
+                "ada/friends",
+                "x\n",
+                "wv:ada/friends@north.example is the address of a list or group, not of a user; write it without the slash",
+            ),
+            ("ada", "", "no password; give it as one line on standard input"),
+            ("ada", "\n", "no password; give it as one line on standard input"),
+        ] {
+            assert_eq!(add(address, input), (FAILED, String::new(), format!("causeway: {why}\n")));
+        }
+        let (code, _, errors) = add("ada", &"x".repeat(2000));
+        assert_eq!(code, FAILED);
+        assert!(errors.contains("too long"), "{errors}");
+        assert_eq!(add("a<b", "x\n").0, USAGE);
+        assert!(!Path::new(&folder.path("data")).exists(), "nothing was made");
+    }
+
+    #[test]
+    fn a_bad_configuration_is_told_like_check_does() {
+        let folder = Folder::new("user-config");
+        let file = folder.write("causeway.toml", "[node]\n");
+        let (code, _, errors) = run(&["user", "list", "--config", &file], "");
+        assert_eq!(code, FAILED);
+        assert!(errors.starts_with(&format!("{file}:1:1: error: node.domains: is missing")), "{errors}");
+    }
+}
