@@ -25,6 +25,7 @@ pub enum Words {
     Add(One),
     /// One address a line
     List {
+        /// Where the store is.
         #[command(flatten)]
         configuration: Configuration,
         /// A JSON list instead
