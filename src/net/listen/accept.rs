@@ -1,5 +1,6 @@
 //! The accept loop and one connection's life.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,7 +23,6 @@ use tracing::{debug, info, warn};
 
 use super::body::{self, BodyRefusal, Memory, Share};
 use super::io::WriteTimeout;
-use super::work::Place;
 use super::{
     Answer, ConnectionEvents, CspHandler, CspRequest, ListenLimits, SSP, SspHandler, SspRequest,
     X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
@@ -120,10 +120,9 @@ impl Server {
         F: Fn(Request<Incoming>) -> W,
         W: Future<Output = Answer> + Send + 'static,
     {
-        let place = Place::default();
         let service = service_fn(|request| {
             let work = begin(request);
-            place.begin(async move { work.await.into_response() })
+            async move { Ok::<_, Infallible>(work.await.into_response()) }
         });
         let io = TokioIo::new(WriteTimeout::new(stream, self.limits.write_timeout));
         let connection = http1::Builder::new()
@@ -132,7 +131,8 @@ impl Server {
             .max_header_size(self.limits.head_octets_max)
             .max_buf_size(BUFFER_OCTETS_MAX.max(self.limits.head_octets_max))
             .title_case_headers(true)
-            // A caller that has said all it has to say may close its half and wait.
+            // A caller that has said all it has to say may close its half and wait. Nor does hyper
+            // look at the connection then while a handler works, and so never drops one half-way.
             .half_close(true)
             .serve_connection(io, service);
         let mut connection = pin!(connection);
@@ -153,13 +153,6 @@ impl Server {
                 self.events.rejected(self.name, "head");
             }
             debug!(listener = self.name, %from, %found, "connection ended");
-        }
-        if let Some(work) = place.left() {
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => {}
-                _ = work => {}
-            }
         }
     }
 

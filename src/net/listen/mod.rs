@@ -17,7 +17,6 @@
 mod accept;
 mod body;
 mod io;
-mod work;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -269,3 +268,6 @@ fn is_ssp(headers: &HeaderMap) -> bool {
             && matches!(given.get(SSP_MEDIA_TYPE.len()), None | Some(b';' | b' ' | b'\t'))
     })
 }
+
+#[cfg(test)]
+mod tests;
