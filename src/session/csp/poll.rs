@@ -167,7 +167,7 @@ impl Entry {
 
 /// The offer whose answer is awaited before the next one goes out.
 #[derive(Debug)]
-struct Awaited {
+struct Unanswered {
     row: i64,
     since: Moment,
     /// A poll came before the answer.
@@ -185,7 +185,7 @@ pub struct Poll {
     left_to_store: u64,
     /// The store may have rows beyond the cursor.
     more: bool,
-    awaited: Option<Awaited>,
+    unanswered: Option<Unanswered>,
     farewell: Option<Code>,
     /// Makes transaction ids differ from those given before a restart: a late answer must not
     /// settle another row.
@@ -201,7 +201,7 @@ impl Poll {
             cursor: 0,
             left_to_store: 0,
             more: true,
-            awaited: None,
+            unanswered: None,
             farewell: None,
             prefix: token::<6>(chance).into(),
             transactions: 0,
@@ -293,13 +293,13 @@ impl Poll {
                 entry.state = State::Waiting;
             }
         }
-        self.awaited = None;
+        self.unanswered = None;
     }
 
     /// Whatever waits stays in the mailbox; the next and last request is Disconnect.
     pub(super) fn say_farewell(&mut self, code: Code) {
         self.window = Vec::new();
-        self.awaited = None;
+        self.unanswered = None;
         self.farewell = Some(code);
     }
 
@@ -316,8 +316,8 @@ impl Poll {
             return Some(Offer { transaction, what: Offered::Disconnect(code), poll: false });
         }
         if self.is_awaiting(now) {
-            if let (Occasion::Poll, Some(awaited)) = (occasion, self.awaited.as_mut()) {
-                awaited.polled = true;
+            if let (Occasion::Poll, Some(unanswered)) = (occasion, self.unanswered.as_mut()) {
+                unanswered.polled = true;
             }
             return None;
         }
@@ -336,7 +336,7 @@ impl Poll {
         };
         entry.offer = Some((transaction.clone(), form));
         entry.state = State::Open { since: now };
-        self.awaited = Some(Awaited { row, since: now, polled: false });
+        self.unanswered = Some(Unanswered { row, since: now, polled: false });
         let poll = self.has_ready(keep_alive, now);
         Some(Offer { transaction, what: Offered::Row { id: row, form }, poll })
     }
@@ -404,11 +404,13 @@ impl Poll {
 
     /// Whether the answer to the last offer may still come: no second poll, and not too long ago.
     fn is_awaiting(&self, now: Moment) -> bool {
-        self.awaited.as_ref().is_some_and(|awaited| !awaited.polled && now.since(awaited.since) < ANSWER_WAIT)
+        self.unanswered
+            .as_ref()
+            .is_some_and(|unanswered| !unanswered.polled && now.since(unanswered.since) < ANSWER_WAIT)
     }
 
     fn stop_awaiting(&mut self, row: i64) {
-        self.awaited.take_if(|awaited| awaited.row == row);
+        self.unanswered.take_if(|unanswered| unanswered.row == row);
     }
 
     /// A transaction id never given before.
