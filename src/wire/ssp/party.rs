@@ -103,7 +103,7 @@ pub(super) fn read_meta(
     primitive: Element<'_, '_>,
     context: &Context<'_>,
 ) -> Result<Option<MetaInfo>, Fault> {
-    Row::<Ssp, _>::read(&rows::opt(META_INFO.text), primitive, context)
+    Row::<Ssp, _>::read(const { &rows::opt(META_INFO.text) }, primitive, context)
 }
 
 /// Writes the MetaInfo of a request.

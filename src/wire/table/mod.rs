@@ -33,6 +33,8 @@ mod macros;
 pub mod rows;
 mod scalar;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use macros::{boxed, choice, primitives, table};
 pub use scalar::{Scalar, Wrong};
