@@ -303,6 +303,28 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_merged_status_tells_each_recipient_its_own_outcome(
+            codes in proptest::collection::vec(
+                proptest::sample::select(vec![200_u16, 516, 531, 532]), 1..8,
+            ),
+        ) {
+            let mut pending = Pending::new(1);
+            let name = |n: usize| format!("u{n}@south.example");
+            let parts = (0..codes.len()).map(|n| part(i64::try_from(n).unwrap(), &[&name(n)])).collect();
+            pending.open((), vec![], parts, SOON, Code::TIMEOUT);
+            let mut last = Settled::Nobody;
+            for (n, code) in codes.iter().enumerate() {
+                let outcome = [(user(&name(n)), Code::new(*code).unwrap())];
+                last = pending.settle(i64::try_from(n).unwrap(), &outcome);
+            }
+            let Settled::Resolved(Resolved { status, .. }) = last else { panic!("not resolved") };
+            for (n, code) in codes.iter().enumerate() {
+                prop_assert_eq!(status.code_for(&user(&name(n))).get(), *code);
+            }
+            prop_assert_eq!(status.code.is_success(), codes.contains(&200));
+        }
+
+        #[test]
         fn whoever_asks_is_answered_exactly_once(
             questions in proptest::collection::vec((0_u64..20, 0_usize..4), 1..12),
             order in proptest::collection::vec((any::<bool>(), 0_i64..48), 0..60),

@@ -1,120 +1,13 @@
-//! The one door.
-//!
-//! Whatever asks something of this node, a client or a peer, is compared here with what it may be:
-//! the client with its login, the peer with its agreement and its domain. What comes out is
-//! [`Admitted`], which nothing else can make; every later decision takes it instead of a bare
-//! primitive. Addresses in it are complete, its sender is who it says, and recipients that this link
-//! does not serve have been taken out, with a code for each (reference ssp-behaviour §1 rows 11–13, §2).
+//! What comes from a peer.
 
 use crate::imps::agreement::{Agreement, PeerState};
-use crate::imps::primitive::{
-    Author, BlockList, ClientId, DeliveryReport, Display, Entities, MetaInfo, Recipient, Sender, User,
-};
+use crate::imps::primitive::{Author, DeliveryReport, Display, MetaInfo, Recipient, Sender, User};
 use crate::imps::status::Entity;
-use crate::imps::{Code, DetailedResult, Domain, Moment, Primitive, Status, UserId};
+use crate::imps::{Code, GroupId, Moment, Primitive};
 
-use super::agreement::{Standing, standing};
-use super::events;
-
-/// The link a primitive came in on.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerContext<'a> {
-    /// Our domain on this link.
-    pub own: &'a Domain,
-    /// The agreement with the other side.
-    pub agreement: &'a Agreement,
-}
-
-impl PeerContext<'_> {
-    /// Whether the peer may speak for a domain: it is its own, or one it carries.
-    fn vouches_for(&self, domain: &str) -> bool {
-        self.agreement.domain.as_str() == domain
-            || self.agreement.carries.iter().any(|carried| carried.as_str() == domain)
-    }
-}
-
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A client of ours.
-    Client {
-        /// The user of its login.
-        user: UserId,
-        /// Which of the user's clients.
-        client: ClientId,
-    },
-    /// A peer, for one of its users or for itself.
-    Peer {
-        /// The originating domain: the peer's own, or one it carries.
-        domain: Domain,
-        /// The requesting user, if one asked.
-        user: Option<User>,
-        /// Whether a user asked for this, or the server acts on its own.
-        client_originated: bool,
-    },
-}
-
-/// A primitive that has passed the door.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Admitted {
-    origin: Origin,
-    primitive: Primitive,
-    refused: Vec<(Entity, Code)>,
-}
-
-impl Admitted {
-    /// Who asks.
-    pub const fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// What; every address has a domain.
-    pub const fn primitive(&self) -> &Primitive {
-        &self.primitive
-    }
-
-    /// Recipients that were taken out, each with its code.
-    pub fn refused(&self) -> &[(Entity, Code)] {
-        &self.refused
-    }
-
-    /// Takes it apart.
-    pub fn into_parts(self) -> (Origin, Primitive, Vec<(Entity, Code)>) {
-        (self.origin, self.primitive, self.refused)
-    }
-}
-
-/// Why a primitive did not pass.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {what}", status.code)]
-pub struct Refused {
-    /// The answer.
-    pub status: Status,
-    /// The check that failed, for the counter.
-    pub reason: events::Refused,
-    /// What was found, for the log.
-    pub what: String,
-}
-
-impl Refused {
-    fn new(code: Code, reason: events::Refused, what: impl Into<String>) -> Self {
-        Self { status: Status::new(code), reason, what: what.into() }
-    }
-
-    /// An identity that is not the other side's: 901, naming it.
-    fn identity(role: &str, found: Entity, shown: &str, peer: &Domain) -> Self {
-        let detail = DetailedResult { code: Code::ADDRESS_ERROR, description: None, entities: vec![found] };
-        Self {
-            status: Status { details: vec![detail], ..Status::new(Code::ADDRESS_ERROR) },
-            reason: events::Refused::Identity,
-            what: format!("{role} {shown} is not of {peer}"),
-        }
-    }
-
-    fn faulty(code: Code, what: &str) -> Self {
-        Self::new(code, events::Refused::Faulty, what)
-    }
-}
+use super::{Admitted, Origin, PeerContext, Refused, entity_text};
+use crate::relay::agreement::{Standing, standing};
+use crate::relay::events;
 
 /// Compares what came from a peer with its agreement and its domain. `meta` missing means that the
 /// peer's own server asks (reference ssp-types §3).
@@ -247,7 +140,7 @@ fn foreign_sender(
             Author::Group(group)
         }
     };
-    let addressed = |group: &crate::imps::GroupId| {
+    let addressed = |group: &GroupId| {
         group.is_in(context.own)
             && recipients.iter().any(|recipient| match recipient {
                 Recipient::Group(to) => to == group,
@@ -347,121 +240,14 @@ fn report_roles(context: &PeerContext<'_>, mut report: DeliveryReport) -> Result
     Ok(report)
 }
 
-/// Stamps what a client asks with who it is. `home` is the domain of the login; it completes every
-/// address without one. A mobile number without domain is a local subscriber or unknown (reference
-/// ssp-transport §2.3), so it is completed like any other name.
-pub fn from_client(
-    user: &UserId,
-    client: &ClientId,
-    home: &Domain,
-    primitive: Primitive,
-) -> Result<Admitted, Refused> {
-    let complete = |recipients: &mut Vec<Recipient>| {
-        for recipient in recipients {
-            *recipient = recipient.completed(home);
-        }
-    };
-    let primitive = match primitive {
-        Primitive::SendMessageRequest(mut request) => {
-            if request.info.recipients.is_empty() {
-                return Err(Refused::faulty(Code::BAD_PARAMETER, "the message has no recipient"));
-            }
-            complete(&mut request.info.recipients);
-            request.info.sender = Some(own_sender(user, client, home, request.info.sender.take()));
-            Primitive::SendMessageRequest(request)
-        }
-        Primitive::ForwardMessageRequest(mut request) => {
-            if request.recipients.is_empty() {
-                return Err(Refused::faulty(Code::BAD_PARAMETER, "the message has no recipient"));
-            }
-            complete(&mut request.recipients);
-            request.sender = Some(own_sender(user, client, home, request.sender.take()));
-            Primitive::ForwardMessageRequest(request)
-        }
-        Primitive::GetMessageListRequest(mut request) => {
-            request.group = request.group.map(|group| group.completed(home));
-            Primitive::GetMessageListRequest(request)
-        }
-        Primitive::SetDeliveryMethodRequest(mut request) => {
-            request.group = request.group.map(|group| group.completed(home));
-            Primitive::SetDeliveryMethodRequest(request)
-        }
-        Primitive::BlockEntityRequest(mut request) => {
-            for list in [&mut request.block, &mut request.grant].into_iter().flatten() {
-                complete_list(list, home);
-            }
-            Primitive::BlockEntityRequest(request)
-        }
-        Primitive::NewMessage(_)
-        | Primitive::MessageNotification(_)
-        | Primitive::DeliveryReport(_)
-        | Primitive::Disconnect(_) => {
-            let what = format!("{} is asked by servers only", primitive.name());
-            return Err(Refused::faulty(Code::BAD_REQUEST, &what));
-        }
-        other if standing(&other) == Standing::Answer => {
-            let what = format!("{} came as a request", other.name());
-            return Err(Refused::faulty(Code::BAD_REQUEST, &what));
-        }
-        other => other,
-    };
-    let origin = Origin::Client { user: user.clone(), client: client.clone() };
-    Ok(Admitted { origin, primitive, refused: Vec::new() })
-}
-
-/// The user of the login, whatever the client wrote (reference csp-messages §7: a missing or foreign
-/// Sender is replaced, not refused). Of what it wrote about itself the friendly name stays, and the
-/// client if it is the one of the session. A screen name would stay in a group it joined; there are none.
-fn own_sender(user: &UserId, client: &ClientId, home: &Domain, written: Option<Sender>) -> Sender {
-    let own = User::from(user.clone());
-    match written.map(|sender| sender.author) {
-        Some(Author::User(written)) if written.id.completed(home) == *user => Sender::from(User {
-            friendly_name: written.friendly_name,
-            client: written.client.filter(|written| written == client),
-            ..own
-        }),
-        _ => Sender::from(own),
-    }
-}
-
-fn complete_list(list: &mut BlockList, home: &Domain) {
-    for entities in [&mut list.entities, &mut list.add, &mut list.remove].into_iter().flatten() {
-        let Entities { users, screen_names, groups, contact_lists, applications: _ } = entities;
-        for user in users {
-            *user = user.completed(home);
-        }
-        for screen_name in screen_names {
-            screen_name.group = screen_name.group.completed(home);
-        }
-        for group in groups {
-            *group = group.completed(home);
-        }
-        for contact_list in contact_lists {
-            *contact_list = contact_list.completed(home);
-        }
-    }
-}
-
-/// An entity for the log.
-fn entity_text(entity: &Entity) -> String {
-    match entity {
-        Entity::User(user) => user.to_string(),
-        Entity::Group(group) => group.to_string(),
-        Entity::ScreenName(screen_name) => screen_name.group.to_string(),
-        Entity::Message(id) => id.to_string(),
-        Entity::ContactList(list) => list.to_string(),
-        Entity::Domain(domain) => domain.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::imps::ServiceId;
     use crate::imps::agreement::Service;
     use crate::imps::primitive::{KeepAliveRequest, MessageInfo, ScreenName, SendMessageRequest};
+    use crate::imps::{Domain, ServiceId, Status, UserId};
 
     fn domain(text: &str) -> Domain {
         text.parse().unwrap()
@@ -655,44 +441,6 @@ mod tests {
         let mut nameless = report(ADA, BO);
         nameless.info.id = None;
         assert_eq!(code(arrive(&south(), None, nameless)), 426);
-    }
-
-    fn ask(primitive: impl Into<Primitive>) -> Result<Admitted, Refused> {
-        let phone = ClientId { url: Some("phone".into()), ..ClientId::default() };
-        from_client(&ADA.parse().unwrap(), &phone, &domain("north.example"), primitive.into())
-    }
-
-    #[test]
-    fn a_client_is_who_its_login_says_whatever_it_writes() {
-        for written in [None, Some("wv:ada"), Some(BO)] {
-            let admitted = ask(message(written, &[BO])).unwrap();
-            assert_eq!(sent(&admitted).info.sender, Some(Sender::from(user(ADA))));
-        }
-        let mut named = message(Some("ADA"), &[BO]);
-        if let Some(Sender { author: Author::User(sender), .. }) = &mut named.info.sender {
-            sender.friendly_name = Some("Ada".into());
-        }
-        let admitted = ask(named).unwrap();
-        assert_eq!(sent(&admitted).info.author().unwrap().friendly_name.as_deref(), Some("Ada"));
-    }
-
-    #[test]
-    fn what_a_client_leaves_out_of_an_address_is_its_home() {
-        let admitted = ask(message(None, &["cy", "wv:+358401234567"])).unwrap();
-        let recipients = ["wv:cy@north.example", "wv:+358401234567@north.example"];
-        assert_eq!(
-            sent(&admitted).info.recipients,
-            recipients.map(|to| Recipient::User(user(to))),
-            "a mobile number is a local subscriber, or unknown"
-        );
-        assert_eq!(code(ask(message(None, &[]))), 402);
-    }
-
-    #[test]
-    fn a_client_may_not_ask_what_only_servers_ask() {
-        assert_eq!(code(ask(report(ADA, BO))), 400);
-        assert_eq!(code(ask(Status::ok())), 400);
-        assert_eq!(code(ask(Primitive::GetBlockedListRequest)), 200);
     }
 
     proptest! {

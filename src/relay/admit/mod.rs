@@ -1,0 +1,132 @@
+//! The one door.
+//!
+//! Whatever asks something of this node, a client or a peer, is compared here with what it may be:
+//! the client with its login, the peer with its agreement and its domain. What comes out is
+//! [`Admitted`], which nothing else can make; every later decision takes it instead of a bare
+//! primitive. Addresses in it are complete, its sender is who it says, and recipients that this link
+//! does not serve have been taken out, with a code for each (reference ssp-behaviour §1 rows 11–13, §2).
+
+mod client;
+mod peer;
+
+use crate::imps::agreement::Agreement;
+use crate::imps::primitive::{ClientId, User};
+use crate::imps::status::Entity;
+use crate::imps::{Code, DetailedResult, Domain, Primitive, Status, UserId};
+
+use super::events;
+
+pub use client::from_client;
+pub use peer::from_peer;
+
+/// The link a primitive came in on.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerContext<'a> {
+    /// Our domain on this link.
+    pub own: &'a Domain,
+    /// The agreement with the other side.
+    pub agreement: &'a Agreement,
+}
+
+impl PeerContext<'_> {
+    /// Whether the peer may speak for a domain: it is its own, or one it carries.
+    fn vouches_for(&self, domain: &str) -> bool {
+        self.agreement.domain.as_str() == domain
+            || self.agreement.carries.iter().any(|carried| carried.as_str() == domain)
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client of ours.
+    Client {
+        /// The user of its login.
+        user: UserId,
+        /// Which of the user's clients.
+        client: ClientId,
+    },
+    /// A peer, for one of its users or for itself.
+    Peer {
+        /// The originating domain: the peer's own, or one it carries.
+        domain: Domain,
+        /// The requesting user, if one asked.
+        user: Option<User>,
+        /// Whether a user asked for this, or the server acts on its own.
+        client_originated: bool,
+    },
+}
+
+/// A primitive that has passed the door.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    origin: Origin,
+    primitive: Primitive,
+    refused: Vec<(Entity, Code)>,
+}
+
+impl Admitted {
+    /// Who asks.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What; every address has a domain.
+    pub const fn primitive(&self) -> &Primitive {
+        &self.primitive
+    }
+
+    /// Recipients that were taken out, each with its code.
+    pub fn refused(&self) -> &[(Entity, Code)] {
+        &self.refused
+    }
+
+    /// Takes it apart.
+    pub fn into_parts(self) -> (Origin, Primitive, Vec<(Entity, Code)>) {
+        (self.origin, self.primitive, self.refused)
+    }
+}
+
+/// Why a primitive did not pass.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {what}", status.code)]
+pub struct Refused {
+    /// The answer.
+    pub status: Status,
+    /// The check that failed, for the counter.
+    pub reason: events::Refused,
+    /// What was found, for the log.
+    pub what: String,
+}
+
+impl Refused {
+    fn new(code: Code, reason: events::Refused, what: impl Into<String>) -> Self {
+        Self { status: Status::new(code), reason, what: what.into() }
+    }
+
+    /// An identity that is not the other side's: 901, naming it.
+    fn identity(role: &str, found: Entity, shown: &str, peer: &Domain) -> Self {
+        let detail = DetailedResult { code: Code::ADDRESS_ERROR, description: None, entities: vec![found] };
+        Self {
+            status: Status { details: vec![detail], ..Status::new(Code::ADDRESS_ERROR) },
+            reason: events::Refused::Identity,
+            what: format!("{role} {shown} is not of {peer}"),
+        }
+    }
+
+    fn faulty(code: Code, what: &str) -> Self {
+        Self::new(code, events::Refused::Faulty, what)
+    }
+}
+
+/// An entity for the log.
+fn entity_text(entity: &Entity) -> String {
+    match entity {
+        Entity::User(user) => user.to_string(),
+        Entity::Group(group) => group.to_string(),
+        Entity::ScreenName(screen_name) => screen_name.group.to_string(),
+        Entity::Message(id) => id.to_string(),
+        Entity::ContactList(list) => list.to_string(),
+        Entity::Domain(domain) => domain.to_string(),
+    }
+}
