@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::net::discover::Candidate;
-use crate::net::pki::Authority;
+use crate::net::pki::{Authority, LeafOptions};
 use crate::net::post::{Connection, PostError, PostLimits};
-use crate::net::testing::{authority, domain, provider};
-use crate::net::tls::PeerTls;
+use crate::net::testing::{authority, domain, identity, provider, trusting};
+use crate::net::tls::{PeerTls, Trust, client_listener};
 
 /// Notes what never reaches a handler.
 #[derive(Default)]
@@ -320,6 +320,35 @@ async fn a_handler_is_run_to_its_end_though_the_caller_has_gone() {
     assert_eq!(csp.echo.finished.load(Ordering::SeqCst), 1);
 }
 
+#[tokio::test]
+async fn phones_get_ordinary_tls() {
+    let ca = authority("CA");
+    let own = ["north.example", "second.example"].map(|name| identity(&ca, name, &LeafOptions::default()));
+    let config = Arc::new(ArcSwap::from(client_listener(&own).unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (echo, noted, shutdown) =
+        (Arc::new(Echo::default()), Arc::new(Noted::default()), CancellationToken::new());
+    tokio::spawn(serve_csp(listener, Some(config), limits(), echo, noted.clone(), shutdown));
+    // A peer's dialler will do for a phone: its certificate is not asked for.
+    let (tls, own) = (provider(&ca, "phone.example"), domain("phone.example"));
+    for name in ["north.example", "second.example"] {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        let (mut stream, found) =
+            crate::net::tls::connect(&tls, &own, &domain(name), stream, Duration::from_secs(10))
+                .await
+                .unwrap();
+        assert_eq!(found.names, [domain(name)]);
+        stream.write_all(b"POST /imps HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi").await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        assert!(answer.ends_with("POST /imps 2"), "{answer}");
+    }
+    // Plain HTTP on the same port is refused, noted, and harms nobody.
+    raw(addr, b"POST / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(noted.0.lock().unwrap().as_slice(), ["csp handshake protocol"]);
+}
+
 async fn peer(ca: &Authority, name: &str, addr: SocketAddr) -> Result<Connection, PostError> {
     let target = Candidate { host: "node.south.example".to_owned(), addr };
     let south = domain("south.example");
@@ -389,9 +418,8 @@ async fn method_and_media_type_are_checked_before_anything_else() {
 async fn a_refused_handshake_is_reported_and_the_caller_learns_why() {
     let (ours, theirs) = (authority("Our CA"), authority("Their CA"));
     let ssp = ssp_listener(provider(&ours, "south.example"), limits()).await;
-    let own =
-        crate::net::testing::identity(&theirs, "north.example", &crate::net::pki::LeafOptions::default());
-    let trust = crate::net::tls::Trust::new(crate::net::testing::trusting(&[&ours])).unwrap();
+    let own = identity(&theirs, "north.example", &LeafOptions::default());
+    let trust = Trust::new(trusting(&[&ours])).unwrap();
     let tls = PeerTls::new(&[own], trust).unwrap();
     let target = Candidate { host: "127.0.0.1".to_owned(), addr: ssp.addr };
     let mut connection = Connection::connect(
