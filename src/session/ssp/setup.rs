@@ -141,7 +141,8 @@ fn failed(why: Unproven, peer: &Domain) -> (Setup, Alarm) {
     }
 }
 
-/// The serviceID of a step must be the peer's, whom TLS has named.
+/// The serviceID of a step must be the peer's, whom TLS has named. The link asks before a machine
+/// sees the step.
 pub(super) fn check_service(service: &ServiceId, settings: &LinkSettings) -> Result<(), LinkError> {
     if *service.domain() == settings.peer {
         return Ok(());
@@ -150,8 +151,7 @@ pub(super) fn check_service(service: &ServiceId, settings: &LinkSettings) -> Res
 }
 
 /// A token says nothing if there is none.
-pub(super) fn check_token(token: &SendSecretToken, settings: &LinkSettings) -> Result<(), LinkError> {
-    check_service(&token.service, settings)?;
+fn check_token(token: &SendSecretToken, settings: &LinkSettings) -> Result<(), LinkError> {
     if token.token.is_empty() {
         return Err(LinkError::EmptyToken { peer: settings.peer.clone() });
     }
@@ -255,11 +255,8 @@ impl Initiator {
             (
                 Initiating::LoginSent { theirs } | Initiating::SessionSent { theirs, .. },
                 Setup::SendSecretToken(token),
-            ) if *token.service.domain() == settings.peer && proof::same(theirs, &token.token) => {
-                Ok(Step::Repeated)
-            }
+            ) if proof::same(theirs, &token.token) => Ok(Step::Repeated),
             (Initiating::LoginSent { theirs }, Setup::LoginRequest(request)) => {
-                check_service(&request.service, settings)?;
                 match proof::prove(&self.token, request) {
                     Ok(proof) => {
                         let time_to_live = agreed(settings.time_to_live, &[Some(request.time_to_live)]);
@@ -276,7 +273,7 @@ impl Initiator {
                 }
             }
             (Initiating::SessionSent { digest, .. }, Setup::LoginRequest(request))
-                if *request.service.domain() == settings.peer && proof::same(digest, &request.digest) =>
+                if proof::same(digest, &request.digest) =>
             {
                 Ok(Step::Repeated)
             }
@@ -382,7 +379,6 @@ impl Responder {
                 Ok(Step::Over(None, Alarm::Refused { peer: settings.peer.clone(), code }))
             }
             (Responding::TokenAnswered, Setup::LoginRequest(request)) => {
-                check_service(&request.service, settings)?;
                 match proof::prove(&self.token, request) {
                     Ok(proof) => {
                         // Who sends SHA reads SHA.
@@ -402,7 +398,7 @@ impl Responder {
                 }
             }
             (Responding::PeerVerified { digest, .. }, Setup::LoginRequest(request))
-                if *request.service.domain() == settings.peer && proof::same(digest, &request.digest) =>
+                if proof::same(digest, &request.digest) =>
             {
                 Ok(Step::Repeated)
             }

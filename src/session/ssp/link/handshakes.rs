@@ -8,7 +8,7 @@ use super::sessions::Session;
 use super::traffic::Sent;
 use super::{AGE_MAX, BETWEEN_SETUPS, Gate, Link};
 use crate::imps::agreement::Profile;
-use crate::imps::primitive::{Redirect, SendSecretToken, Setup};
+use crate::imps::primitive::{LinkLoginRequest, Redirect, SendSecretToken, Setup};
 use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId, Version};
 use crate::session::ssp::backoff::{self, delay};
 use crate::session::ssp::output::{Alarm, Down, LinkError, Output, PostContent, PostId, PostOutcome};
@@ -107,6 +107,19 @@ impl<M> Handshake<M> {
     fn due(&self, now: Moment) -> Option<&SetupTransaction> {
         let sending = self.sending.as_ref()?;
         matches!(sending.stage, Stage::Due(due) if due <= now).then_some(&sending.step)
+    }
+
+    /// Whether the element continues a handshake in which our own last step has not even left: then
+    /// it cannot be an answer to it, and letting it pass would skip our proof.
+    fn is_too_early(&self, element: &Setup) -> bool {
+        let continues = match element {
+            Setup::LoginRequest(_) => true,
+            Setup::LoginResponse(response) => response.status.code.is_success(),
+            Setup::SendSecretToken(_) | Setup::Status(_) => false,
+        };
+        let sending = self.sending.as_ref();
+        continues
+            && sending.is_some_and(|sending| sending.failures == 0 && matches!(sending.stage, Stage::Due(_)))
     }
 
     fn posted(&mut self, post: PostId) {
@@ -216,6 +229,11 @@ impl Link {
         now: Moment,
         chance: &mut dyn Chance,
     ) -> Result<(), LinkError> {
+        if let Setup::SendSecretToken(SendSecretToken { service, .. })
+        | Setup::LoginRequest(LinkLoginRequest { service, .. }) = &setup.element
+        {
+            setup::check_service(service, &self.settings)?;
+        }
         match (setup.mode, &setup.element) {
             (Mode::Request, Setup::SendSecretToken(token)) => self.step_one(&setup.id, token, now, chance)?,
             (Mode::Request, element) => self.initiator_says(&setup.id, element, now, chance)?,
@@ -233,7 +251,6 @@ impl Link {
         now: Moment,
         chance: &mut dyn Chance,
     ) -> Result<(), LinkError> {
-        setup::check_token(token, &self.settings)?;
         if self.incoming.as_ref().is_some_and(|open| open.machine.is_opened_by(id, token)) {
             return Ok(());
         }
@@ -246,9 +263,9 @@ impl Link {
             let retry_after = u32::try_from(left).unwrap_or(u32::MAX);
             return Err(LinkError::TooManySetups { peer: self.peer(), retry_after });
         }
+        let (machine, step) = Responder::open(id, token, &self.settings, chance)?;
         self.setups_heard.push_back(now);
         self.look_for_legacy(token);
-        let (machine, step) = Responder::open(id, token, &self.settings, chance)?;
         self.incoming = Some(Handshake::new(machine, step, now, now.after(self.settings.pause())));
         // A peer that sets up is there again (decisions.md 4).
         self.setup_gate = Gate::default();
@@ -276,6 +293,10 @@ impl Link {
             let initiator = self.peer();
             return self.about_session(id, element, &initiator);
         };
+        if open.is_too_early(element) {
+            let (got, state) = (element.name(), open.machine.state());
+            return Err(LinkError::OutOfTurn { peer: self.peer(), got, state });
+        }
         match open.machine.receive(id, element, &self.settings, chance)? {
             Step::Repeated => {}
             Step::Next(step) => open.follow(step, now),
@@ -317,6 +338,10 @@ impl Link {
         let Some(open) = self.outgoing.as_mut().filter(|open| token || open.machine.id() == id) else {
             return self.about_session(id, element, &own);
         };
+        if open.is_too_early(element) {
+            let (got, state) = (element.name(), open.machine.state());
+            return Err(LinkError::OutOfTurn { peer: self.peer(), got, state });
+        }
         let legacy = matches!(element, Setup::SendSecretToken(token) if token.misspelt);
         match open.machine.receive(id, element, &self.settings, chance)? {
             Step::Repeated => {}

@@ -205,6 +205,7 @@ impl Link {
             return Err(LinkError::UnknownSession { peer: self.peer() });
         };
         let own_id = session.record.own_id.clone();
+        self.memory.purge(now);
         for transaction in &message.transactions {
             if transaction.mode == Mode::Request && self.seen(transaction, &own_id) == Seen::InHand {
                 let (peer, transaction) = (self.peer(), transaction.id.clone());
@@ -390,6 +391,7 @@ impl Link {
                     if let Some(session) = self.sessions.get(&own.session) {
                         let limit = granted.unwrap_or(u32::MAX).max(TIME_TO_LIVE_MIN);
                         session.record.time_to_live = session.record.time_to_live.min(limit);
+                        session.keep_alive_at = now;
                     }
                     self.used(&own.session, now);
                 }
