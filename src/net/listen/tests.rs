@@ -329,7 +329,8 @@ async fn phones_get_ordinary_tls() {
     let addr = listener.local_addr().unwrap();
     let (echo, noted, shutdown) =
         (Arc::new(Echo::default()), Arc::new(Noted::default()), CancellationToken::new());
-    tokio::spawn(serve_csp(listener, Some(config), limits(), echo, noted.clone(), shutdown));
+    let task =
+        tokio::spawn(serve_csp(listener, Some(config), limits(), echo, noted.clone(), shutdown.clone()));
     // A peer's dialler will do for a phone: its certificate is not asked for.
     let (tls, own) = (provider(&ca, "phone.example"), domain("phone.example"));
     for name in ["north.example", "second.example"] {
@@ -346,6 +347,8 @@ async fn phones_get_ordinary_tls() {
     }
     // Plain HTTP on the same port is refused, noted, and harms nobody.
     raw(addr, b"POST / HTTP/1.0\r\n\r\n").await;
+    shutdown.cancel();
+    task.await.unwrap();
     assert_eq!(noted.0.lock().unwrap().as_slice(), ["csp handshake protocol"]);
 }
 
