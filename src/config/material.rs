@@ -57,9 +57,15 @@ impl Inspector {
         Self { now, provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()) }
     }
 
-    /// A certificate of ours with its key: readable, a pair, naming these domains, in its dates.
-    pub(super) fn pair(&self, pair: &PlacedPair, domains: &[&Domain], used: Use) -> KeyPair {
-        let chain = self.chain(&pair.certificate, domains, used);
+    /// A certificate of ours with its key: readable, a pair, naming these domains, in its dates. Gives
+    /// its end too, unless it cannot be read.
+    pub(super) fn pair(
+        &self,
+        pair: &PlacedPair,
+        domains: &[&Domain],
+        used: Use,
+    ) -> (KeyPair, Option<DateTime>) {
+        let (chain, ends) = self.chain(&pair.certificate, domains, used).unzip();
         let key = key(&pair.key);
         if let (Some(chain), Some(key)) = (chain, key)
             && let Err(wrong) = rustls::sign::CertifiedKey::from_der(chain, key, &self.provider)
@@ -74,7 +80,7 @@ impl Inspector {
                 other => pair.key.place.error(format_args!("cannot be used: {other}"), KEY),
             }
         }
-        KeyPair { certificate: pair.certificate.value.clone(), key: pair.key.value.clone() }
+        (KeyPair { certificate: pair.certificate.value.clone(), key: pair.key.value.clone() }, ends)
     }
 
     fn chain(
@@ -82,7 +88,7 @@ impl Inspector {
         file: &Placed<PathBuf>,
         domains: &[&Domain],
         used: Use,
-    ) -> Option<Vec<CertificateDer<'static>>> {
+    ) -> Option<(Vec<CertificateDer<'static>>, DateTime)> {
         let (chain, all) = certificates(file, CERTIFICATE)?;
         let leaf = all.first()?;
         for domain in domains.iter().filter(|domain| !leaf.names.contains(domain)) {
@@ -111,7 +117,7 @@ impl Inspector {
                 "serverAuth and clientAuth",
             );
         }
-        Some(chain)
+        Some((chain, leaf.not_after))
     }
 
     fn ended(&self, facts: &Facts) -> Option<String> {

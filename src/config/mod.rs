@@ -141,6 +141,11 @@ fn complete(
     let identities =
         if federates || shown_to_clients { identities(&node, &own, inspector) } else { Vec::new() };
     let csp_tls = node.csp_pair.as_ref().map(|pair| inspector.pair(pair, &[], Use::Clients));
+    let mut certificates_end: Vec<(String, DateTime)> = Vec::new();
+    for (identity, ends) in &identities {
+        certificates_end.extend(ends.map(|ends| (identity.domain.to_string(), ends)));
+    }
+    certificates_end.extend(csp_tls.iter().filter_map(|(_, ends)| ends.map(|ends| ("csp".to_owned(), ends))));
     for list in &node.crls {
         inspector.crls(list, node.crl_expiry);
     }
@@ -182,7 +187,7 @@ fn complete(
         node: settings::Node { domains: own, data: node.data.value, secret_key: node.secret_key.value },
         ssp: settings::Ssp {
             listen: node.ssp_listen,
-            identities,
+            identities: identities.into_iter().map(|(identity, _)| identity).collect(),
             trust,
             trust_keys,
             crls: node.crls.into_iter().map(|file| file.value).collect(),
@@ -193,7 +198,7 @@ fn complete(
         csp: settings::Csp {
             listen: node.csp_listen,
             tls_listen: node.csp_tls_listen,
-            tls: csp_tls,
+            tls: csp_tls.map(|(pair, _)| pair),
             path: node.csp_path,
             registration: node.registration,
             max_document_bytes: node.csp_document_bytes_max,
@@ -204,22 +209,27 @@ fn complete(
         limits: node.limits,
         log: node.log,
         peers,
+        certificates_end,
         found_by_dns: Vec::new(),
     }
 }
 
-/// Certificate and key of every own domain; one pair may stand for several.
-fn identities(node: &NodeFile, own: &[Domain], inspector: &Inspector) -> Vec<settings::Identity> {
+/// Certificate and key of every own domain, and when the certificate ends; one pair may stand for several.
+fn identities(
+    node: &NodeFile,
+    own: &[Domain],
+    inspector: &Inspector,
+) -> Vec<(settings::Identity, Option<DateTime>)> {
     let shared: Vec<&Domain> = own.iter().filter(|domain| !node.identities.contains_key(*domain)).collect();
     let checked = |pair: &PlacedPair, domains: &[&Domain]| inspector.pair(pair, domains, Use::Peers);
     let common = (!shared.is_empty()).then(|| checked(&node.ssp_pair, &shared));
     own.iter()
         .filter_map(|domain| {
-            let files = match node.identities.get(domain) {
+            let (files, ends) = match node.identities.get(domain) {
                 Some(pair) => checked(pair, &[domain]),
                 None => common.clone()?,
             };
-            Some(settings::Identity { domain: domain.clone(), files })
+            Some((settings::Identity { domain: domain.clone(), files }, ends))
         })
         .collect()
 }

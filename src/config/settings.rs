@@ -11,10 +11,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::source::Warner;
-use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, KeyHash};
 use crate::imps::words::words;
+use crate::imps::{DateTime, Domain};
 use crate::net::discover::{self, DiscoverSettings};
+use crate::ops::logging;
 
 /// Everything `causeway.toml` and the `peers.toml` that it names say.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub log: Log,
     /// The entries of `peers.toml`, in their order.
     pub peers: Vec<Peer>,
+    /// When each certificate of ours ends: own domains by name, and `csp` for that of `[csp]`.
+    pub certificates_end: Vec<(String, DateTime)>,
     /// Domains that are found through SRV records, ours first, and where they are written.
     pub found_by_dns: Vec<(Domain, Warner)>,
 }
@@ -267,6 +270,14 @@ impl Settings {
             Dnssec::Off => discover::Dnssec::Off,
         };
         DiscoverSettings { servers: self.dns.servers.clone(), dnssec }
+    }
+
+    /// How lines of the log look.
+    pub const fn log_shape(&self) -> logging::Shape {
+        match self.log.format {
+            LogFormat::Text => logging::Shape::Text,
+            LogFormat::Json => logging::Shape::Json,
+        }
     }
 
     /// The agreements alone.

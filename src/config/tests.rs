@@ -109,6 +109,8 @@ fn a_file_of_one_key_gives_every_default_of_the_contract() {
     assert_eq!(settings.ssp.identities.len(), 1);
     assert_eq!(settings.ssp.identities[0].files.certificate, desk.path("certs/node.pem"));
     assert_eq!(settings.ssp.identities[0].files.key, desk.path("certs/node.key"));
+    assert_eq!(settings.certificates_end.len(), 1);
+    assert_eq!(settings.certificates_end[0].0, "north.example");
     assert_eq!(settings.ssp.trust, [desk.path("certs/ca.pem")]);
     assert_eq!(settings.ssp.trust_keys.len(), 1);
     assert_eq!(settings.ssp.crls, Vec::<PathBuf>::new());

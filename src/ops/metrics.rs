@@ -462,6 +462,12 @@ mod tests {
                 "{name} is not described"
             );
         }
+        for reason in Refused::ALL.iter().map(|reason| reason.as_str()) {
+            assert!(page.contains(&format!("`{reason}`")), "the reason {reason} is not described");
+        }
+        for reason in Undelivered::ALL.iter().map(|reason| reason.as_str()) {
+            assert!(page.contains(&format!("`{reason}`")), "the reason {reason} is not described");
+        }
         for word in page.split('`').filter(|word| word.starts_with("causeway_")) {
             let name = word.split('{').next().unwrap();
             assert!(at(&metrics, 1).contains(&format!("# TYPE {name} ")), "{name} does not exist");
