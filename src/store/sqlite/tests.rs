@@ -361,6 +361,21 @@ fn much_is_forgotten_page_by_page() {
 }
 
 #[test]
+fn a_removed_account_is_forgotten_with_its_last_message() {
+    let mut writer = writer();
+    let made = writer.run(&[&[Change::AddAccount(account(ADA)), deliver(mail(ADA, "m-1", 3))]]);
+    let Ok([_, Outcome::Row(row)]) = made[0].as_deref() else { panic!("{made:?}") };
+    let (drop, forget) = (Change::DropMail { owner: user(ADA), row: *row }, Change::Forget { before: at(0) });
+    writer.run(&[&[Change::RemoveAccount(user(ADA)), forget.clone()]]);
+    writer.run(&[]);
+    assert_eq!(count(&writer, "account"), 1, "its message is not given back yet");
+    assert_eq!(writer.run(&[&[drop, forget]]), [Ok(vec![Outcome::Done, Outcome::Done])]);
+    writer.run(&[]);
+    assert_eq!(count(&writer, "account"), 0);
+    assert!(!writer.has_chores());
+}
+
+#[test]
 fn the_hot_questions_touch_no_body_on_their_way() {
     let writer = writer();
     let plan = |sql: &str| -> String {
