@@ -78,7 +78,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     };
     node.finish(&[]);
 
-    let ssp_listen = values(ssp.listeners("listen", &[any_address(5222)]));
+    let ssp_listen = ssp.listeners("listen", &[any_address(5222)]);
     let ssp_pair = PlacedPair {
         certificate: ssp.path("certificate", "certs/node.pem"),
         key: ssp.path("key", "certs/node.key"),
@@ -97,8 +97,8 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         .map_or(Federation::Closed, |found| found.value);
     ssp.finish(&[]);
 
-    let csp_listen = values(csp.listeners("listen", &[any_address(8080)]));
-    let csp_tls_listen = values(csp.listeners("tls-listen", &[]));
+    let csp_listen = csp.listeners("listen", &[any_address(8080)]);
+    let csp_tls_listen = csp.listeners("tls-listen", &[]);
     let csp_pair = match (csp.optional_path("certificate"), csp.optional_path("key")) {
         (Some(certificate), Some(key)) => Some(PlacedPair { certificate, key }),
         (None, None) => None,
@@ -131,6 +131,8 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
             .place
             .error("reachable from elsewhere without a token", "a loopback address, or any with token-file");
     }
+
+    each_once(&[&ssp_listen, &csp_listen, &csp_tls_listen, std::slice::from_ref(&admin_listen)]);
 
     let dns_settings = Dns {
         servers: dns.servers("servers", 53),
@@ -165,7 +167,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         domains,
         data,
         secret_key,
-        ssp_listen,
+        ssp_listen: values(ssp_listen),
         ssp_pair,
         identities,
         trust,
@@ -173,8 +175,8 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         crl_expiry,
         peers,
         federation,
-        csp_listen,
-        csp_tls_listen,
+        csp_listen: values(csp_listen),
+        csp_tls_listen: values(csp_tls_listen),
         csp_pair,
         csp_path,
         registration,
@@ -222,6 +224,19 @@ fn own_identities(ssp: &mut Section<'_>, own: &[Placed<Domain>]) -> BTreeMap<Dom
         }
     }
     identities
+}
+
+/// Two listeners cannot have one address, except that each may ask for a free port.
+fn each_once(lists: &[&[Placed<SocketAddr>]]) {
+    let mut taken: Vec<SocketAddr> = Vec::new();
+    for listener in lists.iter().copied().flatten().filter(|listener| listener.value.port() != 0) {
+        if taken.contains(&listener.value) {
+            listener
+                .place
+                .error("is the address of another listener too", "an address of its own, or port 0");
+        }
+        taken.push(listener.value);
+    }
 }
 
 fn any_address(port: u16) -> SocketAddr {

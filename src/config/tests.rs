@@ -507,6 +507,25 @@ key = "certs/east.key"
 }
 
 #[test]
+fn each_listener_has_its_own_address_and_any_may_take_a_free_port() {
+    let desk = Desk::new("listeners");
+    let text = |ssp: &str, csp: &str, tls: &str| {
+        format!(
+            "{MINIMAL}[ssp]\nlisten = [\"{ssp}\"]\n[csp]\nlisten = [\"{csp}\"]\ntls-listen = [\"{tls}\", \"{tls}\"]\n"
+        )
+    };
+    let settings = desk.good(&text("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"));
+    assert_eq!(settings.csp.tls_listen.len(), 2);
+    assert_eq!(
+        desk.told(&text("127.0.0.1:9090", "127.0.0.1:9090", "[::1]:0")),
+        [
+            r#"causeway.toml:1:1: error: admin.listen = "127.0.0.1:9090" (default): is the address of another listener too; allowed: an address of its own, or port 0"#,
+            r#"causeway.toml:6:11: error: listen = "127.0.0.1:9090": is the address of another listener too; allowed: an address of its own, or port 0"#,
+        ]
+    );
+}
+
+#[test]
 fn somebody_must_vouch_for_each_peer() {
     let desk = Desk::new("vouch");
     desk.write("peers.toml", "\n[[peer]]\ndomain = \"south.example\"\nservices = [\"im\"]\n");
