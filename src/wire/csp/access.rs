@@ -96,7 +96,7 @@ table! { Csp Capabilities {
     accepted_charsets:       many("AcceptedCharset").lenient().until(V1_2),
     transfer_encodings:      many("AcceptedTransferEncoding").token(),
     accepted_content_length: opt("AcceptedContentLength").until(V1_2),
-    cir_url:                 either(opt("CIRURL").of("URL").until(V1_2), opt("CIRHTTPAddress").of("URL").since(V1_3)),
+    cir_url:                 either(opt("CIRURL").of("URL").since(V1_2).until(V1_2), opt("CIRHTTPAddress").of("URL").since(V1_3)),
     cir_sms_address:         opt("CIRSMSAddress").since(V1_3),
     client_type:             opt("ClientType").lenient(),
     default_language:        opt("DefaultLanguage"),

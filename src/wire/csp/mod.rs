@@ -7,6 +7,8 @@
 //! and `party`.
 
 mod access;
+#[cfg(test)]
+mod arbitrary;
 mod content;
 mod envelope;
 mod im;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::imps::primitive::{Author, DigestSchema, Display, MessageInfo, NewMessage, ScreenName, Sender};
 use crate::imps::{Code, Content, GroupId, Primitive, UserId};
@@ -394,4 +396,94 @@ fn what_is_no_envelope_is_refused() {
 fn an_outband_document_has_no_session() {
     let outband = xml(Version::V1_3, "<Polling-Request/>").replace("Inband", "Outband");
     assert_eq!(read(outband.as_bytes(), Encoding::Xml, None, &LIMITS).unwrap().session, None);
+}
+
+proptest! {
+    #[test]
+    fn every_primitive_comes_back_in_every_version_and_encoding(primitive in arbitrary::primitive()) {
+        for version in Version::ALL {
+            let mut sent = primitive.clone();
+            arbitrary::fit(&mut sent, version);
+            for encoding in ENCODINGS {
+                // What the version has no place for is left out, whatever stood there.
+                let octets = encode_primitive(&primitive, version, encoding).unwrap();
+                prop_assert_eq!(decode_primitive(&octets, version, encoding), Ok(sent.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_envelope_comes_back(
+        primitives in proptest::collection::vec(arbitrary::primitive(), 1..3),
+        ids in proptest::collection::vec(proptest::option::of(crate::wire::arbitrary::transaction_id()), 3),
+        session in proptest::option::of(crate::wire::arbitrary::session_id()),
+        asks: bool,
+        poll: Option<bool>,
+        cir: Option<bool>,
+    ) {
+        for version in Version::ALL {
+            for encoding in ENCODINGS {
+                let transaction = |(mut primitive, id): (Primitive, _)| {
+                    arbitrary::fit(&mut primitive, version);
+                    let mode = if asks { Mode::Request } else { Mode::Response };
+                    Transaction { mode, id, content: Carried::Primitive(Box::new(primitive)) }
+                };
+                let sent = Message {
+                    version,
+                    encoding,
+                    session: session.clone(),
+                    transactions: primitives.clone().into_iter().zip(ids.clone()).map(transaction).collect(),
+                    poll,
+                    cir: cir.filter(|_| version > Version::V1_1),
+                };
+                prop_assert_eq!(read(&write(&sent).unwrap(), encoding, None, &LIMITS), Ok(sent));
+            }
+        }
+    }
+
+    #[test]
+    fn any_octets_are_read_in_peace(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
+        for encoding in ENCODINGS {
+            drop(read(&octets, encoding, None, &LIMITS));
+            drop(decode_primitive(&octets, Version::V1_3, encoding));
+        }
+        let message = [&[3, 0x12, 0x6A, 0, 0xC9, 0x0B, 3, 0x31, 0x2E, 0x33, 0, 1, 0x6D][..], &octets].concat();
+        drop(read(&message, Encoding::Wbxml, None, &LIMITS));
+    }
+
+    /// Some octets of a good document are changed, left out or doubled; the limits are small.
+    #[test]
+    fn no_mutation_of_a_document_does_harm(
+        file: prop::sample::Index,
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3), 1..4),
+    ) {
+        for extension in ["xml", "wbxml"] {
+            let golden = files("tests/golden/csp", extension);
+            let mut octets = std::fs::read(&golden[file.index(golden.len())]).unwrap();
+            for (place, octet, kind) in &changes {
+                let place = place.index(octets.len());
+                match kind {
+                    0 => octets[place] = *octet,
+                    1 => drop(octets.remove(place)),
+                    _ => octets.insert(place, *octet),
+                }
+            }
+            let limits = Limits { depth: 12, elements: 60, text: 300, ..LIMITS };
+            drop(read(&octets, encoding_of(extension).unwrap(), None, &limits));
+        }
+    }
+}
+
+#[test]
+fn no_primitive_is_left_out_of_the_properties() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..2000 {
+        let primitive = arbitrary::primitive().new_tree(&mut runner).unwrap().current();
+        let octets = encode_primitive(&primitive, Version::V1_3, Encoding::Wbxml).unwrap();
+        assert!(!octets.is_empty());
+        seen.insert(primitive.name());
+    }
+    assert_eq!(seen.len(), names().0.len(), "{seen:?}");
 }
