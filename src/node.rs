@@ -1,1 +1,387 @@
-//! Floor 8: composition root.
+//! Floor 8: the composition root. Reads top to bottom: settings → parts → listeners → drain.
+//!
+//! Nothing here decides anything; it introduces the rooms to each other, so that there are no circles
+//! and no global state, and two nodes fit into one process.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use crate::config::Settings;
+use crate::config::settings::{CrlExpiry, KeyPair, Registration};
+use crate::imps::primitive::Password;
+use crate::imps::{Chance, Domain, Moment, UserId};
+use crate::net::client::Clients;
+use crate::net::discover::{Discover, DiscoverSetupError};
+use crate::net::listen::{ConnectionEvents, ListenLimits, serve_csp, serve_ssp};
+use crate::net::peer::Peers;
+use crate::net::tls::{self, HandshakeError, PeerTls, TlsError, Trust, TrustSettings};
+use crate::ops::admin::Admin;
+use crate::ops::metrics::Metrics;
+use crate::ops::readiness::Readiness;
+use crate::relay::directory::Directory;
+use crate::relay::events::{Events, Listener, Refused};
+use crate::relay::ports::{Account, StoreError};
+use crate::sap::{self, Clock as _, Map, Sap, SystemChance, SystemClock, Vault, VaultError};
+use crate::session::csp::ServedFunctions;
+use crate::store::seal::{SealError, Sealer};
+use crate::store::sqlite::{self, OpenError, ServeLock, Sqlite};
+
+/// File in the data folder with the addresses that were bound (decisions.md 34).
+const ADDRESSES_FILE: &str = "listen.json";
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Reading the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key that seals passwords.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A file that settings name.
+    #[error("{}: {cause}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Certificates, keys, trust.
+    #[error("{}: {cause}", path.display())]
+    Tls {
+        /// In which file, as far as one is to blame.
+        path: PathBuf,
+        /// What is wrong.
+        cause: TlsError,
+    },
+    /// Name resolution.
+    #[error(transparent)]
+    Discover(#[from] DiscoverSetupError),
+    /// A listener.
+    #[error("cannot listen on {address}: {cause}; is something else there?")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Metrics of one registry twice: a mistake of the program.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Where a node listens; port 0 in the settings has become a real port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Peers.
+    pub ssp: Vec<SocketAddr>,
+    /// Clients, plain.
+    pub csp: Vec<SocketAddr>,
+    /// Clients, TLS.
+    pub csp_tls: Vec<SocketAddr>,
+    /// The operator.
+    pub admin: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    fn named(&self) -> [(&'static str, &[SocketAddr]); 4] {
+        [("ssp", &self.ssp), ("csp", &self.csp), ("csp-tls", &self.csp_tls), ("admin", &self.admin)]
+    }
+
+    fn to_json(&self) -> String {
+        let lists = self.named().map(|(name, addresses)| {
+            let addresses: Vec<_> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+            format!("  \"{name}\": [{}]", addresses.join(", "))
+        });
+        format!("{{\n{}\n}}\n", lists.join(",\n"))
+    }
+}
+
+/// A running node.
+pub struct Node {
+    addresses: Addresses,
+    readiness: Readiness,
+    sap: Arc<Sap>,
+    peers: Option<Arc<Peers>>,
+    store: Arc<Sqlite>,
+    /// Ends listeners.
+    closing: CancellationToken,
+    listeners: TaskTracker,
+    /// Ends what goes on behind them.
+    stopping: CancellationToken,
+    background: TaskTracker,
+    _lock: ServeLock,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Starts everything; when it returns, the node is ready.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let readiness = Readiness::waiting_for(&["store", "listeners"]);
+        let metrics = Arc::new(Metrics::new(Registry::new())?);
+        metrics.set_peers(settings.agreements().map(|agreement| agreement.domain.clone()));
+        let events: Arc<dyn Events> = metrics.clone();
+        let clock = Arc::new(SystemClock::default());
+
+        let store = Arc::new(Sqlite::open(&sqlite::Settings {
+            queue_bytes_per_peer: settings.limits.queue_bytes_per_peer,
+            events: Arc::clone(&events),
+            ..sqlite::Settings::at(&settings.node.data)
+        })?);
+        let lock = ServeLock::take(&settings.node.data)?;
+        let sealer = Sealer::open(&settings.node.secret_key)?;
+        readiness.settled("store");
+
+        let directory = Directory::new(
+            settings.node.domains.clone(),
+            settings.agreements().cloned(),
+            settings.ssp.trust_keys.clone(),
+        );
+        let sap = Arc::new(Sap::new(sap::Parts {
+            store: store.clone(),
+            vault: Arc::new(SealedPasswords(sealer)),
+            events: Arc::clone(&events),
+            clock: clock.clone(),
+            chance: system_chance(),
+            map: Map::of(directory),
+            settings: sap::Settings {
+                hold_message: settings.limits.hold_message,
+                registration_open: settings.csp.registration == Registration::Open,
+                client_document_octets_max: settings.csp.max_document_bytes,
+                served: ServedFunctions::default(),
+            },
+        }));
+        sap.restore().await?;
+
+        let (closing, stopping) = (CancellationToken::new(), CancellationToken::new());
+        let (listeners, background) = (TaskTracker::new(), TaskTracker::new());
+        let net_events: Arc<dyn ConnectionEvents> = Arc::new(NetEvents(Arc::clone(&events)));
+        let mut addresses = Addresses::default();
+
+        let mut peers = None;
+        if settings.federates() {
+            let peer_tls = peer_tls(&settings, &events)?.shared();
+            let discover = Arc::new(Discover::new(&settings.discovery())?);
+            let links =
+                Peers::new(sap.clone(), discover, peer_tls.clone(), system_chance, stopping.child_token());
+            let links = Arc::new(links);
+            sap.connect(links.clone());
+            links.start().await?;
+            for address in &settings.ssp.listen {
+                let listener = bind(*address, &mut addresses.ssp).await?;
+                listeners.spawn(serve_ssp(
+                    listener,
+                    peer_tls.clone(),
+                    ListenLimits::ssp(),
+                    links.clone(),
+                    net_events.clone(),
+                    closing.child_token(),
+                ));
+            }
+            peers = Some(links);
+        }
+
+        let clients = Arc::new(Clients::new(sap.clone(), settings.csp.path.clone()));
+        let limits = ListenLimits { body_octets_max: settings.csp.max_document_bytes, ..ListenLimits::csp() };
+        for address in &settings.csp.listen {
+            let listener = bind(*address, &mut addresses.csp).await?;
+            let (clients, events) = (clients.clone(), net_events.clone());
+            listeners.spawn(serve_csp(
+                listener,
+                None,
+                limits.clone(),
+                clients,
+                events,
+                closing.child_token(),
+            ));
+        }
+        if !settings.csp.tls_listen.is_empty() {
+            let config = client_tls(&settings)?;
+            for address in &settings.csp.tls_listen {
+                let listener = bind(*address, &mut addresses.csp_tls).await?;
+                let (config, clients, events) = (Some(config.clone()), clients.clone(), net_events.clone());
+                let closing = closing.child_token();
+                listeners.spawn(serve_csp(listener, config, limits.clone(), clients, events, closing));
+            }
+        }
+
+        let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
+        let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
+        let admin = Admin::new(metrics, readiness.clone(), now, token.as_deref());
+        let listener = bind(settings.admin.listen, &mut addresses.admin).await?;
+        background.spawn(admin.serve(listener, stopping.child_token()));
+        let sweeping = sap.clone();
+        let stop = stopping.child_token();
+        background.spawn(async move { sweeping.sweep(stop).await });
+
+        for (name, bound) in addresses.named() {
+            for address in bound {
+                info!("listening {name}={address}");
+            }
+        }
+        let file = settings.node.data.join(ADDRESSES_FILE);
+        fs::write(&file, addresses.to_json()).map_err(|cause| StartError::File { path: file, cause })?;
+        readiness.settled("listeners");
+        Ok(Self {
+            addresses,
+            readiness,
+            sap,
+            peers,
+            store,
+            closing,
+            listeners,
+            stopping,
+            background,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The Service Access Point, for programs that hold a node in their own process.
+    pub const fn sap(&self) -> &Arc<Sap> {
+        &self.sap
+    }
+
+    /// Stops: no new connections, what is in hand is answered, sessions and queues stay on disk.
+    pub async fn drain(self) {
+        self.readiness.not_ready("draining");
+        self.closing.cancel();
+        self.listeners.close();
+        self.listeners.wait().await;
+        self.stopping.cancel();
+        if let Some(peers) = &self.peers {
+            peers.stop().await;
+        }
+        self.background.close();
+        self.background.wait().await;
+        self.store.close();
+        info!("stopped");
+    }
+}
+
+fn system_chance() -> Box<dyn Chance> {
+    Box::<SystemChance>::default()
+}
+
+async fn bind(address: SocketAddr, bound: &mut Vec<SocketAddr>) -> Result<TcpListener, StartError> {
+    let fail = |cause| StartError::Listen { address, cause };
+    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    bound.push(listener.local_addr().map_err(fail)?);
+    Ok(listener)
+}
+
+fn read(path: &PathBuf) -> Result<Vec<u8>, StartError> {
+    fs::read(path).map_err(|cause| StartError::File { path: path.clone(), cause })
+}
+
+fn identity(domain: &Domain, files: &KeyPair) -> Result<tls::Identity, StartError> {
+    let (chain, key) = (read(&files.certificate)?, read(&files.key)?);
+    tls::Identity::from_pem(domain.clone(), &chain, &key)
+        .map_err(|cause| StartError::Tls { path: files.certificate.clone(), cause })
+}
+
+/// TLS between providers, from the files that the settings name.
+fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<PeerTls, StartError> {
+    let mut identities = Vec::new();
+    for own in &settings.ssp.identities {
+        let identity = identity(&own.domain, &own.files)?;
+        let ends = u64::try_from(identity.facts().not_after.unix()).unwrap_or(0);
+        events.certificate(own.domain.as_str(), Moment::from_millis(ends.saturating_mul(1000)));
+        identities.push(identity);
+    }
+    let mut trust = TrustSettings::default();
+    trust.crl_expiry = match settings.ssp.crl_expiry {
+        CrlExpiry::Error => tls::CrlExpiry::Error,
+        CrlExpiry::Ignore => tls::CrlExpiry::Ignore,
+    };
+    trust.pins = settings.agreements().flat_map(|agreement| agreement.pins.iter().copied()).collect();
+    for path in settings.trust_files() {
+        trust.add_authorities(&read(&path)?).map_err(|cause| StartError::Tls { path, cause })?;
+    }
+    for path in &settings.ssp.crls {
+        let fail = |cause| StartError::Tls { path: path.clone(), cause };
+        trust.add_revocation_lists(&read(path)?).map_err(fail)?;
+    }
+    let fail = |cause| StartError::Tls { path: settings.file.clone(), cause };
+    PeerTls::new(&identities, Trust::new(trust).map_err(fail)?).map_err(fail)
+}
+
+/// TLS for clients: the certificate of `[csp]`, else those of `[ssp]`.
+fn client_tls(settings: &Settings) -> Result<Arc<ArcSwap<rustls::ServerConfig>>, StartError> {
+    let identities = match (&settings.csp.tls, settings.node.domains.first()) {
+        (Some(files), Some(domain)) => vec![identity(domain, files)?],
+        _ => settings
+            .ssp
+            .identities
+            .iter()
+            .map(|own| identity(&own.domain, &own.files))
+            .collect::<Result<_, _>>()?,
+    };
+    tls::client_listener(&identities)
+        .map(|config| Arc::new(ArcSwap::new(config)))
+        .map_err(|cause| StartError::Tls { path: settings.file.clone(), cause })
+}
+
+/// Passwords, sealed under the node's key.
+struct SealedPasswords(Sealer);
+
+impl Vault for SealedPasswords {
+    fn open(&self, account: &Account) -> Result<Password, VaultError> {
+        let clear = self.0.unseal(&account.user, &account.sealed_password);
+        clear.map(|clear| Password::new(clear.as_str())).map_err(|error| VaultError(error.to_string()))
+    }
+
+    fn seal(&self, user: &UserId, password: &Password) -> Result<Arc<[u8]>, VaultError> {
+        self.0.seal(user, password.clear()).map(Arc::from).map_err(|error| VaultError(error.to_string()))
+    }
+}
+
+/// Counts what never reaches a handler.
+struct NetEvents(Arc<dyn Events>);
+
+impl ConnectionEvents for NetEvents {
+    fn handshake_refused(&self, listener: &'static str, _from: SocketAddr, _error: &HandshakeError) {
+        if listener == Listener::Ssp.as_str() {
+            self.0.ssp_refused(None, Refused::Handshake);
+        }
+    }
+
+    fn rejected(&self, listener: &'static str, reason: &'static str) {
+        let listener = listener.parse().unwrap_or(Listener::Csp);
+        self.0.wire_rejected(listener, reason);
+        if listener == Listener::Ssp {
+            self.0.ssp_refused(
+                None,
+                match reason {
+                    "method" => Refused::Method,
+                    "media-type" => Refused::MediaType,
+                    "size" => Refused::Size,
+                    "connections" | "memory" => Refused::Overloaded,
+                    _ => Refused::Malformed,
+                },
+            );
+        }
+    }
+}

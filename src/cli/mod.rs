@@ -6,7 +6,11 @@
 
 pub mod cert;
 pub mod check;
+pub mod demo;
 mod json;
+pub mod laboratory;
+pub mod phone;
+pub mod serve;
 pub mod user;
 
 use std::ffi::OsString;
@@ -35,6 +39,10 @@ struct Words {
 
 #[derive(Subcommand, Debug)]
 enum Verb {
+    /// Run a node until SIGTERM, which drains it
+    Serve(serve::Words),
+    /// Two federated providers on loopback: watch messages cross, then try them with a phone of your own
+    Demo(demo::Words),
     /// Tell every mistake in the configuration, the certificates and DNS, without starting anything
     Check(check::Words),
     /// Make, list and remove accounts; a node may run meanwhile
@@ -92,6 +100,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         }
     };
     let ended = match words.verb {
+        Verb::Serve(words) => serve::run(&words, streams),
+        Verb::Demo(words) => demo::run(&words, streams),
         Verb::Check(words) => check::run(&words, streams),
         Verb::User(words) => user::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),

@@ -106,6 +106,24 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// Reads `https://host:port/`; the port may be left out (443), a path counts for nothing. `None` for
+    /// anything else, plain `http` above all.
+    pub fn from_url(url: &str) -> Option<Self> {
+        let rest = url.trim().strip_prefix("https://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        if authority.contains('@') {
+            return None;
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
+            _ => (authority, 443),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        (!host.is_empty()).then(|| Self { host: host.to_owned(), port })
+    }
+}
+
 impl Agreement {
     /// An agreement with every default of architecture §4.
     pub fn with(domain: Domain) -> Self {

@@ -1,9 +1,11 @@
 //! Floor 6: sockets.
 
 pub mod certificate;
+pub mod client;
 pub mod discover;
 pub mod dns_server;
 pub mod listen;
+pub mod peer;
 pub mod pki;
 pub mod post;
 pub mod tls;

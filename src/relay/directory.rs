@@ -68,6 +68,11 @@ impl Directory {
         self.own.first()
     }
 
+    /// Keys of `[ssp] trust`.
+    pub fn default_trust(&self) -> &[KeyHash] {
+        &self.default_trust
+    }
+
     /// The agreement with a peer, in whatever state.
     pub fn agreement(&self, peer: &str) -> Option<&Arc<Agreement>> {
         self.agreements.get(peer)
@@ -99,14 +104,6 @@ impl Directory {
             (false, _) => Ok(speakers),
             (true, Some(error)) => Err(error.into()),
             (true, None) => Err(StrangerError::Unknown { names: identity.names.clone() }),
-        }
-    }
-
-    /// Whether this identity may speak for this peer: asked of a server that we dialled.
-    pub fn vouches(&self, identity: &PeerIdentity, peer: &Domain) -> Result<(), StrangerError> {
-        match self.agreements.get(peer) {
-            Some(agreement) => Ok(agreement.speaks_for(identity, &self.default_trust)?),
-            None => Err(StrangerError::Unknown { names: identity.names.clone() }),
         }
     }
 }
@@ -153,6 +150,5 @@ mod tests {
             directory.speakers(&identity(&["east.example"])),
             Err(StrangerError::Identity(IdentityError::Trust { .. }))
         ));
-        assert!(directory.vouches(&identity(&["east.example"]), &domain("east.example")).is_err());
     }
 }

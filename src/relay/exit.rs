@@ -18,6 +18,12 @@ pub trait Exit: Send + Sync {
     /// Something may have changed: the peer was resumed, its agreement reloaded, its rows made due.
     /// The exit looks at its queue again.
     fn wake(&self);
+
+    /// The row was given up (expired, or its peer closed): the exit forgets it.
+    fn withdraw(&self, row: i64);
+
+    /// Whether rows leave at once as far as is known; else nobody should wait for their outcome.
+    fn is_up(&self) -> bool;
 }
 
 /// Finds the exit for a link. Asked after each commit that wrote to the outbox.

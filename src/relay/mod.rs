@@ -15,5 +15,6 @@ pub mod outbox;
 pub mod pending;
 pub mod ports;
 pub mod queue;
+pub mod rate;
 pub mod route;
 pub mod split;

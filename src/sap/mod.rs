@@ -1,1 +1,200 @@
-//! Floor 5: the Service Access Point.
+//! Floor 5: the Service Access Point. It carries one envelope from door to door:
+//! admit → load → element → commit → route effects → reply. The only orchestrator.
+//!
+//! Decisions are taken on the floors below by plain functions; here they meet the store (through the
+//! ports), the exits (through the trait) and time. A success is answered after the commit, effects
+//! leave after the commit, and work for one request is bounded.
+
+mod client;
+mod clients;
+mod messages;
+mod outgoing;
+mod sweep;
+mod system;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::oneshot;
+
+use crate::imps::primitive::Password;
+use crate::imps::{Chance, Code, Domain, Moment, Status, UserId};
+use crate::relay::directory::Directory;
+use crate::relay::events::Events;
+use crate::relay::exit::Exits;
+use crate::relay::pending::Pending;
+use crate::relay::ports::{Account, Store, StoreError};
+use crate::relay::route::Routes;
+use crate::session::csp::{Login, ServedFunctions, Session};
+
+pub use client::ClientDocument;
+pub use outgoing::Settled;
+pub use system::{Clock, SystemChance, SystemClock};
+
+use clients::Clients;
+
+/// Askers that wait for peers at a time; more are answered at once, their messages being queued.
+const ASKERS_MAX: usize = 100_000;
+
+/// How the Service Access Point behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a client's SendMessage waits for the outcomes of remote recipients.
+    pub hold_message: Duration,
+    /// Whether the first 2-way login of an unknown user makes the account.
+    pub registration_open: bool,
+    /// Octets of a client's document at most.
+    pub client_document_octets_max: usize,
+    /// The leaves of the function tree that are served.
+    pub served: ServedFunctions,
+}
+
+/// Why a stored password could not be had, or a new one not be stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct VaultError(pub String);
+
+/// Keeps passwords sealed at rest (decisions.md 37).
+pub trait Vault: Send + Sync + 'static {
+    /// The password of an account in clear.
+    fn open(&self, account: &Account) -> Result<Password, VaultError>;
+    /// What is stored of a password.
+    fn seal(&self, user: &UserId, password: &Password) -> Result<Arc<[u8]>, VaultError>;
+}
+
+/// Own domains, agreements, and the routes that follow from them: one snapshot.
+#[derive(Debug, Default)]
+pub struct Map {
+    /// Who we are and whom we know.
+    pub directory: Directory,
+    /// Where a domain is reached.
+    pub routes: Routes,
+}
+
+impl Map {
+    /// The map of a directory.
+    pub fn of(directory: Directory) -> Self {
+        let agreements: Vec<_> = directory.agreements().map(AsRef::as_ref).collect();
+        let routes = Routes::new(directory.own().iter().cloned(), agreements, false);
+        Self { directory, routes }
+    }
+}
+
+/// What the Service Access Point needs of the rest of the house.
+pub struct Parts {
+    /// Durable storage.
+    pub store: Arc<dyn Store>,
+    /// Passwords.
+    pub vault: Arc<dyn Vault>,
+    /// Is told what happens.
+    pub events: Arc<dyn Events>,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Box<dyn Chance>,
+    /// Whom we know.
+    pub map: Map,
+    /// How to behave.
+    pub settings: Settings,
+}
+
+/// The Service Access Point of a node.
+pub struct Sap {
+    store: Arc<dyn Store>,
+    vault: Arc<dyn Vault>,
+    events: Arc<dyn Events>,
+    clock: Arc<dyn Clock>,
+    chance: system::SharedChance,
+    map: ArcSwap<Map>,
+    settings: Settings,
+    exits: OnceLock<Arc<dyn Exits>>,
+    clients: Clients,
+    login: Mutex<Login>,
+    pending: Mutex<Pending<oneshot::Sender<Status>>>,
+}
+
+impl std::fmt::Debug for Sap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sap").field("sessions", &self.clients.len()).finish_non_exhaustive()
+    }
+}
+
+impl Sap {
+    /// Assembles it; the sessions that survived are taken up by [`Sap::restore`].
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            login: Mutex::new(Login::new(parts.settings.served)),
+            store: parts.store,
+            vault: parts.vault,
+            events: parts.events,
+            clock: parts.clock,
+            chance: Mutex::new(parts.chance),
+            map: ArcSwap::from_pointee(parts.map),
+            settings: parts.settings,
+            exits: OnceLock::new(),
+            clients: Clients::default(),
+            pending: Mutex::new(Pending::new(ASKERS_MAX)),
+        }
+    }
+
+    /// Says where rows of the outbox go; once, before traffic.
+    pub fn connect(&self, exits: Arc<dyn Exits>) {
+        // A second call would be a mistake of the composition root and changes nothing.
+        let _ = self.exits.set(exits);
+    }
+
+    /// Takes up the client sessions that survived the last process.
+    pub async fn restore(&self) -> Result<(), StoreError> {
+        for record in self.store.csp_sessions().await? {
+            let session = Session::restore(record, &mut **self.chance());
+            self.clients.insert(session);
+        }
+        self.events.csp_sessions(self.clients.len());
+        Ok(())
+    }
+
+    /// The current map; take it once per request.
+    pub fn map(&self) -> Guard<Arc<Map>> {
+        self.map.load()
+    }
+
+    /// Now.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// Is told what happens.
+    pub fn events(&self) -> &Arc<dyn Events> {
+        &self.events
+    }
+
+    /// Durable storage.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    fn domains(&self) -> Vec<Domain> {
+        self.map().directory.own().to_vec()
+    }
+
+    fn chance(&self) -> MutexGuard<'_, Box<dyn Chance>> {
+        self.chance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn login_machine(&self) -> MutexGuard<'_, Login> {
+        self.login.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending<oneshot::Sender<Status>>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the asker hears when the store could not do it: temporary, nothing was accepted.
+const fn store_code(error: &StoreError) -> Code {
+    match error {
+        StoreError::Failed(_) => Code::INTERNAL_ERROR,
+        StoreError::Overloaded(_) | StoreError::Closed => Code::SERVICE_UNAVAILABLE,
+    }
+}

@@ -82,3 +82,10 @@ pub struct Transaction {
     /// A hash over the octets of the primitive, to tell a repeat from a reused id.
     pub digest: u64,
 }
+
+/// The element name that an encoded primitive begins with; for logs.
+pub fn name_of(fragment: &[u8]) -> &str {
+    let name = fragment.strip_prefix(b"<").unwrap_or_default();
+    let end = name.iter().position(|octet| !octet.is_ascii_alphanumeric()).unwrap_or(name.len());
+    name.get(..end).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+}

@@ -1,0 +1,113 @@
+//! `cargo bench --bench codec`: decoding and encoding against a bare namespace-aware quick-xml scan of
+//! the same octets, measured in the same run (architecture §5). What counts is the ratio.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use causeway::imps::{Primitive, Version};
+use causeway::wire::csp;
+use causeway::wire::ssp::{self, Style};
+use causeway::wire::{Carried, Encoding, Limits};
+use quick_xml::NsReader;
+use quick_xml::events::Event;
+
+/// Nanoseconds of one call: the best of fifteen rounds of some 20 ms each.
+fn nanoseconds(mut call: impl FnMut()) -> f64 {
+    let begin = Instant::now();
+    let mut calls = 0_u32;
+    while begin.elapsed() < Duration::from_millis(20) {
+        call();
+        calls += 1;
+    }
+    (0..15)
+        .map(|_| {
+            let begin = Instant::now();
+            for _ in 0..calls {
+                call();
+            }
+            begin.elapsed().as_secs_f64() * 1e9 / f64::from(calls)
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+fn scan(xml: &[u8]) {
+    let mut reader = NsReader::from_reader(xml);
+    loop {
+        match reader.read_resolved_event() {
+            Ok((_, Event::Eof)) => break,
+            Ok(event) => {
+                black_box(&event);
+            }
+            Err(error) => panic!("the sample is not well-formed: {error}"),
+        }
+    }
+}
+
+fn compact(xml: &str) -> String {
+    let body = xml.find("<WV-").map_or(xml, |at| &xml[at..]);
+    body.lines().map(str::trim_start).collect()
+}
+
+fn line(what: &str, octets: usize, taken: f64, scanned: f64, limit: Option<f64>) {
+    let ratio = taken / scanned;
+    let verdict = match limit {
+        Some(limit) if ratio <= limit => format!("  (aim {limit:.2}: kept)"),
+        Some(limit) => format!("  (aim {limit:.2}: MISSED)"),
+        None => String::new(),
+    };
+    println!(
+        "{what:<44} {octets:>7} B {taken:>9.0} ns {:>7.1} MB/s {ratio:>6.2} of the scan{verdict}",
+        octets as f64 * 1e3 / taken
+    );
+}
+
+fn main() {
+    let limits = Limits::for_document(4 << 20);
+    let csp_xml = compact(include_str!("../tests/golden/csp/11-csp11-c2s-sendmessage.xml"));
+    let ssp_xml = compact(include_str!("../tests/golden/ssp/07-send-message-user.xml"));
+
+    println!("SendMessage, decode and encode; the scan is quick-xml's NsReader over the same XML\n");
+    let scanned = nanoseconds(|| scan(black_box(csp_xml.as_bytes())));
+    line("CSP 1.1 XML: bare scan", csp_xml.len(), scanned, scanned, None);
+    let taken = nanoseconds(|| {
+        black_box(csp::read(black_box(csp_xml.as_bytes()), Encoding::Xml, None, &limits).expect("sample"));
+    });
+    line("CSP 1.1 XML: decode", csp_xml.len(), taken, scanned, Some(1.2));
+    let message = csp::read(csp_xml.as_bytes(), Encoding::Xml, None, &limits).expect("sample");
+    let taken = nanoseconds(|| {
+        black_box(csp::write(black_box(&message)).expect("sample"));
+    });
+    line("CSP 1.1 XML: encode", csp_xml.len(), taken, scanned, None);
+
+    let binary = csp::Message { encoding: Encoding::Wbxml, ..message };
+    let wbxml = csp::write(&binary).expect("sample");
+    let taken = nanoseconds(|| {
+        black_box(csp::read(black_box(&wbxml), Encoding::Wbxml, None, &limits).expect("sample"));
+    });
+    line("CSP 1.1 WBXML: decode (against the XML scan)", wbxml.len(), taken, scanned, Some(0.25));
+    let taken = nanoseconds(|| {
+        black_box(csp::write(black_box(&binary)).expect("sample"));
+    });
+    line("CSP 1.1 WBXML: encode", wbxml.len(), taken, scanned, None);
+
+    println!();
+    let scanned = nanoseconds(|| scan(black_box(ssp_xml.as_bytes())));
+    line("SSP: bare scan", ssp_xml.len(), scanned, scanned, None);
+    let taken = nanoseconds(|| {
+        black_box(ssp::read(black_box(ssp_xml.as_bytes()), None, &limits).expect("sample"));
+    });
+    line("SSP: decode", ssp_xml.len(), taken, scanned, Some(1.2));
+    let message = ssp::read(ssp_xml.as_bytes(), None, &limits).expect("sample");
+    let ssp::Body::Session(session) = message.body else { panic!("the sample is session traffic") };
+    let Some((meta, Carried::Primitive(primitive))) =
+        session.transactions.into_iter().next().map(|transaction| (transaction.meta, transaction.content))
+    else {
+        panic!("the sample holds a primitive")
+    };
+    let primitive: Primitive = *primitive;
+    let style = Style { version: Version::V1_3, legacy: false };
+    let taken = nanoseconds(|| {
+        black_box(ssp::encode_primitive(black_box(&primitive), meta.as_ref(), style).expect("sample"));
+    });
+    line("SSP: encode the primitive", ssp_xml.len(), taken, scanned, None);
+}

@@ -1,0 +1,74 @@
+//! `causeway serve`: a node until SIGTERM or Ctrl-C.
+
+use anyhow::{Context as _, bail};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::{Configuration, Ended, Streams, today};
+use crate::config::settings::LogFormat;
+use crate::config::{self, Settings, Severity};
+use crate::node::Node;
+use crate::ops::logging::{self, Shape};
+
+/// Words of the verb.
+#[derive(clap::Args, Debug)]
+pub struct Words {
+    #[command(flatten)]
+    configuration: Configuration,
+}
+
+/// Runs the verb.
+pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
+    let loaded = config::load(&words.configuration.file, today());
+    for finding in &loaded.findings {
+        writeln!(streams.errors, "{finding}")?;
+    }
+    let Some(settings) = loaded.settings else {
+        let errors = loaded.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        bail!("{errors} mistakes in the configuration; mend them and start again");
+    };
+    logging::start(
+        match settings.log.format {
+            LogFormat::Text => Shape::Text,
+            LogFormat::Json => Shape::Json,
+        },
+        &settings.log.level,
+    )?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("the runtime cannot be started")?.block_on(serve(settings))?;
+    Ok(Ended::Done)
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let listen = |kind| signal(kind).context("signals cannot be listened to");
+    let (mut terminate, mut interrupt, mut hang_up) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
+    let node = Node::start(settings).await?;
+    tell(&[NotifyState::Ready]);
+    wait_for_end(&mut terminate, &mut interrupt, &mut hang_up).await;
+    info!("draining");
+    tell(&[NotifyState::Stopping]);
+    tokio::select! {
+        () = node.drain() => Ok(()),
+        _ = terminate.recv() => bail!("stopped at the second signal, before everything in hand was answered"),
+        _ = interrupt.recv() => bail!("stopped at the second signal, before everything in hand was answered"),
+    }
+}
+
+async fn wait_for_end(terminate: &mut Signal, interrupt: &mut Signal, hang_up: &mut Signal) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hang_up.recv() => warn!("SIGHUP: reloading is not served yet; restart the node to read its files again"),
+        }
+    }
+}
+
+/// Tells systemd, where there is one.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(cause) = sd_notify::notify(states) {
+        error!(%cause, "systemd cannot be told");
+    }
+}

@@ -1,0 +1,85 @@
+//! The CSP listeners' handler: from HTTP to the Service Access Point and back.
+
+use std::sync::Arc;
+
+use hyper::header::HeaderValue;
+
+use crate::imps::Version;
+use crate::net::listen::{Answer, Bytes, CspHandler, CspRequest, Method, StatusCode};
+use crate::relay::events::Listener;
+use crate::sap::{ClientDocument, Sap};
+use crate::wire::csp;
+
+/// Takes the requests of clients.
+#[derive(Debug)]
+pub struct Clients {
+    sap: Arc<Sap>,
+    /// The only path that takes POSTs; `None`: any.
+    path: Option<String>,
+}
+
+impl Clients {
+    /// A handler for POSTs to this path, or to any.
+    pub const fn new(sap: Arc<Sap>, path: Option<String>) -> Self {
+        Self { sap, path }
+    }
+
+    fn rejected(&self, status: StatusCode, reason: &'static str) -> Answer {
+        self.sap.events().wire_rejected(Listener::Csp, reason);
+        Answer::empty(status)
+    }
+}
+
+impl CspHandler for Clients {
+    async fn request(&self, request: CspRequest) -> Answer {
+        // Content and CIR over HTTP are not served yet: any GET is 404 (decisions.md 41).
+        if request.method == Method::GET || request.method == Method::HEAD {
+            return Answer::empty(StatusCode::NOT_FOUND);
+        }
+        if request.method != Method::POST {
+            return self.rejected(StatusCode::METHOD_NOT_ALLOWED, "method");
+        }
+        if self.path.as_ref().is_some_and(|path| *path != request.path) {
+            return Answer::empty(StatusCode::NOT_FOUND);
+        }
+        let media_type =
+            request.content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let Some(encoding) = csp::encoding_of(media_type) else {
+            return self.rejected(StatusCode::BAD_REQUEST, "media-type");
+        };
+        let document = ClientDocument {
+            body: &request.body,
+            encoding,
+            charset: charset(media_type),
+            clear_password_allowed: true,
+        };
+        let body = Bytes::from(self.sap.client_document(document).await);
+        // The answer's type is the request's, byte for byte (reference csp.md §2).
+        let content_type = request.content_type.clone();
+        Answer::document(content_type.unwrap_or_else(|| default_type(encoding)), body)
+    }
+}
+
+fn default_type(encoding: crate::wire::Encoding) -> HeaderValue {
+    HeaderValue::from_static(csp::content_type(Version::V1_2, encoding))
+}
+
+/// The charset parameter of a media type.
+fn charset(media_type: &str) -> Option<&str> {
+    media_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_charset_is_found_among_the_parameters() {
+        assert_eq!(charset("application/vnd.wv.csp.xml; charset=\"ISO-8859-1\""), Some("ISO-8859-1"));
+        assert_eq!(charset("application/vnd.wv.csp.xml;a=b; Charset=utf-8"), Some("utf-8"));
+        assert_eq!(charset("application/vnd.wv.csp.xml"), None);
+    }
+}

@@ -1,0 +1,608 @@
+//! One link under its driver: the machine, its window on the outbox, its lanes.
+//!
+//! ```text
+//! sap ──rows──▶ window ──▶ Link ──Post──▶ lanes ──HTTP──▶ peer
+//!                 ▲          │  ◀─outcome──┘
+//!                 └─ later ──┘  ◀─messages── listener
+//! ```
+//! The machine sits behind a short lock that is never held while waiting. One task, the driver,
+//! carries out what it wants done, in order; what is to be stored is on disk before what follows.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::lanes::{Job, Lanes};
+use super::places::Places;
+use super::{POSTS, Shared};
+use crate::imps::agreement::{Agreement, PeerState, Profile};
+use crate::imps::{Chance, Domain, Moment, TransactionId};
+use crate::net::listen::{Answer, StatusCode};
+use crate::net::post::{Connection, PostError, PostLimits};
+use crate::relay::events::{Direction, Refused};
+use crate::relay::exit::Exit;
+use crate::relay::ports::{Change, Settlement, StoredOutgoing};
+use crate::relay::queue::Window;
+use crate::relay::rate::Meter;
+use crate::sap::Settled;
+use crate::session::ssp::{
+    Alarm, Arrived, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
+    PostOutcome, SessionRecord,
+};
+use crate::wire::ssp::{self, Message};
+
+/// Rows of the outbox that are read at a time.
+const PAGE: usize = 256;
+/// Lanes beyond the POSTs in flight of a session: set-up never waits behind traffic.
+const SETUP_LANES: usize = 2;
+/// How long the driver sleeps at most.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// Seconds that a peer is told to wait when we could not store what it sent.
+const STORE_RETRY_SECONDS: u32 = 5;
+
+/// What the lock guards.
+struct State {
+    link: Link,
+    window: Window,
+    /// Rows that the link holds.
+    flying: HashMap<OperationId, StoredOutgoing>,
+    chance: Box<dyn Chance>,
+    /// The agreement was suspended or closed, and the link was told.
+    left: bool,
+    /// Part of the transaction ids of our rows, so that two stores never use the same.
+    instance: String,
+}
+
+/// One link: a pair of own and peer domain.
+pub(crate) struct PeerLink {
+    own: Domain,
+    peer: Domain,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    lanes: Lanes,
+    places: Places,
+    /// What the agreement's rate has left.
+    meter: Mutex<Meter>,
+    /// Wakes the driver.
+    nudge: Notify,
+    /// Outputs that were taken from the machine and that were carried out; set-up answers wait until
+    /// the second has reached the first.
+    taken: AtomicU64,
+    carried_out: watch::Sender<u64>,
+    stop: CancellationToken,
+}
+
+impl PeerLink {
+    /// A link with the sessions that survived. [`PeerLink::drive`] has to run for anything to happen.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        own: Domain,
+        agreement: &Agreement,
+        records: Vec<SessionRecord>,
+        stop: CancellationToken,
+    ) -> Self {
+        let peer = agreement.domain.clone();
+        let settings = LinkSettings::for_profile(own.clone(), peer.clone(), agreement.profile);
+        let link = Link::new(settings, records, shared.sap.now());
+        shared.sap.events().ssp_link(&peer, link.is_up());
+        let state = State {
+            link,
+            window: Window::default(),
+            flying: HashMap::new(),
+            chance: (shared.chance)(),
+            left: false,
+            instance: shared.sap.store().instance().to_owned(),
+        };
+        Self {
+            own,
+            peer,
+            shared,
+            state: Mutex::new(state),
+            lanes: Lanes::default(),
+            places: Places::default(),
+            meter: Mutex::default(),
+            nudge: Notify::new(),
+            taken: AtomicU64::new(0),
+            carried_out: watch::Sender::new(0),
+            stop,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one message of the peer; an error tells how long it has to wait.
+    pub(super) fn meter(&self, agreement: &Agreement) -> Result<(), Duration> {
+        let now = self.now();
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner).take(agreement.messages_per_second, now)
+    }
+
+    fn now(&self) -> Moment {
+        self.shared.sap.now()
+    }
+
+    /// The agreement as it stands now; `None` if there is none any more.
+    fn agreement(&self) -> Option<Arc<Agreement>> {
+        self.shared.sap.map().directory.agreement(self.peer.as_str()).cloned()
+    }
+
+    /// The state of the agreement now.
+    fn standing(&self) -> PeerState {
+        self.agreement().map_or(PeerState::Closed, |agreement| agreement.state_at(self.now().date_time()))
+    }
+
+    /// Drives the link until stopped.
+    pub(super) async fn drive(self: Arc<Self>) {
+        loop {
+            let wake_at = self.step().await;
+            let now = self.now();
+            let sleep = wake_at.map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = self.nudge.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+        // What the machine still wants stored is stored; posts of a stopping node are of no use.
+        self.carry_out().await;
+    }
+
+    /// Everything that can be done now; returns when there will be more to do.
+    async fn step(self: &Arc<Self>) -> Option<Moment> {
+        self.follow_agreement();
+        loop {
+            let wants = {
+                let now = self.now();
+                let mut state = self.state();
+                let State { link, chance, .. } = &mut *state;
+                link.wake(now, &mut **chance);
+                state.feed(now);
+                state.window.wants()
+            };
+            self.carry_out().await;
+            let Some(after) = wants else { break };
+            match self.shared.sap.store().outbox(self.own.clone(), self.peer.clone(), after, PAGE).await {
+                Ok(rows) => self.state().window.loaded(rows, PAGE),
+                Err(error) => {
+                    warn!(peer = %self.peer, %error, "the outbox cannot be read");
+                    return Some(self.now().after(Duration::from_secs(5)));
+                }
+            }
+        }
+        let state = self.state();
+        match (state.link.next_wakeup(), state.window.next_due()) {
+            (Some(link), Some(row)) => Some(link.min(row)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// The agreement was suspended, closed or came back into force.
+    fn follow_agreement(&self) {
+        let standing = self.standing();
+        let mut state = self.state();
+        let State { link, chance, left, .. } = &mut *state;
+        match (standing, *left) {
+            (PeerState::Active, false) | (PeerState::Suspended | PeerState::Closed, true) => {}
+            (PeerState::Active, true) => {
+                let profile = self.agreement().map_or(Profile::Standard, |agreement| agreement.profile);
+                let settings = LinkSettings::for_profile(self.own.clone(), self.peer.clone(), profile);
+                *link = Link::new(settings, Vec::new(), self.now());
+                *left = false;
+            }
+            (PeerState::Suspended, false) => {
+                link.close(Close::Suspended, &mut **chance);
+                *left = true;
+            }
+            (PeerState::Closed, false) => {
+                link.close(Close::Closed, &mut **chance);
+                *left = true;
+            }
+        }
+    }
+
+    /// Carries out what the machine wants done, in order. Only the driver calls it.
+    async fn carry_out(self: &Arc<Self>) {
+        loop {
+            let outputs: Vec<Output> = {
+                let mut state = self.state();
+                state.feed(self.now());
+                let outputs: Vec<_> = std::iter::from_fn(|| state.link.poll_output()).collect();
+                self.taken.fetch_add(1, Ordering::AcqRel);
+                outputs
+            };
+            let number = self.taken.load(Ordering::Acquire);
+            let idle = outputs.is_empty();
+            for output in outputs {
+                self.one_output(output).await;
+            }
+            self.carried_out.send_replace(number);
+            if idle {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the driver has carried out everything that the machine wants at this moment.
+    async fn settled(&self) {
+        let wanted = self.taken.load(Ordering::Acquire) + 1;
+        let mut done = self.carried_out.subscribe();
+        self.nudge.notify_one();
+        // The sender lives as long as the link.
+        let _ = done.wait_for(|done| *done >= wanted).await;
+    }
+
+    async fn one_output(self: &Arc<Self>, output: Output) {
+        let events = self.shared.sap.events();
+        match output {
+            Output::Post(post) => self.send(&post),
+            Output::Persist(record) => self.store(Change::PutLink(Box::new(record))).await,
+            Output::Forget(session) => self.store(Change::DropLink(session)).await,
+            Output::Up { took, initiator, version } => {
+                info!(peer = %self.peer, own = %self.own, %initiator, %version, ?took, "link up");
+                events.ssp_link(&self.peer, true);
+                self.state().window.hurry();
+            }
+            Output::Down { reason } => {
+                info!(peer = %self.peer, own = %self.own, reason = reason.as_str(), "link down");
+                events.ssp_link(&self.peer, false);
+            }
+            Output::Settled { operation } => self.finish(operation, |row| {
+                self.shared.sap.outgoing_settled(row);
+                Settled::Done
+            }),
+            Output::Failed { operation, http } => self.finish(operation, |row| {
+                self.shared.sap.outgoing_refused(row, http);
+                Settled::Done
+            }),
+            Output::Unanswered { operation } => {
+                let profile = self.state().link.settings().profile;
+                self.finish(operation, |row| self.shared.sap.outgoing_unanswered(row, profile));
+            }
+            Output::Returned { operation, http } => {
+                debug!(peer = %self.peer, ?operation, ?http, "an operation came back");
+                self.finish(operation, |row| self.shared.sap.outgoing_returned(row));
+            }
+            Output::Alarm(alarm) => {
+                warn!(peer = %self.peer, own = %self.own, "{alarm}");
+                if matches!(alarm, Alarm::Digest { .. } | Alarm::Schema { .. }) {
+                    events.ssp_refused(Some(&self.peer), Refused::Digest);
+                }
+            }
+        }
+    }
+
+    async fn store(&self, change: Change) {
+        if let Err(error) = self.shared.sap.store().commit(vec![change]).await {
+            // The session works on; after a restart the peer has to log in again.
+            warn!(peer = %self.peer, %error, "a session record cannot be stored");
+        }
+    }
+
+    /// A row came back from the link: it is done, or goes back into the window.
+    fn finish(&self, operation: OperationId, settle: impl FnOnce(&StoredOutgoing) -> Settled) {
+        let Some(row) = self.state().flying.remove(&operation) else { return };
+        let order = row.outgoing.order;
+        match settle(&row) {
+            Settled::Done => self.state().window.done(row.row, order),
+            Settled::Again(at) => self.state().window.later(row, at),
+        }
+    }
+
+    /// Hands a POST to the lanes.
+    fn send(self: &Arc<Self>, post: &Post) {
+        let job = Job {
+            post: post.id,
+            at: post.at.clone(),
+            transaction: post.transaction().map(ToString::to_string),
+            session: post.session().map(ToString::to_string),
+            body: Bytes::from(post.to_bytes()),
+            what: if tracing::enabled!(target: POSTS, tracing::Level::DEBUG) {
+                contents(post)
+            } else {
+                String::new()
+            },
+        };
+        let lanes_max = self.state().link.settings().in_flight_max + SETUP_LANES;
+        if self.lanes.push(job, lanes_max) {
+            self.shared.tasks.spawn(Arc::clone(self).lane());
+        }
+    }
+
+    /// One lane: a connection and the POSTs that go over it.
+    async fn lane(self: Arc<Self>) {
+        let mut connection: Option<Connection> = None;
+        loop {
+            let job = tokio::select! {
+                () = self.stop.cancelled() => return,
+                job = self.lanes.next() => job,
+            };
+            let Some(job) = job else { return };
+            let begin = self.now();
+            let outcome = self.place(&mut connection, &job).await;
+            let (octets, took) = (job.body.len(), self.now().since(begin));
+            debug!(target: POSTS, from = %self.own, to = %self.peer, what = %job.what, octets, %outcome, ?took);
+            let status = match outcome {
+                PostOutcome::Accepted => Some(200),
+                PostOutcome::Status(status, _) => Some(status),
+                PostOutcome::Closed | PostOutcome::Unreachable => None,
+            };
+            self.shared.sap.events().ssp_post(&self.peer, Direction::Out, status);
+            let now = self.now();
+            {
+                let mut state = self.state();
+                let State { link, chance, .. } = &mut *state;
+                link.posted(job.post, outcome, now, &mut **chance);
+            }
+            self.nudge.notify_one();
+        }
+    }
+
+    /// Places one POST: on the connection there is, else on a new one; on to the next address when one
+    /// fails before it has seen the document, or answers 5xx (decisions.md 9).
+    async fn place(&self, connection: &mut Option<Connection>, job: &Job) -> PostOutcome {
+        let agreement = self.agreement();
+        let mut last = PostOutcome::Unreachable;
+        for attempt in 0.. {
+            let kept = connection.take().filter(|_| job.at.is_none());
+            let mut current = match kept.and_then(|mut open| open.is_usable().then_some(open)) {
+                Some(open) => open,
+                None => match self.connect(job, agreement.as_deref()).await {
+                    Some(fresh) => fresh,
+                    None => return last,
+                },
+            };
+            let target = current.target().clone();
+            match current.post(job.transaction.as_deref(), job.session.as_deref(), job.body.clone()).await {
+                Ok(answer) if answer.status.is_success() => {
+                    self.places.good(&target);
+                    if job.at.is_none() {
+                        *connection = Some(current);
+                    }
+                    return PostOutcome::Accepted;
+                }
+                Ok(answer) => {
+                    let seconds =
+                        answer.retry_after.map(|after| u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
+                    last = PostOutcome::Status(answer.status.as_u16(), seconds);
+                    if !answer.status.is_server_error() {
+                        *connection = Some(current);
+                        return last;
+                    }
+                    self.places.bad(&target);
+                    if attempt + 1 >= self.places.len() {
+                        *connection = Some(current);
+                        return last;
+                    }
+                }
+                // The peer closed an idle connection: nothing has happened, try again.
+                Err(PostError::NotSent { .. }) if attempt < 2 => {}
+                Err(error) if error.nothing_sent() => {
+                    self.places.bad(&target);
+                    if attempt + 1 >= self.places.len() {
+                        return PostOutcome::Unreachable;
+                    }
+                }
+                Err(error) => {
+                    info!(peer = %self.peer, "{error}");
+                    return PostOutcome::Closed;
+                }
+            }
+        }
+        last
+    }
+
+    async fn connect(&self, job: &Job, agreement: Option<&Agreement>) -> Option<Connection> {
+        let agreement = agreement?;
+        let candidates = match &job.at {
+            Some(url) => self.shared.redirected(url).await?,
+            None => {
+                self.places
+                    .candidates(&self.shared.discover, agreement, self.now(), (self.shared.chance)())
+                    .await?
+            }
+        };
+        let tls = self.shared.tls.load_full();
+        let check = |identity: &_| {
+            let map = self.shared.sap.map();
+            agreement.speaks_for(identity, map.directory.default_trust())
+        };
+        match Connection::connect(&tls, &self.own, &self.peer, &candidates, &PostLimits::default(), check)
+            .await
+        {
+            Ok(connection) => Some(connection),
+            Err(error) => {
+                warn!(peer = %self.peer, "no connection: {error}");
+                self.places.forget();
+                None
+            }
+        }
+    }
+
+    /// A message of the peer: everything in it is carried out and stored before the answer.
+    pub(super) async fn receive(&self, message: Message, agreement: &Agreement) -> Answer {
+        let now = self.now();
+        let is_setup = matches!(message.body, ssp::Body::Setup(_));
+        let arrived = {
+            let mut state = self.state();
+            let State { link, chance, window, .. } = &mut *state;
+            let arrived = link.receive(message, now, &mut **chance);
+            if arrived.is_ok() {
+                window.hurry();
+            }
+            arrived
+        };
+        let arrived = match arrived {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                warn!(peer = %self.peer, own = %self.own, "{error}");
+                self.shared.sap.events().ssp_refused(Some(&self.peer), refused_reason(error.reason()));
+                self.nudge.notify_one();
+                let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::FORBIDDEN);
+                return match error.retry_after() {
+                    Some(seconds) => Answer::later(status, seconds),
+                    None => Answer::empty(status),
+                };
+            }
+        };
+        if is_setup {
+            self.settled().await;
+        }
+        let mut stored = true;
+        for arrived in arrived {
+            match arrived {
+                Arrived::Request { transaction, meta, content } => {
+                    let legacy = self.is_legacy();
+                    let carried = self
+                        .shared
+                        .sap
+                        .peer_request(&self.own, agreement, legacy, &transaction, meta.as_ref(), content)
+                        .await;
+                    stored &= self.carried(&transaction, carried);
+                }
+                Arrived::Answer { operation, content, .. } => {
+                    let profile = self.state().link.settings().profile;
+                    self.finish(operation, |row| self.shared.sap.outgoing_answered(row, &content, profile));
+                }
+                Arrived::Stray { transaction } => {
+                    debug!(peer = %self.peer, %transaction, "an answer that nobody waits for");
+                }
+                Arrived::Repeat { .. } | Arrived::Acknowledged { .. } | Arrived::Control { .. } => {}
+            }
+        }
+        self.nudge.notify_one();
+        if stored {
+            Answer::empty(StatusCode::OK)
+        } else {
+            Answer::later(StatusCode::SERVICE_UNAVAILABLE, STORE_RETRY_SECONDS)
+        }
+    }
+
+    /// Tells the machine what became of a request; `false` if it could not be stored.
+    fn carried(
+        &self,
+        transaction: &TransactionId,
+        carried: Result<Option<Vec<u8>>, crate::relay::ports::StoreError>,
+    ) -> bool {
+        let now = self.now();
+        let mut state = self.state();
+        let State { link, chance, .. } = &mut *state;
+        match carried {
+            Ok(answer) => {
+                link.accepted(transaction);
+                if let Some(fragment) = answer {
+                    link.answer(transaction, fragment.into(), now, &mut **chance);
+                }
+                true
+            }
+            Err(error) => {
+                warn!(peer = %self.peer, %transaction, %error, "a request could not be stored");
+                link.abandoned(transaction);
+                false
+            }
+        }
+    }
+
+    fn is_legacy(&self) -> bool {
+        self.state().link.settings().profile == Profile::Legacy
+    }
+
+    /// A row was given up by the sweep.
+    pub(super) fn withdraw(&self, row: i64) {
+        let mut state = self.state();
+        let operation = OperationId(row);
+        state.link.withdraw(operation);
+        match state.flying.remove(&operation) {
+            Some(flown) => state.window.done(row, flown.outgoing.order),
+            None => state.window.forget(row),
+        }
+    }
+}
+
+impl State {
+    /// Hands over rows of the window while the link has room.
+    fn feed(&mut self, now: Moment) {
+        while self.link.capacity() > 0 && !self.left {
+            let Some(row) = self.window.next(now) else { return };
+            let operation = OperationId(row.row);
+            let kind = match (row.outgoing.settlement, &row.outgoing.reply_to) {
+                (_, Some(_)) => Kind::Reply,
+                (Settlement::Notice, None) => Kind::Notice,
+                (Settlement::Request, None) => Kind::Request,
+            };
+            let outgoing = Outgoing {
+                operation,
+                transaction: transaction(&self.instance, &row),
+                kind,
+                fragment: Arc::clone(&row.outgoing.body),
+            };
+            match self.link.enqueue(outgoing, now, &mut *self.chance) {
+                Ok(_) => {
+                    self.flying.insert(operation, row);
+                }
+                Err(error) => {
+                    debug!(row = row.row, %error, "the link does not take a row");
+                    self.window.unsent(row);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Exit for PeerLink {
+    fn offer(&self, rows: Vec<StoredOutgoing>) {
+        {
+            let mut state = self.state();
+            for row in rows {
+                state.window.committed(row);
+            }
+        }
+        self.nudge.notify_one();
+    }
+
+    fn wake(&self) {
+        self.state().window.hurry();
+        self.nudge.notify_one();
+    }
+
+    fn withdraw(&self, row: i64) {
+        PeerLink::withdraw(self, row);
+        self.nudge.notify_one();
+    }
+
+    fn is_up(&self) -> bool {
+        let state = self.state();
+        state.link.is_up() && !state.left
+    }
+}
+
+/// What a POST carries, in words.
+fn contents(post: &Post) -> String {
+    match &post.content {
+        PostContent::Setup(setup) => format!("{} ({})", setup.element.name(), setup.mode.as_str()),
+        PostContent::Session { parts, .. } => {
+            let names = parts.iter().map(|part| match &part.body {
+                Body::Encoded(octets) => ssp::name_of(octets).to_owned(),
+                Body::Own(own) => own.1.name().to_owned(),
+            });
+            names.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// The transaction id of a row: the same whenever it leaves (decisions.md 3).
+fn transaction(instance: &str, row: &StoredOutgoing) -> Option<TransactionId> {
+    row.outgoing.reply_to.clone().or_else(|| format!("{instance}-{}", row.row).parse().ok())
+}
+
+/// The word for metrics of a refusal by the link.
+fn refused_reason(reason: &str) -> Refused {
+    reason.parse().unwrap_or(Refused::Session)
+}

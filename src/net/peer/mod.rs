@@ -1,0 +1,245 @@
+//! Links with peers under real sockets: one driver for each pair of own and peer domain, and the
+//! handler of the SSP listener.
+
+mod lanes;
+mod link;
+mod places;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use crate::imps::agreement::{Agreement, PeerIdentity, PeerState};
+use crate::imps::{Chance, Domain};
+use crate::net::discover::{Candidate, Discover};
+use crate::net::listen::{Answer, SspHandler, SspRequest, StatusCode};
+use crate::net::tls::SharedPeerTls;
+use crate::relay::events::{Direction, Listener, Refused};
+use crate::relay::exit::{Exit, Exits};
+use crate::relay::ports::StoreError;
+use crate::sap::Sap;
+use crate::wire::ssp::{self, Body, Message};
+use crate::wire::{Limits, Refusal};
+
+use link::PeerLink;
+
+/// Target of the log lines, at level debug, that tell of every POST to a peer: from, to, what,
+/// octets, outcome, took.
+pub const POSTS: &str = "causeway::posts";
+/// Seconds after which a suspended peer may ask again.
+const SUSPENDED_RETRY_SECONDS: u32 = 300;
+
+/// What all links share.
+pub(crate) struct Shared {
+    sap: Arc<Sap>,
+    discover: Arc<Discover>,
+    tls: SharedPeerTls,
+    /// Makes a source of randomness for each link.
+    chance: fn() -> Box<dyn Chance>,
+    /// Drivers and lanes.
+    tasks: TaskTracker,
+}
+
+impl Shared {
+    /// The addresses of a URL that a peer redirected us to.
+    async fn redirected(&self, url: &str) -> Option<Vec<Candidate>> {
+        let endpoint = crate::imps::agreement::Endpoint::from_url(url)?;
+        let domain: Domain = endpoint.host.parse().ok()?;
+        let targets =
+            self.discover.find(&domain, std::slice::from_ref(&endpoint), self.sap.now()).await.ok()?;
+        Some(targets.candidates(&mut *(self.chance)()))
+    }
+}
+
+/// Every link of the node.
+pub struct Peers {
+    shared: Arc<Shared>,
+    links: OnceLock<HashMap<(Domain, Domain), Arc<PeerLink>>>,
+    stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Peers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peers")
+            .field("links", &self.links.get().map_or(0, HashMap::len))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Peers {
+    /// No links yet: [`Peers::start`] makes them.
+    pub fn new(
+        sap: Arc<Sap>,
+        discover: Arc<Discover>,
+        tls: SharedPeerTls,
+        chance: fn() -> Box<dyn Chance>,
+        stop: CancellationToken,
+    ) -> Self {
+        let shared = Shared { sap, discover, tls, chance, tasks: TaskTracker::new() };
+        Self { shared: Arc::new(shared), links: OnceLock::new(), stop }
+    }
+
+    /// Makes a link for each own domain and agreement, with the sessions that survived, and drives it.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        let records = self.shared.sap.store().links().await?;
+        let map = self.shared.sap.map();
+        let mut links = HashMap::new();
+        for own in map.directory.own() {
+            for agreement in map.directory.agreements() {
+                let mine = records
+                    .iter()
+                    .filter(|record| record.own == *own && record.peer == agreement.domain)
+                    .cloned()
+                    .collect();
+                let link = Arc::new(PeerLink::new(
+                    Arc::clone(&self.shared),
+                    own.clone(),
+                    agreement,
+                    mine,
+                    self.stop.child_token(),
+                ));
+                links.insert((own.clone(), agreement.domain.clone()), Arc::clone(&link));
+            }
+        }
+        for link in links.values() {
+            self.shared.tasks.spawn(Arc::clone(link).drive());
+        }
+        // Called once by the composition root; a second call would only lose its links.
+        let _ = self.links.set(links);
+        Ok(())
+    }
+
+    /// Ends drivers and lanes and waits for them. Sessions survive.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    fn link(&self, own: &Domain, peer: &Domain) -> Option<&Arc<PeerLink>> {
+        self.links.get()?.get(&(own.clone(), peer.clone()))
+    }
+
+    /// The agreements under which this identity may speak now, or the answer that turns it away.
+    fn speakers(&self, identity: &PeerIdentity) -> Result<Vec<Arc<Agreement>>, Answer> {
+        let map = self.shared.sap.map();
+        let events = self.shared.sap.events();
+        let known = map.directory.speakers(identity).map_err(|error| {
+            warn!(names = ?identity.names, "a peer is turned away: {error}");
+            events.ssp_refused(None, Refused::UnknownPeer);
+            Answer::empty(StatusCode::FORBIDDEN)
+        })?;
+        let now = self.shared.sap.now().date_time();
+        let state = |agreement: &Arc<Agreement>| agreement.state_at(now);
+        let active: Vec<_> =
+            known.iter().filter(|known| state(known) == PeerState::Active).cloned().collect();
+        if !active.is_empty() {
+            return Ok(active);
+        }
+        let peer = known.first().map(|agreement| &agreement.domain);
+        if known.iter().any(|known| state(known) == PeerState::Suspended) {
+            events.ssp_refused(peer, Refused::Suspended);
+            return Err(Answer::later(StatusCode::SERVICE_UNAVAILABLE, SUSPENDED_RETRY_SECONDS));
+        }
+        events.ssp_refused(peer, Refused::Closed);
+        Err(Answer::empty(StatusCode::FORBIDDEN))
+    }
+
+    async fn handle(&self, request: &SspRequest, agreements: &[Arc<Agreement>]) -> (Option<Domain>, Answer) {
+        let events = self.shared.sap.events();
+        let first = agreements.first().map(|agreement| agreement.domain.clone());
+        let octets_max = agreements.iter().map(|agreement| agreement.max_document_bytes).max().unwrap_or(0);
+        let message = match ssp::read(&request.body, None, &Limits::for_document(octets_max)) {
+            Ok(message) => message,
+            Err(refusal) => {
+                warn!(peer = ?first, from = %request.from, "what a peer sent cannot be read: {refusal}");
+                events.wire_rejected(Listener::Ssp, refusal.reason());
+                let (status, reason) = match &refusal {
+                    Refusal::Limit { what: "document size", .. } => {
+                        (StatusCode::PAYLOAD_TOO_LARGE, Refused::Size)
+                    }
+                    Refusal::Limit { .. } => (StatusCode::BAD_REQUEST, Refused::Size),
+                    Refusal::Envelope(_) | Refusal::Version(_) => {
+                        (StatusCode::BAD_REQUEST, Refused::Envelope)
+                    }
+                    _ => (StatusCode::BAD_REQUEST, Refused::Malformed),
+                };
+                events.ssp_refused(first.as_ref(), reason);
+                return (first, Answer::empty(status));
+            }
+        };
+        // A certificate may stand for several peers: the message says for which.
+        let agreement = match claimed(&message) {
+            Some(claimed) => agreements.iter().find(|agreement| agreement.domain.as_str() == claimed),
+            None => agreements.first(),
+        };
+        let Some(agreement) = agreement else {
+            let claimed = claimed(&message).unwrap_or_default().to_owned();
+            warn!(peer = ?first, %claimed, "a peer claims to be another");
+            let reason =
+                if matches!(message.body, Body::Setup(_)) { Refused::ServiceId } else { Refused::Session };
+            events.ssp_refused(first.as_ref(), reason);
+            return (first, Answer::empty(StatusCode::FORBIDDEN));
+        };
+        let peer = agreement.domain.clone();
+        let Some(link) = self.link(&request.own, &peer) else {
+            warn!(%peer, own = %request.own, "a peer without a link: restart the node to take up its agreement");
+            return (Some(peer), Answer::later(StatusCode::SERVICE_UNAVAILABLE, SUSPENDED_RETRY_SECONDS));
+        };
+        let answer = match link.meter(agreement) {
+            Ok(()) => link.receive(message, agreement).await,
+            Err(wait) => {
+                events.ssp_refused(Some(&peer), Refused::Rate);
+                let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                Answer::later(StatusCode::TOO_MANY_REQUESTS, seconds)
+            }
+        };
+        (Some(peer), answer)
+    }
+}
+
+/// The domain that a message says it comes from: of the service id, or of the session id's issuer.
+fn claimed(message: &Message) -> Option<&str> {
+    use crate::imps::primitive::Setup;
+    match &message.body {
+        Body::Session(session) => session.session.issuer(),
+        Body::Setup(setup) => match &setup.element {
+            Setup::SendSecretToken(token) => Some(token.service.domain().as_str()),
+            Setup::LoginRequest(login) => Some(login.service.domain().as_str()),
+            Setup::LoginResponse(login) => login.session.as_ref()?.issuer(),
+            Setup::Status(_) => None,
+        },
+    }
+}
+
+impl SspHandler for Peers {
+    fn admit(&self, peer: &Arc<PeerIdentity>, _own: &Domain) -> Result<usize, Answer> {
+        let speakers = self.speakers(peer).inspect_err(|answer| {
+            if let Some(name) = peer.names.first() {
+                self.shared.sap.events().ssp_post(name, Direction::In, Some(answer.status.as_u16()));
+            }
+        })?;
+        Ok(speakers.iter().map(|agreement| agreement.max_document_bytes).max().unwrap_or(0))
+    }
+
+    async fn post(&self, request: SspRequest) -> Answer {
+        let (peer, answer) = match self.speakers(&request.peer) {
+            Ok(agreements) => self.handle(&request, &agreements).await,
+            Err(answer) => (request.peer.names.first().cloned(), answer),
+        };
+        if let Some(peer) = peer {
+            self.shared.sap.events().ssp_post(&peer, Direction::In, Some(answer.status.as_u16()));
+        }
+        answer
+    }
+}
+
+impl Exits for Peers {
+    fn exit(&self, own: &Domain, peer: &Domain) -> Option<Arc<dyn Exit>> {
+        let link = self.link(own, peer)?;
+        Some(Arc::clone(link) as Arc<dyn Exit>)
+    }
+}

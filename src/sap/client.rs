@@ -1,0 +1,521 @@
+//! Documents of clients: from the door to the answer.
+//!
+//! ```text
+//! bytes ─▶ wire::csp ─▶ session (alive? repeat?) ─▶ each transaction ─▶ admit ─▶ element ─▶ commit ─▶ answer
+//!                                                    └ answers of the client settle mailbox rows
+//! ```
+//! Only after the commit does an answer leave (architecture §1.4). One transaction of ours goes into
+//! each document; several of the client are answered together, in order (reference csp.md §1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::clients::{Client, queue_row};
+use super::{Sap, store_code};
+use crate::element::im::fetch;
+use crate::imps::primitive::{GetSpInfoRequest, GetSpInfoResponse, LoginRequest};
+use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
+use crate::relay::ports::{Account, Change, Outcome};
+use crate::session::csp::{
+    AccountFacts, Answered, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, answer_services,
+    body_digest, home_user,
+};
+use crate::wire::csp::{self, Message, Transaction};
+use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
+
+/// How long a repeat waits for the document it repeats, which is still being carried out.
+const REPEAT_WAIT: Duration = Duration::from_secs(40);
+/// Rows of the mailbox that are looked at for one server request before an empty answer is given.
+const OFFERS_TRIED_MAX: usize = 8;
+
+/// A document from a client.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientDocument<'a> {
+    /// The octets.
+    pub body: &'a [u8],
+    /// XML or WBXML, by the media type.
+    pub encoding: Encoding,
+    /// The charset parameter of the media type.
+    pub charset: Option<&'a str>,
+    /// Whether passwords in clear may come this way.
+    pub clear_password_allowed: bool,
+}
+
+/// A transaction's answer with what it counts as.
+struct Done {
+    request: &'static str,
+    answer: Primitive,
+}
+
+impl Sap {
+    /// Carries a document out. The answer is a document, or empty: nothing waits, or none is due.
+    pub async fn client_document(&self, document: ClientDocument<'_>) -> Vec<u8> {
+        let limits = Limits::for_document(self.settings.client_document_octets_max);
+        let message = match csp::read(document.body, document.encoding, document.charset, &limits) {
+            Ok(message) => message,
+            Err(refusal) => return self.unreadable(&refusal, document.encoding),
+        };
+        match message.session.clone() {
+            Some(session) if !begins_with_login(&message) => self.inband(document, message, &session).await,
+            // A client that takes up its session with a new login names the old one (client-android §3).
+            _ => self.outband(document, message).await,
+        }
+    }
+
+    /// A body that is no CSP document: Status 400 under transaction 0, or 505 (reference csp.md §2).
+    fn unreadable(&self, refusal: &Refusal, encoding: Encoding) -> Vec<u8> {
+        self.events.wire_rejected(crate::relay::events::Listener::Csp, refusal.reason());
+        debug!(%refusal, "a client sent what cannot be read");
+        let (code, version) = match refusal {
+            Refusal::Version(_) => (Code::VERSION_NOT_SUPPORTED, Version::V1_3),
+            _ => (Code::BAD_REQUEST, Version::V1_2),
+        };
+        let answer = Transaction {
+            mode: Mode::Response,
+            id: "0".parse::<TransactionId>().ok(),
+            content: Carried::Primitive(Box::new(Status::new(code).into())),
+        };
+        write(&Message {
+            version,
+            encoding,
+            session: None,
+            transactions: vec![answer],
+            poll: None,
+            cir: None,
+        })
+    }
+
+    async fn outband(&self, document: ClientDocument<'_>, message: Message) -> Vec<u8> {
+        let Message { version, encoding, session, transactions, .. } = message;
+        let mut answers = Vec::new();
+        for transaction in transactions {
+            if transaction.mode == Mode::Response {
+                continue;
+            }
+            let name = transaction.content.name();
+            let answer = match transaction.content {
+                Carried::Primitive(primitive) => match *primitive {
+                    Primitive::LoginRequest(request) => self.login(&request, version, document).await,
+                    Primitive::GetSpInfoRequest(request) => self.provider_info(&request),
+                    _ => Status::new(Code::INVALID_SESSION).into(),
+                },
+                other => Status::new(refused_code(&other, Code::INVALID_SESSION)).into(),
+            };
+            answers.push(self.answered(version, encoding, transaction.id, Done { request: name, answer }));
+        }
+        if answers.is_empty() {
+            return Vec::new();
+        }
+        write(&Message { version, encoding, session, transactions: answers, poll: Some(false), cir: None })
+    }
+
+    /// Counts an answer and wraps it.
+    fn answered(
+        &self,
+        version: Version,
+        encoding: Encoding,
+        id: Option<TransactionId>,
+        done: Done,
+    ) -> Transaction {
+        self.events.csp_request(version, encoding, done.request, answer_code(&done.answer));
+        Transaction { mode: Mode::Response, id, content: Carried::Primitive(Box::new(done.answer)) }
+    }
+
+    fn provider_info(&self, request: &GetSpInfoRequest) -> Primitive {
+        let name = self.domains().first().map(ToString::to_string).unwrap_or_default();
+        GetSpInfoResponse { client: request.client.clone(), name: name.into(), description: None, url: None }
+            .into()
+    }
+
+    async fn login(
+        &self,
+        request: &LoginRequest,
+        version: Version,
+        document: ClientDocument<'_>,
+    ) -> Primitive {
+        let domains = self.domains();
+        let user = home_user(&request.user, &domains);
+        let account = match &user {
+            None => None,
+            Some(user) => match self.store.accounts(vec![user.clone()]).await {
+                Ok(mut found) => found.pop().flatten(),
+                Err(error) => return Status::new(store_code(&error)).into(),
+            },
+        };
+        let password = match account.as_ref().map(|account| self.vault.open(account)) {
+            None => None,
+            Some(Ok(password)) => Some(password),
+            Some(Err(error)) => {
+                warn!(user = %request.user, %error, "the stored password cannot be opened");
+                return Status::new(Code::INTERNAL_ERROR).into();
+            }
+        };
+        let key = user.map(|user| SessionKey::of(request, user));
+        let same_key = key.as_ref().and_then(|key| self.clients.of_key(key));
+        let named = request.session.as_ref().and_then(|id| self.clients.get(id));
+        let now = self.now();
+        let outcome = {
+            let facts = AccountFacts {
+                domains: &domains,
+                password: password.as_ref(),
+                registration_open: self.settings.registration_open,
+                clear_password_allowed: document.clear_password_allowed,
+                same_key: same_key.as_ref(),
+                named: named.as_ref().map(|client| &client.key),
+            };
+            let (mut login, mut chance) = (self.login_machine(), self.chance());
+            login.decide(request, version, document.encoding, &facts, now, &mut **chance)
+        };
+        match outcome {
+            LoginOutcome::Challenge(response) => Primitive::LoginResponse(Box::new(response)),
+            LoginOutcome::Refused { response, why } => {
+                info!(%why, "login refused");
+                Primitive::LoginResponse(Box::new(response))
+            }
+            LoginOutcome::Resumed(resumed) => {
+                let Some(client) = named else { return Status::new(Code::INVALID_SESSION).into() };
+                client.machine().resume(&resumed, now);
+                self.save_session(&client).await;
+                Primitive::LoginResponse(Box::new(resumed.response))
+            }
+            LoginOutcome::Opened(opened) => {
+                let record = opened.session.record().clone();
+                let mut changes = Vec::new();
+                if let Some(password) = &opened.register {
+                    let sealed_password = match self.vault.seal(&record.user, password) {
+                        Ok(sealed) => sealed,
+                        Err(error) => {
+                            warn!(user = %record.user, %error, "the password cannot be sealed");
+                            return Status::new(Code::INTERNAL_ERROR).into();
+                        }
+                    };
+                    let user = record.user.clone();
+                    changes.push(Change::AddAccount(Account { user, sealed_password, created: now }));
+                }
+                changes.push(Change::PutCspSession(Box::new(record.clone())));
+                changes.extend(opened.replaces.clone().map(Change::DropCspSession));
+                match self.store.commit(changes).await {
+                    Err(error) => return Status::new(store_code(&error)).into(),
+                    // Two first logins met: the account belongs to the other.
+                    Ok(outcomes)
+                        if opened.register.is_some() && outcomes.first() == Some(&Outcome::Duplicate) =>
+                    {
+                        let _ = self.store.commit(vec![Change::DropCspSession(record.id)]);
+                        return Status::new(Code::INVALID_PASSWORD).into();
+                    }
+                    Ok(_) => {}
+                }
+                debug!(user = %record.user, session = %record.id, %version, "logged in");
+                if let Some(old) = self.clients.insert(opened.session) {
+                    old.machine().end(Code::FORCED_LOGOUT, now);
+                    let wake_at = old.machine().wake_at();
+                    self.clients.watch(&old.id, wake_at);
+                }
+                self.events.csp_sessions(self.clients.len());
+                Primitive::LoginResponse(Box::new(opened.response))
+            }
+        }
+    }
+
+    async fn inband(&self, document: ClientDocument<'_>, message: Message, session: &SessionId) -> Vec<u8> {
+        let now = self.now();
+        let polls = message.transactions.iter().any(|transaction| {
+            matches!(&transaction.content, Carried::Primitive(primitive) if **primitive == Primitive::PollingRequest)
+        });
+        let client = self.clients.get(session);
+        let alive = match &client {
+            None => Err(Code::INVALID_SESSION),
+            Some(client) => client.machine().heard(polls, now).map_err(|error| error.code()),
+        };
+        let client = match (client, alive) {
+            (Some(client), Ok(())) => client,
+            (_, alive) => {
+                let code = alive.err().unwrap_or(Code::INVALID_SESSION);
+                return self.no_session(message, code);
+            }
+        };
+        // A repeat of what was carried out is answered again (decisions.md 6).
+        let first = message.transactions.iter().find_map(|transaction| transaction.id.clone());
+        let digest = body_digest(document.body);
+        if let Some(first) = &first {
+            let until = tokio::time::Instant::now() + REPEAT_WAIT;
+            loop {
+                let finished = client.finished.notified();
+                tokio::pin!(finished);
+                // Waits from here on, so that an end between the question and the wait is not missed.
+                finished.as_mut().enable();
+                let begin = client.machine().begin(first, digest, self.now());
+                match begin {
+                    Begin::Fresh => break,
+                    Begin::Repeat(answer) => return answer.to_vec(),
+                    Begin::InWork if tokio::time::timeout_at(until, finished).await.is_ok() => {}
+                    Begin::InWork => return Vec::new(),
+                }
+            }
+        }
+        let answer = self.carry_out(&client, message).await;
+        if let Some(first) = &first {
+            client.machine().finish(first, digest, answer.as_slice().into());
+            client.finished.notify_waiters();
+        }
+        answer
+    }
+
+    /// Any request of a dead session gets the code with its own transaction id (reference csp.md §6).
+    fn no_session(&self, message: Message, code: Code) -> Vec<u8> {
+        let Message { version, encoding, session, transactions, .. } = message;
+        let requests = transactions.into_iter().filter(|transaction| transaction.mode == Mode::Request);
+        let answers: Vec<_> = requests
+            .map(|transaction| {
+                let done = Done { request: transaction.content.name(), answer: Status::new(code).into() };
+                self.answered(version, encoding, transaction.id, done)
+            })
+            .collect();
+        if answers.is_empty() {
+            return Vec::new();
+        }
+        write(&Message { version, encoding, session, transactions: answers, poll: None, cir: None })
+    }
+
+    async fn carry_out(&self, client: &Arc<Client>, message: Message) -> Vec<u8> {
+        let encoding = message.encoding;
+        // A session keeps the version of its login (reference csp.md §10).
+        let version = client.machine().record().version;
+        let mut answers = Vec::new();
+        let mut occasion = Occasion::Answer;
+        for transaction in message.transactions {
+            match (transaction.mode, transaction.content) {
+                (Mode::Request, Carried::Primitive(primitive)) if *primitive == Primitive::PollingRequest => {
+                    self.events.csp_request(version, encoding, primitive.name(), Code::SUCCESSFUL);
+                    occasion = Occasion::Poll;
+                }
+                (Mode::Request, content) => {
+                    let request = content.name();
+                    let answer = match content {
+                        Carried::Primitive(primitive) => {
+                            self.client_request(client, version, *primitive).await
+                        }
+                        other => {
+                            if let Carried::Faulty { fault, .. } = &other {
+                                debug!(user = %client.user(), %fault, "a request cannot be carried out");
+                            }
+                            Status::new(refused_code(&other, Code::BAD_REQUEST)).into()
+                        }
+                    };
+                    answers.push(self.answered(version, encoding, transaction.id, Done { request, answer }));
+                }
+                (Mode::Response, Carried::Primitive(primitive)) => {
+                    if let Some(id) = &transaction.id {
+                        self.client_answer(client, id, &primitive).await;
+                    }
+                }
+                (Mode::Response, other) => {
+                    debug!(user = %client.user(), answer = other.name(), "an answer means nothing here");
+                }
+            }
+        }
+        self.load(client).await;
+        let session = Some(client.id.clone());
+        if answers.is_empty() {
+            return match self.next_request(client, occasion).await {
+                None => Vec::new(),
+                Some((transaction, poll)) => write(&Message {
+                    version,
+                    encoding,
+                    session,
+                    transactions: vec![transaction],
+                    poll: Some(poll),
+                    cir: None,
+                }),
+            };
+        }
+        let poll = client.machine().poll_flag(self.now());
+        write(&Message { version, encoding, session, transactions: answers, poll: Some(poll), cir: None })
+    }
+
+    /// Brings the session's window on the mailbox up to date.
+    async fn load(&self, client: &Arc<Client>) {
+        let Some(wants) = client.machine().poll().wants_more() else { return };
+        match self.store.mailbox(client.user().clone(), wants.after, wants.count).await {
+            Ok(found) => {
+                let complete = found.len() < wants.count;
+                let rows = found.iter().map(queue_row).collect();
+                for mail in found {
+                    client.keep(&Arc::new(mail));
+                }
+                client.machine().poll().loaded(wants, rows, complete);
+            }
+            // The window stays as it is; the next poll asks again.
+            Err(error) => warn!(user = %client.user(), %error, "the mailbox cannot be read"),
+        }
+    }
+
+    /// The server request that goes out now, with its `Poll` flag.
+    async fn next_request(&self, client: &Arc<Client>, occasion: Occasion) -> Option<(Transaction, bool)> {
+        for _ in 0..OFFERS_TRIED_MAX {
+            let offer = client.machine().next_request(occasion, self.now())?;
+            let primitive = match offer.what {
+                Offered::Disconnect(code) => {
+                    self.forget_session(client);
+                    crate::imps::primitive::Disconnect { result: Status::new(code) }.into()
+                }
+                Offered::Row { id, form } => match self.row_as(client, id, form).await {
+                    Ok(Some(primitive)) => primitive,
+                    Ok(None) => {
+                        client.machine().poll().removed(id);
+                        continue;
+                    }
+                    Err(code) => {
+                        warn!(user = %client.user(), row = id, %code, "a mailbox row cannot be handed over");
+                        client.machine().reply_lost(None, Some(&offer.transaction));
+                        return None;
+                    }
+                },
+            };
+            let content = Carried::Primitive(Box::new(primitive));
+            return Some((
+                Transaction { mode: Mode::Request, id: Some(offer.transaction), content },
+                offer.poll,
+            ));
+        }
+        None
+    }
+
+    /// A mailbox row as the primitive that hands it over; `None` if it is gone.
+    async fn row_as(&self, client: &Arc<Client>, row: i64, form: Form) -> Result<Option<Primitive>, Code> {
+        let mail = match client.kept_row(row) {
+            Some(mail) => mail,
+            None => {
+                let found = self.store.mailbox(client.user().clone(), row - 1, 1).await;
+                match found.map_err(|error| store_code(&error))?.pop() {
+                    Some(mail) if mail.row == row => Arc::new(mail),
+                    _ => return Ok(None),
+                }
+            }
+        };
+        let primitive = match form {
+            Form::MessageNotification => fetch::notification(&mail.mail),
+            Form::NewMessage | Form::DeliveryReport => fetch::push(&mail.mail),
+        };
+        primitive.map(Some)
+    }
+
+    /// A client's answer to a server request settles a row.
+    async fn client_answer(&self, client: &Arc<Client>, transaction: &TransactionId, answer: &Primitive) {
+        let answered = client.machine().answered(transaction, answer);
+        match answered {
+            Answered::Delivered { row } | Answered::Acknowledged { row } => {
+                if let Err(error) = self.take_row(client, row).await {
+                    warn!(user = %client.user(), row, %error, "a row that was delivered cannot be settled");
+                    client.machine().poll().unsettled(row, self.now());
+                }
+            }
+            Answered::Notified { row } => {
+                debug!(user = %client.user(), row, "the client knows of the message")
+            }
+            Answered::Refused { row, code } => {
+                info!(user = %client.user(), row, %code, "the client does not take a row; it stays in the mailbox");
+            }
+            // As after a restart: the client has the message, whatever became of the transaction.
+            Answered::Unknown { message: Some(message) } => {
+                let _ = self.message_taken(client, message).await;
+            }
+            Answered::Unknown { message: None } => {}
+        }
+    }
+
+    async fn client_request(
+        &self,
+        client: &Arc<Client>,
+        version: Version,
+        primitive: Primitive,
+    ) -> Primitive {
+        match primitive {
+            Primitive::LogoutRequest => {
+                let answer = client.machine().logout();
+                self.forget_session(client);
+                answer
+            }
+            Primitive::KeepAliveRequest(request) => {
+                let answer = client.machine().keep_alive_answer(&request);
+                self.save_session(client).await;
+                answer.into()
+            }
+            Primitive::ClientCapabilityRequest(request) => {
+                let answer = client.machine().negotiate(&request);
+                self.save_session(client).await;
+                answer.into()
+            }
+            Primitive::SetDeliveryMethodRequest(request) => {
+                let answer = client.machine().set_delivery(&request);
+                self.save_session(client).await;
+                answer.into()
+            }
+            Primitive::ServiceRequest(request) => {
+                answer_services(&request, version, &self.settings.served).into()
+            }
+            Primitive::GetSpInfoRequest(request) => self.provider_info(&request),
+            other => self.message_request(client, other).await,
+        }
+    }
+
+    /// Writes the session back if the store has to hear of it.
+    pub(super) async fn save_session(&self, client: &Arc<Client>) {
+        let save = client.machine().to_save(self.now());
+        let change = match save {
+            None => return,
+            Some(Save::Record(record)) => Change::PutCspSession(record),
+            Some(Save::Activity(id, at)) => Change::TouchCspSessions(vec![(id, at)]),
+        };
+        if let Err(error) = self.store.commit(vec![change]).await {
+            warn!(user = %client.user(), %error, "a session cannot be saved");
+        }
+    }
+
+    /// The session is over: out of the registry and out of the store.
+    pub(super) fn forget_session(&self, client: &Arc<Client>) {
+        self.clients.remove(client);
+        // Carried out without being waited for; found expired after a crash in between.
+        let _ = self.store.commit(vec![Change::DropCspSession(client.id.clone())]);
+        self.events.csp_sessions(self.clients.len());
+    }
+}
+
+fn begins_with_login(message: &Message) -> bool {
+    message.transactions.first().is_some_and(|transaction| {
+        transaction.mode == Mode::Request
+            && matches!(&transaction.content, Carried::Primitive(primitive)
+                if matches!(**primitive, Primitive::LoginRequest(_)))
+    })
+}
+
+/// The code that answers what could not be read as a served primitive.
+fn refused_code(content: &Carried, fault: Code) -> Code {
+    match content {
+        Carried::NotServed(_) => Code::NOT_IMPLEMENTED,
+        Carried::Unknown(_) => Code::SERVICE_NOT_SUPPORTED,
+        Carried::Faulty { fault, .. } => fault.code,
+        Carried::Primitive(_) => fault,
+    }
+}
+
+/// The code that an answer tells, for counting.
+fn answer_code(answer: &Primitive) -> Code {
+    match answer {
+        Primitive::Status(status) => status.code,
+        Primitive::LoginResponse(response) => response.result.code,
+        Primitive::KeepAliveResponse(response) => response.result.code,
+        Primitive::SendMessageResponse(response) => response.result.code,
+        _ => Code::SUCCESSFUL,
+    }
+}
+
+/// Everything that gets here can be written; if not, an empty body is all that is left to say.
+fn write(message: &Message) -> Vec<u8> {
+    csp::write(message).unwrap_or_else(|error| {
+        warn!(%error, "an answer cannot be written");
+        Vec::new()
+    })
+}

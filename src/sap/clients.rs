@@ -1,0 +1,195 @@
+//! The sessions of our clients: found by id, by user and by key.
+//!
+//! A session is a machine behind a short lock, which is never held while waiting. Beside it stand the
+//! mailbox rows that were just read or delivered, so that handing a message over costs no second
+//! look into the store; they are a cache within a bound, nothing more.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+use tokio::sync::Notify;
+
+use crate::element::im::{MailKind, StoredMail};
+use crate::imps::{Moment, SessionId, UserId};
+use crate::session::csp::{Row, RowKind, Session, SessionKey};
+
+/// Octets of mailbox rows kept beside one session.
+const KEPT_OCTETS_MAX: usize = 64 * 1024;
+
+/// One session of a client.
+pub(crate) struct Client {
+    pub(crate) id: SessionId,
+    pub(crate) key: SessionKey,
+    machine: Mutex<Session>,
+    kept: Mutex<Kept>,
+    /// Tells those who wait for a document in work that one is done.
+    pub(crate) finished: Notify,
+}
+
+#[derive(Default)]
+struct Kept {
+    rows: HashMap<i64, Arc<StoredMail>>,
+    octets: usize,
+}
+
+impl Client {
+    /// The machine, for a few instructions.
+    pub(crate) fn machine(&self) -> MutexGuard<'_, Session> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The user, with domain.
+    pub(crate) const fn user(&self) -> &UserId {
+        &self.key.user
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a row for the moment when it is handed over, if there is room.
+    pub(crate) fn keep(&self, mail: &Arc<StoredMail>) {
+        let octets = mail.mail.body.len();
+        let mut kept = self.kept();
+        if kept.octets + octets <= KEPT_OCTETS_MAX && kept.rows.insert(mail.row, Arc::clone(mail)).is_none() {
+            kept.octets += octets;
+        }
+    }
+
+    /// The row, if it is still kept.
+    pub(crate) fn kept_row(&self, row: i64) -> Option<Arc<StoredMail>> {
+        self.kept().rows.get(&row).cloned()
+    }
+
+    fn removed(&self, row: i64) {
+        self.machine().poll().removed(row);
+        let mut kept = self.kept();
+        if let Some(mail) = kept.rows.remove(&row) {
+            kept.octets -= mail.mail.body.len();
+        }
+    }
+}
+
+/// A row of the mailbox as the queue of a session sees it.
+pub(crate) fn queue_row(mail: &StoredMail) -> Row {
+    let kind = match mail.mail.kind {
+        MailKind::Report => RowKind::Report,
+        MailKind::Message => RowKind::Message {
+            octets: mail.mail.content_octets,
+            content_type: Some(mail.mail.content_type.clone()),
+        },
+    };
+    Row { id: mail.row, kind }
+}
+
+/// Every session of the node.
+#[derive(Default)]
+pub(crate) struct Clients {
+    by_id: DashMap<SessionId, Arc<Client>>,
+    by_user: DashMap<UserId, Vec<Arc<Client>>>,
+    by_key: DashMap<SessionKey, SessionId>,
+    /// When to look at which session again. A session that was active meanwhile is found to be early
+    /// and put back, so that activity costs nothing here.
+    alarms: Mutex<BTreeSet<(Moment, SessionId)>>,
+}
+
+impl Clients {
+    /// Takes a session in. One of the same key that was there before is given back: it is out.
+    pub(crate) fn insert(&self, session: Session) -> Option<Arc<Client>> {
+        let (id, key) = (session.record().id.clone(), session.record().key());
+        let wake_at = session.wake_at();
+        let client = Arc::new(Client {
+            id: id.clone(),
+            key: key.clone(),
+            machine: Mutex::new(session),
+            kept: Mutex::default(),
+            finished: Notify::new(),
+        });
+        self.by_id.insert(id.clone(), Arc::clone(&client));
+        self.by_user.entry(key.user.clone()).or_default().push(client);
+        self.watch(&id, wake_at);
+        let replaced = self.by_key.insert(key, id).and_then(|old| self.get(&old));
+        if let Some(old) = &replaced {
+            self.detach(old);
+        }
+        replaced
+    }
+
+    /// The session of this id.
+    pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Client>> {
+        self.by_id.get(id).map(|client| Arc::clone(&client))
+    }
+
+    /// The id of the session with this key.
+    pub(crate) fn of_key(&self, key: &SessionKey) -> Option<SessionId> {
+        self.by_key.get(key).map(|id| id.clone())
+    }
+
+    /// Every session of a user.
+    pub(crate) fn of_user(&self, user: &UserId) -> Vec<Arc<Client>> {
+        self.by_user.get(user).map(|clients| clients.clone()).unwrap_or_default()
+    }
+
+    /// How many sessions there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// A session no longer receives what arrives, but is still found by its id to be told why.
+    fn detach(&self, client: &Arc<Client>) {
+        self.by_user.remove_if_mut(&client.key.user, |_, clients| {
+            clients.retain(|other| other.id != client.id);
+            clients.is_empty()
+        });
+    }
+
+    /// The session is over.
+    pub(crate) fn remove(&self, client: &Arc<Client>) {
+        self.by_id.remove(&client.id);
+        self.by_key.remove_if(&client.key, |_, id| *id == client.id);
+        self.detach(client);
+    }
+
+    /// A row was committed to the mailbox of its owner.
+    pub(crate) fn arrived(&self, mail: StoredMail) {
+        let clients = self.of_user(&mail.mail.owner);
+        if clients.is_empty() {
+            return;
+        }
+        let mail = Arc::new(mail);
+        for client in clients {
+            client.keep(&mail);
+            client.machine().poll().arrived(queue_row(&mail));
+        }
+    }
+
+    /// The store has let go of a row.
+    pub(crate) fn row_removed(&self, owner: &UserId, row: i64) {
+        for client in self.of_user(owner) {
+            client.removed(row);
+        }
+    }
+
+    /// Look at the session again at this moment.
+    pub(crate) fn watch(&self, id: &SessionId, at: Moment) {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner).insert((at, id.clone()));
+    }
+
+    /// The sessions that are due to be looked at, at most `limit`.
+    pub(crate) fn due(&self, now: Moment, limit: usize) -> Vec<Arc<Client>> {
+        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = Vec::new();
+        while due.len() < limit && alarms.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some(client) = alarms.pop_first().and_then(|(_, id)| self.get(&id)) {
+                due.push(client);
+            }
+        }
+        due
+    }
+
+    /// Every session there is.
+    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id.iter().map(|client| Arc::clone(&client)).collect()
+    }
+}

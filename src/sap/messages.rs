@@ -1,0 +1,544 @@
+//! Messages: from the door to mailboxes and queues, and out of the mailbox to clients.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use super::clients::Client;
+use super::{Map, Sap, store_code};
+use crate::element::im::fetch::{self, Ended};
+use crate::element::im::report::{self, Told, Way};
+use crate::element::im::send::{self, Home, Link, Prepared, Resident};
+use crate::element::im::{Mail, Parcel, StoredMail};
+use crate::imps::agreement::{Agreement, Profile};
+use crate::imps::primitive::{ClientId, MetaInfo, SendMessageResponse};
+use crate::imps::status::Entity;
+use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
+use crate::relay::admit::{self, Admitted, Origin, PeerContext};
+use crate::relay::events::{Direction, Door, Refused, Undelivered};
+use crate::relay::pending::{Opened, Part};
+use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey, Sent, Settlement, StoreError, StoredOutgoing};
+use crate::relay::route::Route;
+use crate::relay::split::{Remote, split};
+use crate::wire::Carried;
+use crate::wire::ssp::{self, Style};
+
+/// How long a message is known as seen: the longest validity and a day (decisions.md 6).
+const SEEN: Duration = Duration::from_secs(8 * 86_400);
+
+/// A message that was accepted, or not.
+struct Accepted {
+    id: Option<MessageId>,
+    /// What is known of recipients already.
+    settled: Vec<(Entity, Code)>,
+    /// What is on its way to peers.
+    leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
+}
+
+impl Accepted {
+    /// Nothing came of it.
+    fn refused(code: Code) -> Status {
+        Status::new(code)
+    }
+}
+
+/// What a change of the commit stands for.
+enum Slot {
+    Mail(Box<Mail>, Entity),
+    Leaves(Box<Outgoing>, Vec<Entity>),
+    Nothing,
+}
+
+impl Sap {
+    /// Requests of a client about messages.
+    pub(super) async fn message_request(&self, client: &Arc<Client>, primitive: Primitive) -> Primitive {
+        let user = client.user();
+        let Some(home) = user.domain() else { return Status::new(Code::INTERNAL_ERROR).into() };
+        let is_message = matches!(primitive, Primitive::SendMessageRequest(_));
+        let admitted = match admit::from_client(user, &client.key.client, &home, primitive) {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                debug!(%user, "{refused}");
+                return if is_message {
+                    SendMessageResponse { result: refused.status, message_id: None }.into()
+                } else {
+                    refused.status.into()
+                };
+            }
+        };
+        if is_message {
+            return self.send_from_client(admitted, &client.key.client).await.into();
+        }
+        let (_, primitive, _) = admitted.into_parts();
+        let now = self.now();
+        let answer = match primitive {
+            Primitive::GetMessageRequest(request) => {
+                match self.store.message(user.clone(), request.message_id).await {
+                    Ok(found) => fetch::message(found.as_ref(), now),
+                    Err(error) => Err(store_code(&error)),
+                }
+            }
+            Primitive::GetMessageListRequest(request) => {
+                match self.store.newest(user.clone(), fetch::list_limit(&request)).await {
+                    Ok((newest, total)) => fetch::list(&request, &newest, total, now),
+                    Err(error) => Err(store_code(&error)),
+                }
+            }
+            Primitive::RejectMessageRequest(request) => {
+                let mut found = Vec::new();
+                for id in request.message_ids.iter().take(fetch::REJECT_MAX) {
+                    match self.store.message(user.clone(), id.clone()).await {
+                        Ok(row) => found.push(row),
+                        Err(error) => return Status::new(store_code(&error)).into(),
+                    }
+                }
+                let rejected = {
+                    let map = self.map();
+                    fetch::reject(&request, &found, now, |mail| way(&map, &home, mail, now))
+                };
+                match rejected {
+                    Ok((status, ended)) => match self.end_rows(client.user(), ended).await {
+                        Ok(_) => Ok(status.into()),
+                        Err(error) => Err(store_code(&error)),
+                    },
+                    Err(code) => Err(code),
+                }
+            }
+            Primitive::MessageDelivered(delivered) => {
+                match self.message_taken(client, delivered.message_id).await {
+                    Ok(true) => Ok(Status::ok().into()),
+                    Ok(false) => Err(Code::INVALID_MESSAGE_ID),
+                    Err(error) => Err(store_code(&error)),
+                }
+            }
+            other => {
+                debug!(%user, primitive = other.name(), "not served yet");
+                Err(Code::NOT_IMPLEMENTED)
+            }
+        };
+        answer.unwrap_or_else(|code| Status::new(code).into())
+    }
+
+    async fn send_from_client(&self, admitted: Admitted, client: &ClientId) -> SendMessageResponse {
+        let accepted = match self.accept(admitted, Some(client), None).await {
+            Ok(accepted) => accepted,
+            Err(status) => return SendMessageResponse { result: status, message_id: None },
+        };
+        let Accepted { id, mut settled, leaving } = accepted;
+        let now = self.now();
+        // A peer that is known to be down is not waited for (decisions.md 4).
+        let (awaited, queued): (Vec<_>, Vec<_>) =
+            leaving.iter().partition(|(row, _)| self.exit(&row.outgoing).is_some_and(|exit| exit.is_up()));
+        settled.extend(
+            queued.iter().flat_map(|(_, to)| to.iter().map(|entity| (entity.clone(), Code::ACCEPTED))),
+        );
+        let parts = awaited.iter().map(|(row, to)| Part { row: row.row, recipients: to.clone() }).collect();
+        let (asker, answer) = oneshot::channel();
+        let deadline = now.after(self.settings.hold_message);
+        let opened = self.pending().open(asker, settled, parts, deadline, Code::ACCEPTED);
+        // Only now may they leave: an answer can overtake everything.
+        self.offer(leaving.into_iter().map(|(row, _)| row).collect());
+        let result = match opened {
+            Opened::Resolved(resolved) => resolved.status,
+            // The sender is dropped only with the node.
+            Opened::Waiting(_) => answer.await.unwrap_or_else(|_| Status::new(Code::SERVICE_UNAVAILABLE)),
+        };
+        let any_good = result.code.is_success();
+        SendMessageResponse { result, message_id: id.filter(|_| any_good) }
+    }
+
+    /// Splits, prepares and commits a message that passed the door. `reply_to` is the transaction that
+    /// brought it from a legacy peer.
+    async fn accept(
+        &self,
+        admitted: Admitted,
+        client: Option<&ClientId>,
+        reply_to: Option<&TransactionId>,
+    ) -> Result<Accepted, Status> {
+        let now = self.now();
+        let map = self.map.load_full();
+        let split = split(&admitted, &map.routes, now).map_err(|error| Accepted::refused(error.code()))?;
+        let (origin, primitive, _) = admitted.into_parts();
+        let Primitive::SendMessageRequest(request) = primitive else {
+            return Err(Accepted::refused(Code::BAD_REQUEST));
+        };
+        let home = match origin {
+            Origin::Client { .. } => Home::Here,
+            Origin::Peer { .. } => Home::Elsewhere,
+        };
+        let own = match request.info.author().and_then(|user| user.id.domain_str()) {
+            Some(domain) => map.directory.own_domain(domain).or_else(|| map.directory.default_domain()),
+            None => map.directory.default_domain(),
+        };
+        let own = own.cloned().ok_or_else(|| Accepted::refused(Code::INTERNAL_ERROR))?;
+        let fresh = send::message_id(&own, &mut **self.chance())
+            .map_err(|_| Accepted::refused(Code::INTERNAL_ERROR))?;
+        let prepared = send::prepare(request, home, fresh, now).map_err(Accepted::refused)?;
+
+        let mut settled = split.refused;
+        let mut slots = Vec::new();
+        let mut changes = Vec::new();
+        let mut accounts = Vec::new();
+        if !split.users.is_empty() {
+            let users = split.users.iter().map(|user| user.id.clone()).collect();
+            accounts =
+                self.store.accounts(users).await.map_err(|error| Accepted::refused(store_code(&error)))?;
+        }
+        for (user, account) in split.users.iter().zip(accounts) {
+            let entity = Entity::User(user.id.clone());
+            let resident = match account {
+                None => Resident::Unknown,
+                Some(_) if self.clients.of_user(&user.id).is_empty() => Resident::Offline,
+                Some(_) => Resident::Online,
+            };
+            match send::to_local(&prepared, user, resident, reply_to.cloned()) {
+                Ok(mail) => {
+                    let seen = match home {
+                        Home::Here => None,
+                        Home::Elsewhere => Some(SeenKey {
+                            origin: mail.origin.clone(),
+                            message_id: mail.message_id.clone(),
+                            recipient: mail.owner.clone(),
+                            until: now.after(SEEN),
+                        }),
+                    };
+                    changes.push(Change::Deliver { mail: mail.clone(), seen });
+                    slots.push(Slot::Mail(Box::new(mail), entity));
+                }
+                Err(code) => settled.push((entity, code)),
+            }
+        }
+        for remote in split.remote {
+            let entities: Vec<_> =
+                remote.recipients.iter().map(crate::imps::primitive::Recipient::entity).collect();
+            match for_peer(&map, &own, &prepared, remote, client) {
+                Ok((outgoing, expected)) => {
+                    if let Some(expected) = expected {
+                        changes.push(Change::Expect(expected));
+                        slots.push(Slot::Nothing);
+                    }
+                    changes.push(Change::Send(outgoing.clone()));
+                    slots.push(Slot::Leaves(Box::new(outgoing), entities));
+                }
+                Err(code) => settled.extend(entities.into_iter().map(|entity| (entity, code))),
+            }
+        }
+        let mut leaving = Vec::new();
+        if !changes.is_empty() {
+            let outcomes =
+                self.store.commit(changes).await.map_err(|error| Accepted::refused(store_code(&error)))?;
+            for (slot, outcome) in slots.into_iter().zip(outcomes) {
+                match (slot, outcome) {
+                    (Slot::Mail(mail, entity), Outcome::Row(row)) => {
+                        self.clients.arrived(StoredMail { row, mail: *mail });
+                        settled.push((entity, Code::SUCCESSFUL));
+                    }
+                    (Slot::Mail(_, entity), Outcome::Duplicate) => settled.push((entity, Code::SUCCESSFUL)),
+                    (Slot::Mail(_, entity), Outcome::Missing) => settled.push((entity, Code::UNKNOWN_USER)),
+                    (Slot::Mail(_, entity), _) => settled.push((entity, Code::QUEUE_FULL)),
+                    (Slot::Leaves(outgoing, entities), Outcome::Row(row)) => {
+                        let row = StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing };
+                        leaving.push((row, entities));
+                    }
+                    (Slot::Leaves(_, entities), _) => {
+                        settled.extend(entities.into_iter().map(|entity| (entity, Code::QUEUE_FULL)));
+                    }
+                    (Slot::Nothing, _) => {}
+                }
+            }
+        }
+        let kept = !leaving.is_empty() || settled.iter().any(|(_, code)| code.is_success());
+        if kept {
+            self.events.message_accepted(match home {
+                Home::Here => Door::Csp,
+                Home::Elsewhere => Door::Ssp,
+            });
+        }
+        Ok(Accepted { id: kept.then(|| prepared.id().clone()), settled, leaving })
+    }
+
+    /// A request of a peer is carried out and stored. The answer is an encoded primitive; none for what
+    /// wants none. An error means that nothing was stored, and the peer has to keep it.
+    pub async fn peer_request(
+        &self,
+        own: &Domain,
+        agreement: &Agreement,
+        legacy: bool,
+        transaction: &TransactionId,
+        meta: Option<&MetaInfo>,
+        content: Carried,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let peer = &agreement.domain;
+        let name = content.name();
+        let refuse = |reason: Refused, what: &str| {
+            warn!(%peer, %transaction, primitive = name, "refused: {what}");
+            self.events.ssp_refused(Some(peer), reason);
+        };
+        let answer: Primitive = match content {
+            Carried::NotServed(name) => {
+                refuse(Refused::NotServed, name);
+                Status::new(Code::NOT_IMPLEMENTED).into()
+            }
+            Carried::Unknown(name) => {
+                refuse(Refused::UnknownPrimitive, &name);
+                Status::new(Code::SERVICE_NOT_SUPPORTED).into()
+            }
+            Carried::Faulty { fault, .. } => {
+                refuse(Refused::Faulty, &fault.to_string());
+                Status::new(fault.code).into()
+            }
+            Carried::Primitive(primitive) => {
+                let is_message = matches!(*primitive, Primitive::SendMessageRequest(_));
+                match admit::from_peer(&PeerContext { own, agreement }, meta, *primitive, self.now()) {
+                    Err(refused) => {
+                        refuse(refused.reason, &refused.what);
+                        refused.status.into()
+                    }
+                    Ok(admitted) if is_message => {
+                        self.message_from_peer(admitted, legacy.then_some(transaction)).await?
+                    }
+                    Ok(admitted) => match admitted.into_parts() {
+                        (_, Primitive::DeliveryReport(report), _) => {
+                            self.report_from_peer(peer, report).await?
+                        }
+                        (_, other, _) => {
+                            refuse(Refused::NotServed, other.name());
+                            Status::new(Code::NOT_IMPLEMENTED).into()
+                        }
+                    },
+                }
+            }
+        };
+        let code = match &answer {
+            Primitive::Status(status) => status.code,
+            Primitive::SendMessageResponse(response) => response.result.code,
+            _ => Code::SUCCESSFUL,
+        };
+        self.events.ssp_transaction(peer, Direction::In, name, code);
+        Ok(ssp::encode_primitive(&answer, None, Style { version: Version::V1_3, legacy }))
+    }
+
+    async fn message_from_peer(
+        &self,
+        admitted: Admitted,
+        reply_to: Option<&TransactionId>,
+    ) -> Result<Primitive, StoreError> {
+        // Nothing of a peer's message leaves again: there is no transit.
+        let (result, message_id) = match self.accept(admitted, None, reply_to).await {
+            Ok(accepted) => (Status::merge(accepted.settled), accepted.id),
+            // HTTP 503 and the peer's own queue are better than a Status that it may take for final.
+            Err(status)
+                if status.code == Code::INTERNAL_ERROR || status.code == Code::SERVICE_UNAVAILABLE =>
+            {
+                return Err(StoreError::Failed(format!("{:?}", status.code)));
+            }
+            Err(status) => (status, None),
+        };
+        Ok(SendMessageResponse { result, message_id }.into())
+    }
+
+    async fn report_from_peer(
+        &self,
+        peer: &Domain,
+        report: crate::imps::primitive::DeliveryReport,
+    ) -> Result<Primitive, StoreError> {
+        let Some(id) = report.info.id.clone() else {
+            return Ok(Status::new(Code::INVALID_MESSAGE_ID).into());
+        };
+        let expected = self.store.expected(id, peer.clone()).await?;
+        let mail = match report::inbound(report, expected.as_ref().map(|sent| &sent.author), self.now()) {
+            Ok(mail) => mail,
+            Err(code) => {
+                info!(%peer, %code, "a delivery report that nobody expects");
+                return Ok(Status::new(code).into());
+            }
+        };
+        let outcomes = self.store.commit(vec![Change::Deliver { mail: mail.clone(), seen: None }]).await?;
+        if let Some(Outcome::Row(row)) = outcomes.first() {
+            self.clients.arrived(StoredMail { row: *row, mail });
+        }
+        Ok(Status::ok().into())
+    }
+
+    /// A client has taken a row.
+    pub(super) async fn take_row(&self, client: &Arc<Client>, row: i64) -> Result<bool, StoreError> {
+        let stored = match client.kept_row(row) {
+            Some(kept) => Some(kept),
+            None => {
+                let found = self.store.mailbox(client.user().clone(), row - 1, 1).await?;
+                found.into_iter().next().filter(|found| found.row == row).map(Arc::new)
+            }
+        };
+        match stored {
+            Some(stored) => self.settle_row(&stored, fetch::delivered).await,
+            // Another session of the user was quicker.
+            None => {
+                self.clients.row_removed(client.user(), row);
+                Ok(false)
+            }
+        }
+    }
+
+    /// A client says that it has a message; `false` if there is none.
+    pub(super) async fn message_taken(
+        &self,
+        client: &Arc<Client>,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
+        match self.store.message(client.user().clone(), id).await? {
+            Some(stored) => self.settle_row(&stored, fetch::delivered).await,
+            None => Ok(false),
+        }
+    }
+
+    /// The validity of a row has ended.
+    pub(super) async fn mail_expired(&self, stored: StoredMail) {
+        match self.settle_row(&stored, fetch::expired).await {
+            Ok(true) => self.events.message_failed(Undelivered::Expired),
+            Ok(false) => {}
+            Err(error) => warn!(row = stored.row, %error, "an expired message cannot be removed"),
+        }
+    }
+
+    async fn settle_row(
+        &self,
+        stored: &StoredMail,
+        end: fn(&StoredMail, Moment, Way<'_>) -> Result<Ended, Code>,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        let owner = &stored.mail.owner;
+        let ended = {
+            let map = self.map();
+            let home = owner.domain().ok_or_else(|| StoreError::Failed("an owner without domain".into()))?;
+            end(stored, now, way(&map, &home, &stored.mail, now))
+        };
+        let ended = ended.unwrap_or_else(|code| {
+            // The row is of no use to anybody; it goes without a report.
+            warn!(row = stored.row, %owner, %code, "a mailbox row is damaged");
+            Ended { row: stored.row, told: Told::Nobody }
+        });
+        self.end_rows(owner, vec![ended]).await
+    }
+
+    /// Drops rows and tells their authors, each once; `true` if a row was still there.
+    async fn end_rows(&self, owner: &crate::imps::UserId, ended: Vec<Ended>) -> Result<bool, StoreError> {
+        let mut changes = Vec::new();
+        let mut told = Vec::new();
+        for Ended { row, told: report } in ended {
+            changes.push(Change::DropMail { owner: owner.clone(), row });
+            told.push((row, Told::Nobody));
+            match &report {
+                Told::Nobody => continue,
+                Told::Here(mail) => {
+                    changes.push(Change::Then(Box::new(Change::Deliver { mail: mail.clone(), seen: None })));
+                }
+                Told::There(parcel) => {
+                    changes.push(Change::Then(Box::new(Change::Send(outgoing(parcel.clone())))));
+                }
+            }
+            told.push((row, report));
+        }
+        let outcomes = self.store.commit(changes).await?;
+        let now = self.now();
+        let mut was_there = false;
+        let mut leaving = Vec::new();
+        for ((row, told), outcome) in told.into_iter().zip(outcomes) {
+            match (told, outcome) {
+                (Told::Nobody, outcome) => {
+                    self.clients.row_removed(owner, row);
+                    if outcome == Outcome::Done {
+                        was_there = true;
+                        self.events.message_delivered(Door::Csp);
+                    }
+                }
+                (Told::Here(mail), Outcome::Row(row)) => self.clients.arrived(StoredMail { row, mail }),
+                (Told::There(parcel), Outcome::Row(row)) => {
+                    leaving.push(StoredOutgoing {
+                        row,
+                        attempts: 0,
+                        not_before: now,
+                        outgoing: outgoing(parcel),
+                    });
+                }
+                _ => {}
+            }
+        }
+        self.offer(leaving);
+        Ok(was_there)
+    }
+
+    /// Rows that were committed go to their exits.
+    pub(super) fn offer(&self, rows: Vec<StoredOutgoing>) {
+        let mut by_link: HashMap<(Domain, Domain), Vec<StoredOutgoing>> = HashMap::new();
+        for row in rows {
+            by_link.entry((row.outgoing.own.clone(), row.outgoing.peer.clone())).or_default().push(row);
+        }
+        for ((own, peer), rows) in by_link {
+            if let Some(exit) = self.exits.get().and_then(|exits| exits.exit(&own, &peer)) {
+                exit.offer(rows);
+            }
+        }
+    }
+
+    /// The exit that a row takes.
+    pub(super) fn exit(&self, outgoing: &Outgoing) -> Option<Arc<dyn crate::relay::exit::Exit>> {
+        self.exits.get()?.exit(&outgoing.own, &outgoing.peer)
+    }
+}
+
+/// The request for one foreign domain, and the reports to expect from there.
+fn for_peer(
+    map: &Map,
+    own: &Domain,
+    prepared: &Prepared,
+    remote: Remote,
+    client: Option<&ClientId>,
+) -> Result<(Outgoing, Option<Sent>), Code> {
+    let link = Link { own, peer: &remote.peer, style: style(map, &remote.peer) };
+    let parcel = send::to_peer(prepared, remote.recipients, client, &link)?;
+    let expected = match (&parcel.author, prepared.report_wanted()) {
+        (Some(author), true) => Some(Sent {
+            message_id: prepared.id().clone(),
+            peer: remote.peer.clone(),
+            author: author.clone(),
+            until: prepared.reports_until(),
+        }),
+        _ => None,
+    };
+    Ok((outgoing(parcel), expected))
+}
+
+/// How SSP is written to a peer.
+fn style(map: &Map, peer: &Domain) -> Style {
+    let profile =
+        map.directory.agreement(peer.as_str()).map_or(Profile::Standard, |agreement| agreement.profile);
+    Style { version: Version::V1_3, legacy: profile == Profile::Legacy }
+}
+
+fn outgoing(parcel: Parcel) -> Outgoing {
+    Outgoing {
+        own: parcel.own,
+        peer: parcel.peer,
+        settlement: if parcel.notice { Settlement::Notice } else { Settlement::Request },
+        primitive: parcel.primitive.into(),
+        message_id: parcel.message_id,
+        author: parcel.author,
+        reply_to: parcel.reply_to,
+        order: parcel.order,
+        accepted: parcel.accepted,
+        expires: parcel.expires,
+        body: parcel.body,
+    }
+}
+
+/// Where the author of a mailbox row hears of it. `home` is the domain of the mailbox.
+fn way<'a>(map: &'a Map, home: &'a Domain, mail: &Mail, now: Moment) -> Way<'a> {
+    match map.routes.of(mail.origin.as_str(), now.date_time()) {
+        Route::Local(_) => Way::Here,
+        Route::Peer(peer) => Way::Over(Link { own: home, peer, style: style(map, peer) }),
+        Route::Discover | Route::Unknown => Way::Lost,
+    }
+}

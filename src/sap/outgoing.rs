@@ -1,0 +1,305 @@
+//! What becomes of rows of the outbox: answered, silent, refused, expired (decisions.md 3, 4, 5).
+//!
+//! The link tells what happened to a row; here it is decided whether the row is done, who hears of
+//! it, and when it is tried again. The commits are not waited for: they are carried out in order, and
+//! one that is lost in a crash only makes the row leave once more, under the same ids.
+
+use std::sync::Arc;
+
+use tracing::{debug, info, warn};
+
+use super::Sap;
+use crate::element::im::send;
+use crate::element::im::{Mail, StoredMail, report};
+use crate::imps::agreement::{PeerState, Profile};
+use crate::imps::primitive::Recipient;
+use crate::imps::status::Entity;
+use crate::imps::{Code, Moment, Primitive, UserId, Version};
+use crate::relay::events::{Direction, Door, Undelivered};
+use crate::relay::outbox::{self, Unanswered};
+use crate::relay::pending;
+use crate::relay::ports::{Change, Outcome, Settlement, StoredOutgoing};
+use crate::wire::Carried;
+use crate::wire::ssp::Style;
+
+/// Rows of a closed peer that are returned at a time.
+const RETURNED_PAGE: usize = 200;
+
+/// What a link does with a row that came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is gone.
+    Done,
+    /// It leaves again, not before this moment.
+    Again(Moment),
+}
+
+impl Sap {
+    /// The peer answered.
+    pub fn outgoing_answered(
+        self: &Arc<Self>,
+        row: &StoredOutgoing,
+        answer: &Carried,
+        profile: Profile,
+    ) -> Settled {
+        let now = self.now();
+        let outgoing = &row.outgoing;
+        self.events.ssp_transaction(
+            &outgoing.peer,
+            Direction::Out,
+            name_of(&outgoing.primitive),
+            code_of(answer),
+        );
+        self.events.ssp_transaction_took(&outgoing.peer, now.since(row.not_before));
+        if outgoing.settlement == Settlement::Notice {
+            return self.dropped(row);
+        }
+        let recipients = match send::recipients(&outgoing.body) {
+            Ok(recipients) => recipients,
+            Err(code) => {
+                warn!(row = row.row, peer = %outgoing.peer, %code, "an outbox row is damaged; it is dropped");
+                return self.dropped(row);
+            }
+        };
+        let verdict = outbox::judge(answer, &recipients, &outgoing.peer, profile);
+        let (outcomes, again) = (verdict.outcomes(), verdict.retry());
+        if again.is_empty() {
+            return self.ended(row, &outcomes, Undelivered::Rejected);
+        }
+        let at = outbox::retry_at(now, row.attempts, verdict.try_again, &mut **self.chance());
+        if outcomes.is_empty() {
+            debug!(row = row.row, peer = %outgoing.peer, "the peer wants it later");
+            return self.deferred(row, at);
+        }
+        self.narrowed(row, again, outcomes, at, profile);
+        Settled::Done
+    }
+
+    /// The notice has arrived.
+    pub fn outgoing_settled(&self, row: &StoredOutgoing) {
+        let name = name_of(&row.outgoing.primitive);
+        self.events.ssp_transaction(&row.outgoing.peer, Direction::Out, name, Code::SUCCESSFUL);
+        self.dropped(row);
+    }
+
+    /// The peer refused the document itself.
+    pub fn outgoing_refused(self: &Arc<Self>, row: &StoredOutgoing, http: u16) {
+        let code = outbox::refused_by_http(http).unwrap_or(Code::UNABLE_TO_DELIVER);
+        warn!(row = row.row, peer = %row.outgoing.peer, http, "the peer refuses a document of ours");
+        self.ended_for_all(row, code, Undelivered::Rejected);
+    }
+
+    /// The peer took it and never answered.
+    pub fn outgoing_unanswered(self: &Arc<Self>, row: &StoredOutgoing, profile: Profile) -> Settled {
+        let decision = outbox::unanswered(self.now(), row.attempts, profile, &mut **self.chance());
+        match decision {
+            Unanswered::Repeat(at) => self.deferred(row, at),
+            Unanswered::Settle => {
+                info!(row = row.row, peer = %row.outgoing.peer, "never answered; taken for delivered");
+                self.events.ssp_unconfirmed(&row.outgoing.peer);
+                let recipients = send::recipients(&row.outgoing.body).unwrap_or_default();
+                let outcomes: Vec<_> = recipients.iter().map(|to| (to.entity(), Code::SUCCESSFUL)).collect();
+                self.ended(row, &outcomes, Undelivered::Rejected)
+            }
+        }
+    }
+
+    /// The link could not place it.
+    pub fn outgoing_returned(&self, row: &StoredOutgoing) -> Settled {
+        let at = outbox::retry_at(self.now(), row.attempts, None, &mut **self.chance());
+        self.deferred(row, at)
+    }
+
+    /// Its validity has ended before it could leave.
+    pub(super) fn outgoing_expired(self: &Arc<Self>, row: StoredOutgoing) {
+        if let Some(exit) = self.exit(&row.outgoing) {
+            exit.withdraw(row.row);
+        }
+        self.ended_for_all(&row, outbox::EXPIRED, Undelivered::Expired);
+    }
+
+    /// What waits for peers without an agreement in force goes back to its authors (architecture §4).
+    pub(super) async fn return_closed(self: &Arc<Self>, now: Moment) {
+        let queues = match self.store.queues().await {
+            Ok(queues) => queues,
+            Err(error) => return warn!(%error, "the queues cannot be counted"),
+        };
+        let map = self.map.load_full();
+        for agreement in map.directory.agreements() {
+            let queue = queues.iter().find(|queue| queue.peer == agreement.domain);
+            let messages = queue.map_or(0, |queue| usize::try_from(queue.messages).unwrap_or(usize::MAX));
+            self.events.outbox(&agreement.domain, messages, queue.map(|queue| queue.oldest));
+        }
+        let closed = |queue: &&crate::relay::ports::QueueSummary| {
+            map.directory
+                .agreement(queue.peer.as_str())
+                .is_none_or(|agreement| agreement.state_at(now.date_time()) == PeerState::Closed)
+        };
+        for queue in queues.iter().filter(closed) {
+            for own in map.directory.own() {
+                match self.store.outbox(own.clone(), queue.peer.clone(), 0, RETURNED_PAGE).await {
+                    Ok(rows) => {
+                        for row in rows {
+                            info!(row = row.row, peer = %queue.peer, "no agreement any more: returned to the author");
+                            if let Some(exit) = self.exit(&row.outgoing) {
+                                exit.withdraw(row.row);
+                            }
+                            self.ended_for_all(&row, outbox::CLOSED, Undelivered::Closed);
+                        }
+                    }
+                    Err(error) => warn!(%error, "the queue of a closed peer cannot be read"),
+                }
+            }
+        }
+    }
+
+    fn dropped(&self, row: &StoredOutgoing) -> Settled {
+        // Carried out though nobody waits for it.
+        let _ = self.store.commit(vec![Change::DropOutgoing { row: row.row }]);
+        Settled::Done
+    }
+
+    fn deferred(&self, row: &StoredOutgoing, not_before: Moment) -> Settled {
+        let _ = self.store.commit(vec![Change::DeferOutgoing { row: row.row, not_before }]);
+        Settled::Again(not_before)
+    }
+
+    fn ended_for_all(self: &Arc<Self>, row: &StoredOutgoing, code: Code, failed: Undelivered) {
+        if row.outgoing.settlement == Settlement::Notice {
+            self.dropped(row);
+            return;
+        }
+        let recipients = send::recipients(&row.outgoing.body).unwrap_or_default();
+        let outcomes: Vec<_> = recipients.iter().map(|to| (to.entity(), code)).collect();
+        self.ended(row, &outcomes, failed);
+    }
+
+    /// Every recipient has its outcome: the asker hears it, or the author by reports.
+    fn ended(
+        self: &Arc<Self>,
+        row: &StoredOutgoing,
+        outcomes: &[(Entity, Code)],
+        failed: Undelivered,
+    ) -> Settled {
+        for (_, code) in outcomes {
+            if code.is_success() {
+                self.events.message_delivered(Door::Ssp);
+            } else {
+                self.events.message_failed(failed);
+            }
+        }
+        let settled = self.pending().settle(row.row, outcomes);
+        let heard = match settled {
+            pending::Settled::Resolved(resolved) => resolved.asker.send(resolved.status).is_ok(),
+            pending::Settled::Waiting => true,
+            pending::Settled::Nobody => false,
+        };
+        let reports = match &row.outgoing.author {
+            Some(author) if !heard => self.reports(row, author, outcomes),
+            _ => Vec::new(),
+        };
+        if reports.is_empty() {
+            return self.dropped(row);
+        }
+        let mut changes = vec![Change::DropOutgoing { row: row.row }];
+        changes.extend(
+            reports
+                .iter()
+                .map(|mail| Change::Then(Box::new(Change::Deliver { mail: mail.clone(), seen: None }))),
+        );
+        let commit = self.store.commit(changes);
+        let sap = Arc::clone(self);
+        tokio::spawn(async move {
+            match commit.await {
+                Ok(outcomes) => {
+                    for (mail, outcome) in reports.into_iter().zip(outcomes.into_iter().skip(1)) {
+                        if let Outcome::Row(row) = outcome {
+                            sap.clients.arrived(StoredMail { row, mail });
+                        }
+                    }
+                }
+                // The row is still there and leaves again.
+                Err(error) => warn!(%error, "a failure cannot be reported"),
+            }
+        });
+        Settled::Done
+    }
+
+    fn reports(&self, row: &StoredOutgoing, author: &UserId, outcomes: &[(Entity, Code)]) -> Vec<Mail> {
+        report::of_request(&row.outgoing.body, author, outcomes, self.now()).unwrap_or_else(|code| {
+            warn!(row = row.row, %author, %code, "a failure cannot be reported: the row is damaged");
+            Vec::new()
+        })
+    }
+
+    /// Some recipients are done, the others go into a request of their own.
+    fn narrowed(
+        self: &Arc<Self>,
+        row: &StoredOutgoing,
+        again: Vec<Recipient>,
+        outcomes: Vec<(Entity, Code)>,
+        at: Moment,
+        profile: Profile,
+    ) {
+        let style = Style { version: Version::V1_3, legacy: profile == Profile::Legacy };
+        let entities: Vec<_> = again.iter().map(Recipient::entity).collect();
+        let body = match send::narrowed(&row.outgoing.body, again, style) {
+            Ok(body) => body,
+            Err(code) => {
+                warn!(row = row.row, %code, "a request cannot be narrowed to those who are left");
+                let all =
+                    entities.into_iter().map(|entity| (entity, code)).chain(outcomes).collect::<Vec<_>>();
+                self.ended(row, &all, Undelivered::Rejected);
+                return;
+            }
+        };
+        let mut outgoing = row.outgoing.clone();
+        outgoing.body = body;
+        let changes = vec![
+            Change::DropOutgoing { row: row.row },
+            Change::Then(Box::new(Change::Send(outgoing.clone()))),
+        ];
+        let commit = self.store.commit(changes);
+        let (sap, old) = (Arc::clone(self), row.clone());
+        tokio::spawn(async move {
+            let by = match commit.await {
+                Ok(found) => found.get(1).copied(),
+                Err(error) => {
+                    warn!(row = old.row, %error, "a request cannot be narrowed; it leaves again as it is");
+                    sap.offer(vec![old]);
+                    return;
+                }
+            };
+            let Some(Outcome::Row(by)) = by else { return };
+            let heard = sap.pending().waits_for(old.row);
+            sap.pending().replace(old.row, by, entities, &outcomes);
+            if let (false, Some(author)) = (heard, &old.outgoing.author) {
+                let reports = sap.reports(&old, author, &outcomes);
+                for mail in reports {
+                    let delivered =
+                        sap.store.commit(vec![Change::Deliver { mail: mail.clone(), seen: None }]).await;
+                    if let Ok(Some(Outcome::Row(row))) = delivered.map(|found| found.first().copied()) {
+                        sap.clients.arrived(StoredMail { row, mail });
+                    }
+                }
+            }
+            sap.offer(vec![StoredOutgoing { row: by, attempts: old.attempts + 1, not_before: at, outgoing }]);
+        });
+    }
+}
+
+/// The name as a label of metrics: one of the fixed names.
+fn name_of(primitive: &str) -> &'static str {
+    Primitive::NAMES.iter().find(|name| **name == primitive).copied().unwrap_or("unknown")
+}
+
+fn code_of(answer: &Carried) -> Code {
+    match answer {
+        Carried::Primitive(primitive) => match &**primitive {
+            Primitive::Status(status) => status.code,
+            Primitive::SendMessageResponse(response) => response.result.code,
+            _ => Code::INTERNAL_ERROR,
+        },
+        _ => Code::INTERNAL_ERROR,
+    }
+}

@@ -1,0 +1,3 @@
+//! Plays: what users, operators and peers see.
+
+mod messages;

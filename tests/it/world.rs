@@ -1,0 +1,202 @@
+//! The world of the scenario tests: providers with real sockets on loopback, real TLS, real DNS
+//! messages and real stores on disk; and phones.
+//!
+//! A provider is configured by files, as an operator would, so that every scenario also exercises
+//! the contract. Nothing here sleeps for luck: waiting is polling for a condition within a bound.
+
+use std::fs;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use causeway::cli::laboratory::{Laboratory, Provider, Writing};
+use causeway::cli::phone::{Manner, Phone};
+use causeway::imps::{Primitive, UserId, Version};
+use causeway::node::Node;
+use causeway::wire::Encoding;
+
+/// The password of every user.
+pub const PASSWORD: &str = "secret";
+/// Longest wait for anything that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder that goes when its test ends.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("causeway-test-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Providers, their certificates and the DNS that finds them.
+pub struct World {
+    pub laboratory: Laboratory,
+    // Dropped last: the providers' stores are in it.
+    pub folder: Folder,
+}
+
+/// A provider with fixed ports, so that a restarted one is found where it was.
+pub struct Place {
+    pub provider: Provider,
+    pub ssp: SocketAddr,
+    pub csp: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+impl World {
+    /// A private CA and a DNS server that knows nobody yet.
+    pub async fn new() -> Self {
+        let folder = Folder::new();
+        let laboratory = Laboratory::new(folder.path()).await.unwrap();
+        Self { laboratory, folder }
+    }
+
+    /// Writes the files of a provider whose peers are these domains, and publishes it in DNS.
+    pub fn place(&self, domain: &str, peers: &[&str]) -> Place {
+        self.place_with(domain, &Writing { peers, ..Writing::default() })
+    }
+
+    /// The same with further lines in its files; the ports are chosen here, registration is open.
+    pub fn place_with(&self, domain: &str, writing: &Writing<'_>) -> Place {
+        let (ssp, csp, admin) = (free_port(), free_port(), free_port());
+        let csp_lines = format!("registration = \"open\"\n{}", writing.csp_lines);
+        let writing = Writing { ssp, csp, admin, csp_lines: &csp_lines, ..writing.clone() };
+        let provider = self.laboratory.provider(domain, &writing).unwrap();
+        self.laboratory.publish(&provider.domain, ssp);
+        Place { provider, ssp, csp, admin }
+    }
+
+    /// Runs a provider in this process.
+    pub async fn start(&self, place: &Place) -> Node {
+        self.laboratory.start(&place.provider).await.unwrap()
+    }
+
+    /// Two providers with a service agreement, running.
+    pub async fn linked(&self, one: &str, other: &str) -> ((Place, Node), (Place, Node)) {
+        let one_place = self.place(one, &[other]);
+        let other_place = self.place(other, &[one]);
+        let one_node = self.start(&one_place).await;
+        let other_node = self.start(&other_place).await;
+        ((one_place, one_node), (other_place, other_node))
+    }
+}
+
+impl Place {
+    /// The address of a user of this provider.
+    pub fn user(&self, name: &str) -> UserId {
+        self.provider.user(name).unwrap()
+    }
+
+    /// A phone of this provider, logged in; the first login makes the account.
+    pub async fn phone(&self, user: &str, manner: Manner) -> Phone {
+        if manner.digest {
+            // Registration is open for 2-way logins only.
+            let mut first = self.silent_phone(user, Manner { digest: false, ..manner.clone() });
+            first.login(PASSWORD).await.unwrap();
+            first.logout().await.unwrap();
+        }
+        let mut phone = self.silent_phone(user, manner);
+        phone.login(PASSWORD).await.unwrap();
+        phone
+    }
+
+    /// A phone that has not logged in.
+    pub fn silent_phone(&self, user: &str, manner: Manner) -> Phone {
+        Phone::new(self.csp, self.user(user), "test-phone", manner)
+    }
+
+    /// A page of the admin listener: status and body.
+    pub async fn admin(&self, path: &str) -> (u16, String) {
+        http_get(self.admin, path).await
+    }
+
+    /// The value of the metric line with this name and these labels, `name{label="value"}`; 0 if there
+    /// is none.
+    pub async fn metric(&self, line: &str) -> f64 {
+        let (status, text) = self.admin("/metrics").await;
+        assert_eq!(status, 200);
+        text.lines()
+            .find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.parse().ok())
+            .unwrap_or_default()
+    }
+}
+
+/// GET over HTTP/1.1 without keep-alive.
+pub async fn http_get(server: SocketAddr, path: &str) -> (u16, String) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(server).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// How the phones of most scenarios speak.
+pub fn manner(version: Version, encoding: Encoding) -> Manner {
+    Manner { version, encoding, digest: true }
+}
+
+/// An XML client of 1.2.
+pub fn modern() -> Manner {
+    manner(Version::V1_2, Encoding::Xml)
+}
+
+/// Asks again and again, without a pause longer than needed, until there is an answer; panics after
+/// [`PATIENCE`].
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(begin.elapsed() < PATIENCE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Polls until something waits, takes it and acknowledges it.
+pub async fn receive(phone: &mut Phone) -> Primitive {
+    let begin = Instant::now();
+    loop {
+        if let Some(primitive) = phone.take().await.unwrap() {
+            return primitive;
+        }
+        assert!(begin.elapsed() < PATIENCE, "nothing came for {}", phone.user());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The text of a NewMessage.
+pub fn text(primitive: &Primitive) -> &str {
+    match primitive {
+        Primitive::NewMessage(message) => {
+            std::str::from_utf8(message.content.as_ref().expect("content").octets()).expect("text")
+        }
+        other => panic!("{} is no NewMessage", other.name()),
+    }
+}
