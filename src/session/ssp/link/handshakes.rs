@@ -50,6 +50,8 @@ pub(super) struct Handshake<M> {
     hops: u8,
     /// Where to, after a redirect.
     at: Option<Box<str>>,
+    /// Our id of the session that it led to, while step 6 is on its way.
+    session: Option<SessionId>,
 }
 
 /// Our last step, until a 2xx says that it arrived.
@@ -82,7 +84,7 @@ enum After {
 impl<M> Handshake<M> {
     fn new(machine: M, step: SetupTransaction, started: Moment, due: Moment) -> Self {
         let sending = Some(Sending { step, stage: Stage::Due(due), failures: 0 });
-        Self { machine, started, progressed: due, sending, hops: 0, at: None }
+        Self { machine, started, progressed: due, sending, hops: 0, at: None, session: None }
     }
 
     /// A step of the peer was taken; ours follows at `due`.
@@ -304,6 +306,7 @@ impl Link {
                 let (started, at) = (open.started, open.at.clone());
                 if let Some(step) = reply {
                     open.follow(step, now);
+                    open.session = Some(opened.ours.clone());
                 }
                 let initiator = self.peer();
                 self.add_session(opened, initiator, started, at, now);
@@ -511,13 +514,11 @@ impl Link {
     /// The POST of a step of the handshake that the peer opened has ended.
     pub(super) fn responder_posted(&mut self, post: PostId, outcome: PostOutcome, now: Moment) {
         let Some(open) = &mut self.incoming else { return };
-        let (id, step) = (open.machine.id().clone(), open.machine.step());
+        let (session, step) = (open.session.clone(), open.machine.step());
         match open.outcome(post, outcome, now) {
             After::Arrived if step == 6 => {
                 self.incoming = None;
-                let initiator = self.peer();
-                let session = self.sessions.by_setup(&id, &initiator);
-                if let Some(own_id) = session.map(|session| session.record.own_id.clone()) {
+                if let Some(own_id) = session {
                     self.confirm(&own_id, now);
                 }
             }
@@ -554,11 +555,7 @@ impl Link {
 
     /// The peer uses a session, so it has read step 6, whatever became of our POST.
     pub(super) fn heard_on(&mut self, own_id: &SessionId, now: Moment) {
-        let setup = self.sessions.get(own_id).map(|session| session.record.setup.clone());
-        if let Some(open) = &self.incoming
-            && open.machine.step() == 6
-            && Some(open.machine.id()) == setup.as_ref()
-        {
+        if self.incoming.as_ref().is_some_and(|open| open.session.as_ref() == Some(own_id)) {
             self.incoming = None;
         }
         self.confirm(own_id, now);

@@ -106,10 +106,11 @@ impl Sessions {
         self.all.iter_mut().find(|session| session.record.own_id == *own_id)
     }
 
-    /// The session that came from this handshake.
+    /// The session that came from this handshake, the latest if the id was used again.
     pub(super) fn by_setup(&self, setup: &TransactionId, initiator: &Domain) -> Option<&Session> {
         self.all
             .iter()
+            .rev()
             .find(|session| session.record.setup == *setup && session.record.initiator == *initiator)
     }
 
