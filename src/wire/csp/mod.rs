@@ -1,7 +1,7 @@
 //! CSP documents, in XML and WBXML (reference csp.md, csp-messages.md, csp-wbxml.md).
 //!
 //! [`read`] makes a [`Message`] of a document in either encoding and any version, whatever mixture of
-//! versions its author wrote; [`write`] makes the canonical document of the message's own version.
+//! versions its author wrote; [`write()`] makes the canonical document of the message's own version.
 //! [`encode_primitive`] and [`decode_primitive`] do the same for one primitive without its envelope,
 //! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `im`
 //! and `party`.

@@ -2,8 +2,8 @@
 //!
 //! A protocol file says for every field of a neutral value where it stands: `id: opt("MessageID")`.
 //! Such a *row* is an ordinary constant that can read its field from an element and write it to a
-//! [`Sink`]; [`table!`] makes reader, writer and the list of rows of a struct from its rows,
-//! [`choice!`] those of an enum whose variants are elements, [`primitives!`] the list of top
+//! [`Sink`]; `table!` makes reader, writer and the list of rows of a struct from its rows,
+//! `choice!` those of an enum whose variants are elements, `primitives!` the list of top
 //! elements of a protocol. Rows that do not fit their field are compile errors at the row.
 //!
 //! The words of a row:
@@ -132,7 +132,7 @@ pub enum Pass {
 }
 
 /// What fills an element in a protocol: its attributes, text and children, but not its tags.
-/// Made by [`table!`] for structs; every [`Scalar`] fills an element as its text.
+/// Made by `table!` for structs; every [`Scalar`] fills an element as its text.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no form in `{P}`",
     label = "no table! or Scalar for `{Self}` in `{P}`, or the row's cardinality is not the field's"
@@ -262,7 +262,7 @@ pub fn carried(name: &'static str, read: Result<Primitive, Fault>) -> Carried {
 }
 
 /// An enum whose variants are told apart by the name (or the content) of an element. Made by
-/// [`choice!`].
+/// `choice!`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no choice of elements in `{P}`",
     label = "no choice! for `{Self}` in `{P}`"

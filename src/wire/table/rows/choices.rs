@@ -168,7 +168,7 @@ impl<P: Protocol, T: Choice<P>> Row<P, Vec<T>> for Wrapped {
     }
 }
 
-/// A row of a [`choice!`](super::choice): the element of one variant.
+/// A row of a `choice!`: the element of one variant.
 #[diagnostic::on_unimplemented(
     message = "this row cannot be a variant with `{T}` in `{P}`",
     label = "use one(…), one(…).of(…), one(…).at(…) or lost()"
