@@ -2,7 +2,10 @@
 
 // Tests may panic, and say so by it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+// `pub` tells which items of a module other modules of this binary use.
+#![allow(unreachable_pub)]
 
 mod architecture;
 mod scenarios;
+mod tools;
 mod world;
