@@ -111,7 +111,7 @@ pub struct Link {
 
 impl Link {
     /// A link with the sessions that were agreed before. Records of other links are ignored, expired
-    /// ones forgotten.
+    /// ones forgotten. It may be up from the start ([`Link::is_up`]); only changes are put out.
     pub fn new(settings: LinkSettings, records: Vec<SessionRecord>, now: Moment) -> Self {
         let mut link = Self {
             settings,

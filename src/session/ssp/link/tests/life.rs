@@ -248,3 +248,9 @@ fn an_operator_may_ask_for_a_new_login() {
     stage.we_open("2");
     assert_eq!(record(&stage).peer_id.as_str(), "2@b.test");
 }
+
+#[test]
+fn a_link_may_move_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<Link>();
+}

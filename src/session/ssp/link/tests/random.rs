@@ -1,5 +1,7 @@
 //! No sequence of inputs opens a link without both digests.
 
+use std::collections::HashSet;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -49,14 +51,14 @@ struct Watch {
     /// Tokens of the link, by the handshake's id as far as known: (as initiator, id, token).
     tokens: Vec<(bool, String, Vec<u8>)>,
     /// Handshakes in which the peer has shown the right digest: (as initiator, id).
-    proven: std::collections::HashSet<(bool, String)>,
+    proven: HashSet<(bool, String)>,
     /// Handshakes in which we have shown ours.
-    shown: std::collections::HashSet<(bool, String)>,
+    shown: HashSet<(bool, String)>,
     /// The peer's latest step 1.
     last_request: String,
     open: Vec<Post>,
     /// Sessions that were rightly opened.
-    good: std::collections::HashSet<crate::imps::SessionId>,
+    good: HashSet<crate::imps::SessionId>,
 }
 
 impl Watch {
@@ -187,11 +189,11 @@ proptest! {
             stage,
             own: Vec::new(),
             tokens: Vec::new(),
-            proven: Default::default(),
-            shown: Default::default(),
+            proven: HashSet::new(),
+            shown: HashSet::new(),
             last_request: String::new(),
             open: Vec::new(),
-            good: Default::default(),
+            good: HashSet::new(),
         };
         for next in &moves {
             watch.play(next);
@@ -205,11 +207,11 @@ fn the_watcher_sees_sessions_that_are_rightly_opened() {
         stage: Stage::new(Profile::Standard),
         own: Vec::new(),
         tokens: Vec::new(),
-        proven: Default::default(),
-        shown: Default::default(),
+        proven: HashSet::new(),
+        shown: HashSet::new(),
         last_request: String::new(),
         open: Vec::new(),
-        good: Default::default(),
+        good: HashSet::new(),
     };
     for request in [true, false] {
         watch.play(&Move::Send(1));
