@@ -117,7 +117,7 @@ async fn tell(
         north_node.drain().await;
         south_node.drain().await;
         story.step("both phones log out, both nodes stop")?;
-        story.say(&format!("\ndemo: ok\n"))?;
+        story.say("\ndemo: ok\n")?;
         return Ok(());
     }
     story.say(&format!(

@@ -100,11 +100,11 @@ impl Laboratory {
              [dns]\nservers = [\"{dns}\"]\n\n{sections}\n"
         );
         fs::write(folder.join("causeway.toml"), node)?;
-        let entries: String = peers
+        let entries: Vec<_> = peers
             .iter()
-            .map(|peer| format!("[[peer]]\ndomain = \"{peer}\"\nservices = [\"im\"]\n{agreement}\n\n"))
+            .map(|peer| format!("[[peer]]\ndomain = \"{peer}\"\nservices = [\"im\"]\n{agreement}\n"))
             .collect();
-        fs::write(folder.join("peers.toml"), entries)?;
+        fs::write(folder.join("peers.toml"), entries.join("\n"))?;
         Ok(Provider { domain, folder })
     }
 

@@ -192,10 +192,10 @@ impl Phone {
         for transaction in message.into_iter().flat_map(|message| message.transactions) {
             match (transaction.mode, transaction.id, transaction.content) {
                 (Mode::Response, Some(of), Carried::Primitive(primitive)) if of == id => {
-                    answer = Some(*primitive)
+                    answer = Some(*primitive);
                 }
                 (Mode::Request, Some(of), Carried::Primitive(primitive)) => {
-                    self.waiting.push((of, *primitive))
+                    self.waiting.push((of, *primitive));
                 }
                 (_, _, Carried::Faulty { fault, .. }) => {
                     return Err(PhoneError::Unreadable(fault.to_string()));
@@ -310,7 +310,7 @@ impl Phone {
         for transaction in message.into_iter().flat_map(|message| message.transactions) {
             match (transaction.mode, transaction.id, transaction.content) {
                 (Mode::Request, Some(id), Carried::Primitive(primitive)) => {
-                    self.waiting.push((id, *primitive))
+                    self.waiting.push((id, *primitive));
                 }
                 (Mode::Response, _, Carried::Primitive(primitive)) => {
                     if let Primitive::Status(status) = *primitive {

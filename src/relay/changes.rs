@@ -31,9 +31,11 @@ impl From<Parcel> for Outgoing {
     }
 }
 
-/// Puts a row into a mailbox; a message only if it was not seen before.
+/// Puts a row into a mailbox; a message of another domain only if it was not seen before. Messages of
+/// the mailbox's own domain got their ids here a moment ago.
 pub fn deliver(mail: Mail) -> Change {
-    let seen = (mail.kind == MailKind::Message).then(|| SeenKey {
+    let foreign = mail.kind == MailKind::Message && !mail.owner.is_in(&mail.origin);
+    let seen = foreign.then(|| SeenKey {
         origin: mail.origin.clone(),
         message_id: mail.message_id.clone(),
         recipient: mail.owner.clone(),

@@ -10,16 +10,13 @@ use crate::imps::agreement::Profile;
 use crate::imps::primitive::Recipient;
 use crate::imps::status::{Entity, Outcome};
 use crate::imps::{Chance, Code, Domain, Moment, Primitive, Status};
+use crate::session::ssp;
 use crate::wire::Carried;
 
 /// How long a request that was taken (HTTP 2xx) may stay without protocol answer (decisions.md 3).
 pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// How often a request without protocol answer is repeated.
 pub const REPEATS_MAX: u32 = 3;
-/// First pause of the retry schedule (decisions.md 4).
-pub const RETRY_FIRST: Duration = Duration::from_secs(5);
-/// Longest pause of the retry schedule.
-pub const RETRY_LONGEST: Duration = Duration::from_secs(600);
 /// Longest pause that a peer may ask for with TryAgainTimeout.
 pub const TRY_AGAIN_LONGEST: Duration = Duration::from_secs(3600);
 
@@ -145,18 +142,11 @@ pub const CLOSED: Code = Code::DOMAIN_NOT_SUPPORTED;
 /// The code with which a row fails when its validity has ended before it could leave.
 pub const EXPIRED: Code = Code::EXPIRED;
 
-/// When to try again after `attempts` failures: 5 s · 2ⁿ, at most 10 min, up to a fifth of it taken off
-/// at random so that peers and rows do not march in step; not sooner than the peer asked for.
+/// When to try again after `attempts` failures: by the one retry schedule ([`ssp::delay`]), and not
+/// sooner than the peer asked for.
 pub fn retry_at(now: Moment, attempts: u32, try_again: Option<u32>, chance: &mut dyn Chance) -> Moment {
-    let longest = u64::try_from(RETRY_LONGEST.as_millis()).unwrap_or(u64::MAX);
-    let first = u64::try_from(RETRY_FIRST.as_millis()).unwrap_or(u64::MAX);
-    let full = first.saturating_mul(1_u64.checked_shl(attempts).unwrap_or(u64::MAX)).min(longest);
-    let mut octets = [0; 4];
-    chance.fill(&mut octets);
-    let off = (full / 5).saturating_mul(u64::from(u32::from_le_bytes(octets))) >> 32;
-    let pause = Duration::from_millis(full - off);
     let asked = Duration::from_secs(try_again.unwrap_or(0).into()).min(TRY_AGAIN_LONGEST);
-    now.after(pause.max(asked))
+    now.after(ssp::delay(attempts, chance).max(asked))
 }
 
 /// What to do with a request that was taken but not answered in time.
@@ -305,15 +295,9 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_to_ten_minutes_less_up_to_a_fifth() {
+    fn a_peer_may_ask_for_a_longer_pause_but_not_for_ever() {
         let start = Moment::from_millis(0);
-        let pause = |attempts, octet| retry_at(start, attempts, None, &mut Fixed(octet)).millis();
-        assert_eq!(
-            [0, 1, 2, 6, 7, 40].map(|n| pause(n, 0)),
-            [5000, 10_000, 20_000, 320_000, 600_000, 600_000]
-        );
-        assert_eq!(pause(0, 255), 4001);
-        assert_eq!(pause(500, 0), 600_000);
+        assert_eq!(retry_at(start, 0, None, &mut Fixed(0)).millis(), 4000);
         assert_eq!(retry_at(start, 0, Some(90), &mut Fixed(0)).millis(), 90_000);
         assert_eq!(retry_at(start, 0, Some(u32::MAX), &mut Fixed(0)).millis(), 3_600_000);
     }
@@ -322,8 +306,8 @@ mod tests {
     fn silence_is_met_with_three_repeats_and_from_a_legacy_peer_with_none() {
         let now = Moment::from_millis(0);
         let ask = |repeats, profile| unanswered(now, repeats, profile, &mut Fixed(0));
-        assert_eq!(ask(0, Profile::Standard), Unanswered::Repeat(Moment::from_millis(5000)));
-        assert_eq!(ask(2, Profile::Causeway), Unanswered::Repeat(Moment::from_millis(20_000)));
+        assert_eq!(ask(0, Profile::Standard), Unanswered::Repeat(Moment::from_millis(4000)));
+        assert_eq!(ask(2, Profile::Causeway), Unanswered::Repeat(Moment::from_millis(16_000)));
         assert_eq!(ask(3, Profile::Standard), Unanswered::Settle);
         assert_eq!(ask(0, Profile::Legacy), Unanswered::Settle);
     }

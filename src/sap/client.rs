@@ -202,7 +202,7 @@ impl Sap {
                     Ok(outcomes)
                         if opened.register.is_some() && outcomes.first() == Some(&Outcome::Duplicate) =>
                     {
-                        let _ = self.store.commit(vec![Change::DropCspSession(record.id)]);
+                        drop(self.store.commit(vec![Change::DropCspSession(record.id)]));
                         return Status::new(Code::INVALID_PASSWORD).into();
                     }
                     Ok(_) => {}
@@ -369,7 +369,7 @@ impl Sap {
                     }
                     Err(code) => {
                         warn!(user = %client.user(), row = id, %code, "a mailbox row cannot be handed over");
-                        client.machine().reply_lost(None, Some(&offer.transaction));
+                        client.machine().offer_lost(&offer.transaction);
                         return None;
                     }
                 },
@@ -413,7 +413,7 @@ impl Sap {
                 }
             }
             Answered::Notified { row } => {
-                debug!(user = %client.user(), row, "the client knows of the message")
+                debug!(user = %client.user(), row, "the client knows of the message");
             }
             Answered::Refused { row, code } => {
                 info!(user = %client.user(), row, %code, "the client does not take a row; it stays in the mailbox");
@@ -478,7 +478,7 @@ impl Sap {
     pub(super) fn forget_session(&self, client: &Arc<Client>) {
         self.clients.remove(client);
         // Carried out without being waited for; found expired after a crash in between.
-        let _ = self.store.commit(vec![Change::DropCspSession(client.id.clone())]);
+        drop(self.store.commit(vec![Change::DropCspSession(client.id.clone())]));
         self.events.csp_sessions(self.clients.len());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
@@ -12,22 +11,20 @@ use super::{Map, Sap, store_code};
 use crate::element::im::fetch::{self, Ended};
 use crate::element::im::report::{self, Told, Way};
 use crate::element::im::send::{self, Home, Link, Prepared, Resident};
-use crate::element::im::{Mail, Parcel, StoredMail};
+use crate::element::im::{Mail, StoredMail};
 use crate::imps::agreement::{Agreement, Profile};
 use crate::imps::primitive::{ClientId, MetaInfo, SendMessageResponse};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
 use crate::relay::admit::{self, Admitted, Origin, PeerContext};
+use crate::relay::changes;
 use crate::relay::events::{Direction, Door, Refused, Undelivered};
 use crate::relay::pending::{Opened, Part};
-use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey, Sent, Settlement, StoreError, StoredOutgoing};
+use crate::relay::ports::{Change, Outcome, Outgoing, StoreError, StoredOutgoing};
 use crate::relay::route::Route;
 use crate::relay::split::{Remote, split};
 use crate::wire::Carried;
 use crate::wire::ssp::{self, Style};
-
-/// How long a message is known as seen: the longest validity and a day (decisions.md 6).
-const SEEN: Duration = Duration::from_secs(8 * 86_400);
 
 /// A message that was accepted, or not.
 struct Accepted {
@@ -196,16 +193,7 @@ impl Sap {
             };
             match send::to_local(&prepared, user, resident, reply_to.cloned()) {
                 Ok(mail) => {
-                    let seen = match home {
-                        Home::Here => None,
-                        Home::Elsewhere => Some(SeenKey {
-                            origin: mail.origin.clone(),
-                            message_id: mail.message_id.clone(),
-                            recipient: mail.owner.clone(),
-                            until: now.after(SEEN),
-                        }),
-                    };
-                    changes.push(Change::Deliver { mail: mail.clone(), seen });
+                    changes.push(changes::deliver(mail.clone()));
                     slots.push(Slot::Mail(Box::new(mail), entity));
                 }
                 Err(code) => settled.push((entity, code)),
@@ -217,7 +205,7 @@ impl Sap {
             match for_peer(&map, &own, &prepared, remote, client) {
                 Ok((outgoing, expected)) => {
                     if let Some(expected) = expected {
-                        changes.push(Change::Expect(expected));
+                        changes.push(expected);
                         slots.push(Slot::Nothing);
                     }
                     changes.push(Change::Send(outgoing.clone()));
@@ -236,15 +224,14 @@ impl Sap {
                         self.clients.arrived(StoredMail { row, mail: *mail });
                         settled.push((entity, Code::SUCCESSFUL));
                     }
-                    (Slot::Mail(_, entity), Outcome::Duplicate) => settled.push((entity, Code::SUCCESSFUL)),
-                    (Slot::Mail(_, entity), Outcome::Missing) => settled.push((entity, Code::UNKNOWN_USER)),
-                    (Slot::Mail(_, entity), _) => settled.push((entity, Code::QUEUE_FULL)),
+                    (Slot::Mail(_, entity), outcome) => settled.push((entity, changes::code_of(outcome))),
                     (Slot::Leaves(outgoing, entities), Outcome::Row(row)) => {
                         let row = StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing };
                         leaving.push((row, entities));
                     }
-                    (Slot::Leaves(_, entities), _) => {
-                        settled.extend(entities.into_iter().map(|entity| (entity, Code::QUEUE_FULL)));
+                    (Slot::Leaves(_, entities), outcome) => {
+                        let code = changes::code_of(outcome);
+                        settled.extend(entities.into_iter().map(|entity| (entity, code)));
                     }
                     (Slot::Nothing, _) => {}
                 }
@@ -356,7 +343,7 @@ impl Sap {
                 return Ok(Status::new(code).into());
             }
         };
-        let outcomes = self.store.commit(vec![Change::Deliver { mail: mail.clone(), seen: None }]).await?;
+        let outcomes = self.store.commit(vec![changes::deliver(mail.clone())]).await?;
         if let Some(Outcome::Row(row)) = outcomes.first() {
             self.clients.arrived(StoredMail { row: *row, mail });
         }
@@ -427,19 +414,12 @@ impl Sap {
     async fn end_rows(&self, owner: &crate::imps::UserId, ended: Vec<Ended>) -> Result<bool, StoreError> {
         let mut changes = Vec::new();
         let mut told = Vec::new();
-        for Ended { row, told: report } in ended {
-            changes.push(Change::DropMail { owner: owner.clone(), row });
-            told.push((row, Told::Nobody));
-            match &report {
-                Told::Nobody => continue,
-                Told::Here(mail) => {
-                    changes.push(Change::Then(Box::new(Change::Deliver { mail: mail.clone(), seen: None })));
-                }
-                Told::There(parcel) => {
-                    changes.push(Change::Then(Box::new(Change::Send(outgoing(parcel.clone())))));
-                }
+        for ended in ended {
+            told.push((ended.row, Told::Nobody));
+            if ended.told != Told::Nobody {
+                told.push((ended.row, ended.told.clone()));
             }
-            told.push((row, report));
+            changes.extend(changes::end(owner.clone(), ended));
         }
         let outcomes = self.store.commit(changes).await?;
         let now = self.now();
@@ -460,7 +440,7 @@ impl Sap {
                         row,
                         attempts: 0,
                         not_before: now,
-                        outgoing: outgoing(parcel),
+                        outgoing: parcel.into(),
                     });
                 }
                 _ => {}
@@ -496,19 +476,11 @@ fn for_peer(
     prepared: &Prepared,
     remote: Remote,
     client: Option<&ClientId>,
-) -> Result<(Outgoing, Option<Sent>), Code> {
+) -> Result<(Outgoing, Option<Change>), Code> {
     let link = Link { own, peer: &remote.peer, style: style(map, &remote.peer) };
     let parcel = send::to_peer(prepared, remote.recipients, client, &link)?;
-    let expected = match (&parcel.author, prepared.report_wanted()) {
-        (Some(author), true) => Some(Sent {
-            message_id: prepared.id().clone(),
-            peer: remote.peer.clone(),
-            author: author.clone(),
-            until: prepared.reports_until(),
-        }),
-        _ => None,
-    };
-    Ok((outgoing(parcel), expected))
+    let expected = parcel.author.as_ref().and_then(|author| changes::expect(prepared, author, &remote.peer));
+    Ok((parcel.into(), expected))
 }
 
 /// How SSP is written to a peer.
@@ -516,22 +488,6 @@ fn style(map: &Map, peer: &Domain) -> Style {
     let profile =
         map.directory.agreement(peer.as_str()).map_or(Profile::Standard, |agreement| agreement.profile);
     Style { version: Version::V1_3, legacy: profile == Profile::Legacy }
-}
-
-fn outgoing(parcel: Parcel) -> Outgoing {
-    Outgoing {
-        own: parcel.own,
-        peer: parcel.peer,
-        settlement: if parcel.notice { Settlement::Notice } else { Settlement::Request },
-        primitive: parcel.primitive.into(),
-        message_id: parcel.message_id,
-        author: parcel.author,
-        reply_to: parcel.reply_to,
-        order: parcel.order,
-        accepted: parcel.accepted,
-        expires: parcel.expires,
-        body: parcel.body,
-    }
 }
 
 /// Where the author of a mailbox row hears of it. `home` is the domain of the mailbox.

@@ -15,6 +15,7 @@ use crate::imps::agreement::{PeerState, Profile};
 use crate::imps::primitive::Recipient;
 use crate::imps::status::Entity;
 use crate::imps::{Code, Moment, Primitive, UserId, Version};
+use crate::relay::changes;
 use crate::relay::events::{Direction, Door, Undelivered};
 use crate::relay::outbox::{self, Unanswered};
 use crate::relay::pending;
@@ -111,11 +112,11 @@ impl Sap {
     }
 
     /// Its validity has ended before it could leave.
-    pub(super) fn outgoing_expired(self: &Arc<Self>, row: StoredOutgoing) {
+    pub(super) fn outgoing_expired(self: &Arc<Self>, row: &StoredOutgoing) {
         if let Some(exit) = self.exit(&row.outgoing) {
             exit.withdraw(row.row);
         }
-        self.ended_for_all(&row, outbox::EXPIRED, Undelivered::Expired);
+        self.ended_for_all(row, outbox::EXPIRED, Undelivered::Expired);
     }
 
     /// What waits for peers without an agreement in force goes back to its authors (architecture §4).
@@ -155,12 +156,12 @@ impl Sap {
 
     fn dropped(&self, row: &StoredOutgoing) -> Settled {
         // Carried out though nobody waits for it.
-        let _ = self.store.commit(vec![Change::DropOutgoing { row: row.row }]);
+        drop(self.store.commit(vec![Change::DropOutgoing { row: row.row }]));
         Settled::Done
     }
 
     fn deferred(&self, row: &StoredOutgoing, not_before: Moment) -> Settled {
-        let _ = self.store.commit(vec![Change::DeferOutgoing { row: row.row, not_before }]);
+        drop(self.store.commit(vec![Change::DeferOutgoing { row: row.row, not_before }]));
         Settled::Again(not_before)
     }
 
@@ -276,8 +277,7 @@ impl Sap {
             if let (false, Some(author)) = (heard, &old.outgoing.author) {
                 let reports = sap.reports(&old, author, &outcomes);
                 for mail in reports {
-                    let delivered =
-                        sap.store.commit(vec![Change::Deliver { mail: mail.clone(), seen: None }]).await;
+                    let delivered = sap.store.commit(vec![changes::deliver(mail.clone())]).await;
                     if let Ok(Some(Outcome::Row(row))) = delivered.map(|found| found.first().copied()) {
                         sap.clients.arrived(StoredMail { row, mail });
                     }

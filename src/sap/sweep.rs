@@ -98,7 +98,7 @@ impl Sap {
             Ok(rows) => {
                 for row in rows {
                     info!(row = row.row, peer = %row.outgoing.peer, "a message expired in the outbox");
-                    self.outgoing_expired(row);
+                    self.outgoing_expired(&row);
                 }
             }
             Err(error) => warn!(%error, "expired messages of the outbox cannot be listed"),

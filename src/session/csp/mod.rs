@@ -25,7 +25,6 @@ pub mod negotiate;
 pub mod nonces;
 pub mod poll;
 pub mod record;
-pub mod sent;
 pub mod session;
 
 pub use abilities::{Abilities, Form};
@@ -36,7 +35,6 @@ pub use memory::{Begin, body_digest};
 pub use negotiate::{agreed_capabilities, agreed_keep_alive};
 pub use poll::{Answered, Occasion, Offer, Offered, Poll, Row, RowKind, Wants};
 pub use record::{SessionKey, SessionRecord};
-pub use sent::message_digest;
 pub use session::{Save, Session, SessionError};
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use super::memory::{Begin, Memory};
 use super::negotiate::{agreed_capabilities, agreed_keep_alive};
 use super::poll::{Answered, Occasion, Offer, Offered, Poll};
 use super::record::SessionRecord;
-use super::sent::Sent;
 use crate::imps::primitive::{
     ClientCapabilityRequest, ClientCapabilityResponse, Disconnect, KeepAliveRequest, KeepAliveResponse,
-    SendMessageResponse, SetDeliveryMethodRequest,
+    SetDeliveryMethodRequest,
 };
 use crate::imps::{Chance, Code, Moment, Primitive, SessionId, Status, TransactionId, Version};
 
@@ -75,7 +74,6 @@ pub struct Session {
     abilities: Abilities,
     life: Life,
     memory: Memory,
-    sent: Sent,
     poll: Poll,
     /// `last_active` as the store has it.
     saved_activity: Moment,
@@ -90,7 +88,6 @@ impl Session {
         Self {
             life: Life::Alive,
             memory: Memory::default(),
-            sent: Sent::default(),
             poll: Poll::new(chance),
             abilities: Abilities::from_stored(&record.capabilities),
             saved_activity: record.last_active,
@@ -197,33 +194,10 @@ impl Session {
         self.memory.abandon(transaction, digest);
     }
 
-    /// A message with this digest ([`message_digest`](super::message_digest)) arrived: the answer of
-    /// its first time, if that was accepted a moment ago and the answer was lost. Send it instead of
-    /// accepting the message twice.
-    pub fn sent_before(&self, digest: u64, now: Moment) -> Option<SendMessageResponse> {
-        self.sent.answer_again(digest, now)
-    }
-
-    /// A message was accepted and is about to be answered with this.
-    pub fn sent(
-        &mut self,
-        digest: u64,
-        transaction: &TransactionId,
-        response: SendMessageResponse,
-        now: Moment,
-    ) {
-        self.sent.accepted(digest, transaction, response, now);
-    }
-
-    /// An HTTP response of this session could not be written: the answer to this transaction of the
-    /// client, and the server request that was in it, did not arrive.
-    pub fn reply_lost(&mut self, answered: Option<&TransactionId>, offered: Option<&TransactionId>) {
-        if let Some(transaction) = answered {
-            self.sent.answer_lost(transaction);
-        }
-        if let Some(transaction) = offered {
-            self.poll.lost(transaction);
-        }
+    /// The server request never reached the client: it goes out again, with the same transaction id, at
+    /// the next occasion.
+    pub fn offer_lost(&mut self, transaction: &TransactionId) {
+        self.poll.lost(transaction);
     }
 
     /// ClientCapability-Request: the whole set is replaced (reference csp.md §5.1).
@@ -477,16 +451,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_reply_brings_back_what_it_carried() {
+    fn a_lost_offer_goes_out_again() {
         let mut session = with_one_message(Version::V1_2);
         let offer = session.next_request(Occasion::Poll, at(1)).unwrap();
-        session.reply_lost(None, Some(&offer.transaction));
+        session.offer_lost(&offer.transaction);
         assert_eq!(session.next_request(Occasion::Poll, at(2)), Some(offer));
-        let response = SendMessageResponse { result: Status::ok(), message_id: None };
-        session.sent(7, &id("4"), response.clone(), at(3));
-        assert_eq!(session.sent_before(7, at(4)), None);
-        session.reply_lost(Some(&id("4")), None);
-        assert_eq!(session.sent_before(7, at(5)), Some(response));
     }
 
     #[test]
