@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::domain::{Domain, DomainError};
+use super::domain::{self, Domain, DomainError};
 
 /// Longest address in octets (reference ssp-transport §2.2 rule 6).
 pub const ADDRESS_OCTETS_MAX: usize = 256;
@@ -123,9 +123,13 @@ impl FromStr for Address {
         if bare.len() + 3 > ADDRESS_OCTETS_MAX {
             return Err(AddressError::TooLong(bare.len() + 3));
         }
-        if let Some(found) = bare
-            .chars()
-            .find(|&c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '&'))
+        // Nearly every address is plain ASCII; the others are looked at character by character.
+        let plain =
+            |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'<' | b'>' | b'"' | b'\'' | b'&');
+        if !bare.bytes().all(plain)
+            && let Some(found) = bare
+                .chars()
+                .find(|&c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '&'))
         {
             return Err(AddressError::Character(found));
         }
@@ -133,11 +137,11 @@ impl FromStr for Address {
         full.push_str("wv:");
         let at = match bare.rsplit_once('@') {
             Some((local, domain)) => {
-                let domain: Domain = domain.parse()?;
+                let domain = domain::normal(domain)?;
                 full.push_str(local);
                 let at = full.len();
                 full.push('@');
-                full.push_str(domain.as_str());
+                full.push_str(&domain);
                 at
             }
             None => {

@@ -1,6 +1,6 @@
 //! Provider domains.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -44,6 +44,39 @@ impl Domain {
     }
 }
 
+/// Whether a name is fine as it stands, in one pass over its octets; [`check`] finds the reason if not.
+fn is_plain(name: &str) -> bool {
+    let mut label: usize = 0;
+    let mut last = b'.';
+    for octet in name.bytes() {
+        match octet {
+            b'.' if label == 0 || last == b'-' => return false,
+            b'.' => label = 0,
+            b'-' if label == 0 => return false,
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' if label < LABEL_OCTETS_MAX => label += 1,
+            _ => return false,
+        }
+        last = octet;
+    }
+    label > 0 && last != b'-' && name.len() <= DOMAIN_OCTETS_MAX
+}
+
+/// The normal form of a domain as text, borrowed where it is one already.
+pub(super) fn normal(text: &str) -> Result<Cow<'_, str>, DomainError> {
+    let text = text.trim();
+    let text = text.strip_suffix('.').unwrap_or(text);
+    if is_plain(text) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mapped = if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        idna::domain_to_ascii(text).map_err(|_| DomainError::Idna(text.to_owned()))?
+    };
+    check(&mapped)?;
+    Ok(Cow::Owned(mapped))
+}
+
 /// Checks an ASCII, lower-case name; `_` is taken because service labels and laboratories use it.
 fn check(name: &str) -> Result<(), DomainError> {
     if name.is_empty() {
@@ -72,20 +105,7 @@ impl FromStr for Domain {
 
     /// Trims, drops one final dot, lower-cases, and maps international names to A-labels.
     fn from_str(text: &str) -> Result<Self, DomainError> {
-        let text = text.trim();
-        let text = text.strip_suffix('.').unwrap_or(text);
-        if !text.is_ascii() {
-            let mapped = idna::domain_to_ascii(text).map_err(|_| DomainError::Idna(text.to_owned()))?;
-            check(&mapped)?;
-            return Ok(Self(mapped.into()));
-        }
-        if text.bytes().any(|b| b.is_ascii_uppercase()) {
-            let lower = text.to_ascii_lowercase();
-            check(&lower)?;
-            return Ok(Self(lower.into()));
-        }
-        check(text)?;
-        Ok(Self(text.into()))
+        normal(text).map(|text| Self(text.into()))
     }
 }
 
@@ -126,6 +146,35 @@ mod tests {
     #[test]
     fn an_international_domain_becomes_a_labels() {
         assert_eq!("bücher.example".parse::<Domain>().unwrap().as_str(), "xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn the_quick_look_and_the_full_check_agree() {
+        let long = "a".repeat(63);
+        let whole = [&*long, &long, &long, &long[..61]].join(".");
+        for name in [
+            "a",
+            "a.b",
+            "a-b.c_d",
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "-a",
+            "a-",
+            "a-.b",
+            "a.-b",
+            "A",
+            "a b",
+            "ü",
+            &long,
+            &"a".repeat(64),
+            &whole,
+            &format!("{whole}a"),
+        ] {
+            assert_eq!(is_plain(name), check(name).is_ok(), "{name}");
+        }
     }
 
     #[test]

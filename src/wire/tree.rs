@@ -247,8 +247,19 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Begins a document of so many octets; refused if there are too many.
+    /// Begins an XML document of so many octets; refused if there are too many.
     pub fn new(limits: &Limits, document_octets: usize) -> Result<Self, Refusal> {
+        Self::with_room(limits, document_octets, (document_octets / 24).clamp(8, 64), 16)
+    }
+
+    /// Begins a document of so many octets, with room for so many elements and attributes set aside;
+    /// refused if there are too many octets.
+    pub(super) fn with_room(
+        limits: &Limits,
+        document_octets: usize,
+        elements: usize,
+        attributes: usize,
+    ) -> Result<Self, Refusal> {
         // Offsets and indices are kept in 32 bits.
         let limit = limits.document.min(u32::MAX as usize);
         if document_octets > limit {
@@ -256,10 +267,7 @@ impl<'a> Builder<'a> {
         }
         Ok(Self {
             limits: *limits,
-            tree: Tree {
-                nodes: Vec::with_capacity((document_octets / 24).clamp(8, 64)),
-                attributes: Vec::with_capacity(16),
-            },
+            tree: Tree { nodes: Vec::with_capacity(elements), attributes: Vec::with_capacity(attributes) },
             open: Vec::with_capacity(16),
             rooted: false,
         })
@@ -277,6 +285,11 @@ impl<'a> Builder<'a> {
 
     /// A start tag at this offset; `name` is the local name.
     pub fn open(&mut self, name: &'a str, offset: usize) -> Result<(), Refusal> {
+        self.open_hashed(name, folded_hash(name), offset)
+    }
+
+    /// A start tag whose name has its [`folded_hash`] already.
+    pub(super) fn open_hashed(&mut self, name: &'a str, hash: u32, offset: usize) -> Result<(), Refusal> {
         if self.is_complete() {
             return Err(malformed(offset, "a second root element"));
         }
@@ -292,7 +305,7 @@ impl<'a> Builder<'a> {
         self.tree.nodes.push(Node {
             name,
             value: Value::Nothing,
-            hash: folded_hash(name),
+            hash,
             next: index + 1,
             start: narrow(offset),
             end: narrow(offset),

@@ -3,12 +3,10 @@
 //! Reading is generous: elements in any order, strangers passed over, Poll and CIR anywhere outside
 //! the primitives, namespaces looked at on the root only. Writing has one form per version.
 
-use super::namespace::namespace;
-use super::{Message, Transaction, primitives};
+use super::{Message, Namespace, Transaction, namespace, primitives};
 use crate::imps::{Primitive, SessionId, TransactionId, Version};
 use crate::wire::table::{Atom, Context, Csp, Protocol as _, Scalar, Sink};
 use crate::wire::tree::{Element, Name, Tree};
-use crate::wire::wbxml::tokens::Namespace;
 use crate::wire::xml::{self, DateForm, Doctype, XmlSink};
 use crate::wire::{Carried, Encoding, Fault, Limits, Mode, Refusal, wbxml};
 

@@ -12,12 +12,13 @@ mod arbitrary;
 mod content;
 mod envelope;
 mod im;
-mod namespace;
+mod media;
 mod party;
 mod primitives;
 
+pub use crate::wire::wbxml::tokens::{Namespace, namespace};
 pub use envelope::{Unreadable, Unwritable, decode_primitive, encode_primitive, read, write};
-pub use namespace::{content_type, encoding_of, namespace};
+pub use media::{content_type, encoding_of};
 pub use primitives::{names, tables};
 
 #[cfg(test)]

@@ -24,10 +24,12 @@ impl<'a> Cursor<'a> {
         self.at >= self.octets.len()
     }
 
+    #[cold]
     pub(super) fn malformed(&self, what: &str) -> Refusal {
         Refusal::Malformed { offset: self.at, what: what.to_owned() }
     }
 
+    #[inline]
     pub(super) fn octet(&mut self) -> Result<u8, Refusal> {
         let octet =
             self.octets.get(self.at).copied().ok_or_else(|| self.malformed("the document ends early"))?;
@@ -37,7 +39,12 @@ impl<'a> Cursor<'a> {
 
     /// A multi-octet integer: seven bits an octet, most significant first, at most 32 bits
     /// (WBXML 1.3 §5.1).
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u32, Refusal> {
+        if let Some(octet @ 0..=0x7F) = self.octets.get(self.at) {
+            self.at += 1;
+            return Ok(u32::from(*octet));
+        }
         let mut value: u32 = 0;
         for _ in 0..5 {
             let octet = self.octet()?;
@@ -52,6 +59,7 @@ impl<'a> Cursor<'a> {
         Err(self.malformed("a number has more than five octets"))
     }
 
+    #[inline]
     pub(super) fn take(&mut self, length: u32) -> Result<&'a [u8], Refusal> {
         let end = usize::try_from(length).ok().and_then(|length| self.at.checked_add(length));
         let taken = end.and_then(|end| self.octets.get(self.at..end));

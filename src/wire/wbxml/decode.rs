@@ -11,14 +11,15 @@ use super::charset::Charset;
 use super::cursor::{Cursor, StringTable};
 use super::{token, tokens};
 use crate::imps::Version;
-use crate::wire::tree::{Builder, Tree, malformed};
+use crate::wire::tree::{Builder, Tree, folded_hash, malformed};
 use crate::wire::{Limits, Refusal};
 
 /// Name of an element whose token is assigned nowhere.
 pub const UNKNOWN_TAG: &str = "unknown-token";
 
 /// The tag `SearchElement`, where value token 3D has another reading (csp-wbxml §4.1).
-const SEARCH_ELEMENT: &str = "SearchElement";
+const SEARCH_ELEMENT: u32 = folded_hash("SearchElement");
+const UNKNOWN_HASH: u32 = folded_hash(UNKNOWN_TAG);
 
 /// A decoded document.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Document<'a>, Refusal
 
 /// Reads an element without header, as [`super::Encoder`] writes one with `fragment`.
 pub fn read_fragment<'a>(octets: &'a [u8], version: Version, limits: &Limits) -> Result<Tree<'a>, Refusal> {
-    let builder = Builder::new(limits, octets.len())?;
+    let builder = room_for(octets, limits)?;
     let mut reader = Reader {
         cursor: Cursor::new(octets),
         charset: Charset::Utf8,
@@ -62,8 +63,8 @@ pub fn read_fragment<'a>(octets: &'a [u8], version: Version, limits: &Limits) ->
 /// The version that a namespace of the root or a public identifier names: the number behind the
 /// last `CSP`. `None` if it names none.
 fn version_text(name: &str) -> Option<&str> {
-    let (_, rest) = name.rsplit_once("CSP")?;
-    let rest = rest.trim_start();
+    let place = name.as_bytes().windows(3).rposition(|part| part == b"CSP")?;
+    let rest = name.get(place + 3..)?.trim_start();
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     rest.get(..end).filter(|version| !version.is_empty())
 }
@@ -72,6 +73,11 @@ fn version_text(name: &str) -> Option<&str> {
 pub fn version_named(name: &str) -> Result<Option<Version>, Refusal> {
     let Some(text) = version_text(name) else { return Ok(None) };
     Version::parse(text).map(Some).ok_or_else(|| Refusal::Version(text.chars().take(40).collect()))
+}
+
+/// A binary element takes about seven octets; the namespaces are the only attributes.
+fn room_for<'a>(octets: &[u8], limits: &Limits) -> Result<Builder<'a>, Refusal> {
+    Builder::with_room(limits, octets.len(), (octets.len() / 7).clamp(8, 64), 4)
 }
 
 /// What the public identifier says.
@@ -104,7 +110,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads the header (WBXML 1.3 §5.4).
     fn new(body: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
-        let builder = Builder::new(limits, body.len())?;
+        let builder = room_for(body, limits)?;
         let mut cursor = Cursor::new(body);
         if !matches!(cursor.octet()?, 1..=3) {
             return Err(Refusal::Malformed { offset: 0, what: "not a WBXML version".to_owned() });
@@ -143,13 +149,14 @@ impl<'a> Reader<'a> {
                 token::LITERAL | token::LITERAL_A | token::LITERAL_C | token::LITERAL_AC => {
                     let index = self.cursor.number()?;
                     let name = self.literal_name(index, at)?;
-                    self.element(octet, name, at)?;
+                    self.element(octet, name, folded_hash(name), at)?;
                 }
                 _ if octet & token::TAG >= token::FIRST_TAG => {
                     // Before the root is read no version is known; roots are the same in all.
                     let version = self.version.unwrap_or(Version::V1_3);
-                    let name = tokens::tag(version, self.page, octet).map_or(UNKNOWN_TAG, |tag| tag.row.name);
-                    self.element(octet, name, at)?;
+                    let (name, hash) = tokens::tag(version, self.page, octet)
+                        .map_or((UNKNOWN_TAG, UNKNOWN_HASH), |tag| (tag.row.name, tag.hash));
+                    self.element(octet, name, hash, at)?;
                 }
                 _ if self.builder.depth() == 0 => {
                     return Err(malformed(at, "the document does not begin with an element"));
@@ -166,17 +173,16 @@ impl<'a> Reader<'a> {
     }
 
     /// A start tag; `octet` has the attribute and content bits.
-    fn element(&mut self, octet: u8, name: &'a str, at: usize) -> Result<(), Refusal> {
-        self.builder.open(name, at)?;
-        let mut namespace = None;
+    fn element(&mut self, octet: u8, name: &'a str, hash: u32, at: usize) -> Result<(), Refusal> {
+        self.builder.open_hashed(name, hash, at)?;
         if octet & token::ATTRIBUTES != 0 {
-            self.attributes(&mut namespace)?;
+            self.attributes()?;
         }
         if self.version.is_none() {
-            self.named = self.find_version(namespace.as_deref())?;
+            self.named = self.named.map_or_else(|| self.public_version(), |named| Ok(Some(named)))?;
             self.version = Some(self.named.unwrap_or(Version::V1_2));
         }
-        if name == SEARCH_ELEMENT {
+        if hash == SEARCH_ELEMENT {
             self.searching_at = self.builder.depth();
         }
         if octet & token::CONTENT == 0 {
@@ -192,11 +198,8 @@ impl<'a> Reader<'a> {
         self.builder.close(self.cursor.at())
     }
 
-    /// Root namespace, then public identifier (reference csp-wbxml §1).
-    fn find_version(&self, namespace: Option<&str>) -> Result<Option<Version>, Refusal> {
-        if let Some(version) = namespace.map_or(Ok(None), version_named)? {
-            return Ok(Some(version));
-        }
+    /// The version that the public identifier names; asked where the root has no namespace.
+    fn public_version(&self) -> Result<Option<Version>, Refusal> {
         match self.public {
             Public::Number(0x0F) => Err(Refusal::Version("1.0".to_owned())),
             Public::Number(number) => {
@@ -210,16 +213,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The attributes of the element just opened, up to their END. Hands out the default namespace.
-    fn attributes(&mut self, namespace: &mut Option<String>) -> Result<(), Refusal> {
+    /// The attributes of the element just opened, up to their END.
+    fn attributes(&mut self) -> Result<(), Refusal> {
         let mut open: Option<(&'a str, Cow<'a, str>)> = None;
         loop {
             let at = self.cursor.at();
             let octet = self.cursor.octet()?;
             let starts = match octet {
-                token::END => {
-                    return self.attribute(open, namespace);
-                }
+                token::END => return self.attribute(open),
                 token::LITERAL => {
                     let index = self.cursor.number()?;
                     Some((self.literal_name(index, at)?, ""))
@@ -231,29 +232,26 @@ impl<'a> Reader<'a> {
                 _ => None,
             };
             if let Some((name, prefix)) = starts {
-                self.attribute(open.take(), namespace)?;
+                self.attribute(open.take())?;
                 open = Some((name, Cow::Borrowed(prefix)));
                 continue;
             }
             let piece = self.attribute_piece(octet, at)?;
             if let Some((_, value)) = &mut open {
-                if value.is_empty() {
-                    *value = piece;
-                } else {
-                    value.to_mut().push_str(&piece);
+                match tokens::joined_namespace(value, &piece) {
+                    Some(whole) => *value = Cow::Borrowed(whole),
+                    None if value.is_empty() => *value = piece,
+                    None => value.to_mut().push_str(&piece),
                 }
             }
         }
     }
 
-    fn attribute(
-        &mut self,
-        attribute: Option<(&'a str, Cow<'a, str>)>,
-        namespace: &mut Option<String>,
-    ) -> Result<(), Refusal> {
+    /// The root's namespace decides the version (reference csp-wbxml §1).
+    fn attribute(&mut self, attribute: Option<(&'a str, Cow<'a, str>)>) -> Result<(), Refusal> {
         let Some((name, value)) = attribute else { return Ok(()) };
-        if name == "xmlns" && self.version.is_none() && namespace.is_none() {
-            *namespace = Some(value.clone().into_owned());
+        if self.version.is_none() && self.named.is_none() && name == "xmlns" {
+            self.named = version_named(&value)?;
         }
         self.builder.attribute(name, value)
     }

@@ -38,20 +38,6 @@ impl Row {
     }
 }
 
-/// Attribute start tokens: `xmlns=` with the namespace up to its version (reference csp-wbxml §3).
-/// The version of a row is the only one that writes it; readers take all nine at any version.
-const ATTRIBUTES: [(u8, Version, Namespace, &str); 9] = [
-    (0x05, Version::V1_1, Namespace::Session, "http://www.wireless-village.org/CSP"),
-    (0x06, Version::V1_1, Namespace::Presence, "http://www.wireless-village.org/PA"),
-    (0x07, Version::V1_1, Namespace::Transaction, "http://www.wireless-village.org/TRC"),
-    (0x08, Version::V1_2, Namespace::Session, "http://www.openmobilealliance.org/DTD/WV-CSP"),
-    (0x09, Version::V1_2, Namespace::Presence, "http://www.openmobilealliance.org/DTD/WV-PA"),
-    (0x0A, Version::V1_2, Namespace::Transaction, "http://www.openmobilealliance.org/DTD/WV-TRC"),
-    (0x0B, Version::V1_3, Namespace::Session, "http://www.openmobilealliance.org/DTD/IMPS-CSP"),
-    (0x0C, Version::V1_3, Namespace::Presence, "http://www.openmobilealliance.org/DTD/IMPS-PA"),
-    (0x0D, Version::V1_3, Namespace::Transaction, "http://www.openmobilealliance.org/DTD/IMPS-TRC"),
-];
-
 /// The three namespaces of a CSP version (reference csp-wbxml §1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Namespace {
@@ -63,15 +49,61 @@ pub enum Namespace {
     Presence,
 }
 
+/// An attribute start token: `xmlns=` with the namespace up to its version (reference csp-wbxml §3).
+struct Attribute {
+    token: u8,
+    version: Version,
+    which: Namespace,
+    start: &'static str,
+    whole: &'static str,
+}
+
+macro_rules! attributes {
+    ($($token:literal $version:ident $which:ident $start:literal $suffix:literal;)*) => {
+        [$(Attribute {
+            token: $token,
+            version: Version::$version,
+            which: Namespace::$which,
+            start: $start,
+            whole: concat!($start, $suffix),
+        }),*]
+    };
+}
+
+/// The version of a row is the only one that writes it; readers take all nine at any version.
+static ATTRIBUTES: [Attribute; 9] = attributes! {
+    0x05 V1_1 Session "http://www.wireless-village.org/CSP" "1.1";
+    0x06 V1_1 Presence "http://www.wireless-village.org/PA" "1.1";
+    0x07 V1_1 Transaction "http://www.wireless-village.org/TRC" "1.1";
+    0x08 V1_2 Session "http://www.openmobilealliance.org/DTD/WV-CSP" "1.2";
+    0x09 V1_2 Presence "http://www.openmobilealliance.org/DTD/WV-PA" "1.2";
+    0x0A V1_2 Transaction "http://www.openmobilealliance.org/DTD/WV-TRC" "1.2";
+    0x0B V1_3 Session "http://www.openmobilealliance.org/DTD/IMPS-CSP" "1.3";
+    0x0C V1_3 Presence "http://www.openmobilealliance.org/DTD/IMPS-PA" "1.3";
+    0x0D V1_3 Transaction "http://www.openmobilealliance.org/DTD/IMPS-TRC" "1.3";
+};
+
+/// The whole name of a namespace.
+pub fn namespace(version: Version, which: Namespace) -> &'static str {
+    let wanted = |row: &&Attribute| row.version == version && row.which == which;
+    ATTRIBUTES.iter().find(wanted).map_or("", |row| row.whole)
+}
+
 /// The namespace text that an attribute start token stands for, without the version suffix.
 pub fn attribute(token: u8) -> Option<&'static str> {
-    ATTRIBUTES.iter().find(|row| row.0 == token).map(|row| row.3)
+    ATTRIBUTES.iter().find(|row| row.token == token).map(|row| row.start)
+}
+
+/// The whole name that such a start makes together with the text behind it, if it is a known one.
+pub fn joined_namespace(start: &str, rest: &str) -> Option<&'static str> {
+    let joined = |row: &&Attribute| row.version.as_str() == rest && row.start == start;
+    ATTRIBUTES.iter().find(joined).map(|row| row.whole)
 }
 
 /// The attribute start token of a whole namespace name, and the rest that follows inline:
 /// token `0B` and `1.3` for the session namespace of 1.3.
 pub fn attribute_of(namespace: &str) -> Option<(u8, &str)> {
-    ATTRIBUTES.iter().find_map(|row| Some((row.0, namespace.strip_prefix(row.3)?)))
+    ATTRIBUTES.iter().find_map(|row| Some((row.token, namespace.strip_prefix(row.start)?)))
 }
 
 /// Public identifiers as numbers (reference csp-wbxml §1).
@@ -346,7 +378,8 @@ mod tests {
         ours.sort_unstable();
         golden.sort_unstable();
         assert_eq!(ours, golden);
-        let ours: Vec<_> = ATTRIBUTES.iter().map(|row| (row.0, row.1, format!("xmlns={}", row.3))).collect();
+        let ours: Vec<_> =
+            ATTRIBUTES.iter().map(|row| (row.token, row.version, format!("xmlns={}", row.start))).collect();
         assert_eq!(ours, attributes);
     }
 

@@ -1,23 +1,7 @@
-//! What names a version of CSP: namespaces and media types (reference csp-wbxml §1).
+//! What names a version and an encoding of CSP: media types (reference csp-wbxml §1).
 
 use crate::imps::Version;
 use crate::wire::Encoding;
-use crate::wire::wbxml::tokens::Namespace;
-
-/// The whole name of a namespace, as it stands on its element.
-pub const fn namespace(version: Version, which: Namespace) -> &'static str {
-    match (version, which) {
-        (Version::V1_1, Namespace::Session) => "http://www.wireless-village.org/CSP1.1",
-        (Version::V1_1, Namespace::Transaction) => "http://www.wireless-village.org/TRC1.1",
-        (Version::V1_1, Namespace::Presence) => "http://www.wireless-village.org/PA1.1",
-        (Version::V1_2, Namespace::Session) => "http://www.openmobilealliance.org/DTD/WV-CSP1.2",
-        (Version::V1_2, Namespace::Transaction) => "http://www.openmobilealliance.org/DTD/WV-TRC1.2",
-        (Version::V1_2, Namespace::Presence) => "http://www.openmobilealliance.org/DTD/WV-PA1.2",
-        (Version::V1_3, Namespace::Session) => "http://www.openmobilealliance.org/DTD/IMPS-CSP1.3",
-        (Version::V1_3, Namespace::Transaction) => "http://www.openmobilealliance.org/DTD/IMPS-TRC1.3",
-        (Version::V1_3, Namespace::Presence) => "http://www.openmobilealliance.org/DTD/IMPS-PA1.3",
-    }
-}
 
 /// The media type that a client of this version sends.
 pub const fn content_type(version: Version, encoding: Encoding) -> &'static str {
@@ -45,13 +29,14 @@ pub fn encoding_of(content_type: &str) -> Option<Encoding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::wbxml::{tokens, version_named};
+    use crate::wire::wbxml::tokens::{Namespace, attribute_of, namespace};
+    use crate::wire::wbxml::version_named;
 
     #[test]
     fn every_namespace_has_a_token_and_the_version_behind_it() {
         for version in Version::ALL {
             for which in [Namespace::Session, Namespace::Transaction, Namespace::Presence] {
-                let (_, rest) = tokens::attribute_of(namespace(version, which)).unwrap();
+                let (_, rest) = attribute_of(namespace(version, which)).unwrap();
                 assert_eq!(rest, version.as_str());
             }
             assert_eq!(version_named(namespace(version, Namespace::Session)), Ok(Some(version)));
