@@ -176,6 +176,14 @@ impl Node {
         let net_events: Arc<dyn ConnectionEvents> = Arc::new(NetEvents(Arc::clone(&events)));
         let mut addresses = Addresses::default();
 
+        // All are bound before anything leaves: a peer that hears from us may answer at once, and a
+        // port that is taken ends the start before it has done anything.
+        let ssp = if settings.federates() { settings.ssp.listen.as_slice() } else { &[] };
+        let ssp = bind_all(ssp, &mut addresses.ssp).await?;
+        let csp = bind_all(&settings.csp.listen, &mut addresses.csp).await?;
+        let csp_tls = bind_all(&settings.csp.tls_listen, &mut addresses.csp_tls).await?;
+        let admin_listener = bind(settings.admin.listen, &mut addresses.admin).await?;
+
         let mut peers = None;
         if settings.federates() {
             let peer_tls = peer_tls(&settings, &events)?.shared();
@@ -185,8 +193,7 @@ impl Node {
             let links = Arc::new(links);
             sap.connect(links.clone());
             links.start().await?;
-            for address in &settings.ssp.listen {
-                let listener = bind(*address, &mut addresses.ssp).await?;
+            for listener in ssp {
                 listeners.spawn(serve_ssp(
                     listener,
                     peer_tls.clone(),
@@ -201,8 +208,7 @@ impl Node {
 
         let clients = Arc::new(Clients::new(sap.clone(), settings.csp.path.clone()));
         let limits = ListenLimits { body_octets_max: settings.csp.max_document_bytes, ..ListenLimits::csp() };
-        for address in &settings.csp.listen {
-            let listener = bind(*address, &mut addresses.csp).await?;
+        for listener in csp {
             let (clients, events) = (clients.clone(), net_events.clone());
             listeners.spawn(serve_csp(
                 listener,
@@ -215,8 +221,7 @@ impl Node {
         }
         if !settings.csp.tls_listen.is_empty() {
             let config = client_tls(&settings)?;
-            for address in &settings.csp.tls_listen {
-                let listener = bind(*address, &mut addresses.csp_tls).await?;
+            for listener in csp_tls {
                 let (config, clients, events) = (Some(config.clone()), clients.clone(), net_events.clone());
                 let closing = closing.child_token();
                 listeners.spawn(serve_csp(listener, config, limits.clone(), clients, events, closing));
@@ -226,8 +231,7 @@ impl Node {
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
         let admin = Admin::new(metrics, readiness.clone(), now, token.as_deref());
-        let listener = bind(settings.admin.listen, &mut addresses.admin).await?;
-        background.spawn(admin.serve(listener, stopping.child_token()));
+        background.spawn(admin.serve(admin_listener, stopping.child_token()));
         let sweeping = sap.clone();
         let stop = stopping.child_token();
         background.spawn(async move { sweeping.sweep(stop).await });
@@ -290,6 +294,17 @@ async fn bind(address: SocketAddr, bound: &mut Vec<SocketAddr>) -> Result<TcpLis
     let listener = TcpListener::bind(address).await.map_err(fail)?;
     bound.push(listener.local_addr().map_err(fail)?);
     Ok(listener)
+}
+
+async fn bind_all(
+    addresses: &[SocketAddr],
+    bound: &mut Vec<SocketAddr>,
+) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        listeners.push(bind(*address, bound).await?);
+    }
+    Ok(listeners)
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>, StartError> {

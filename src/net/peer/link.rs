@@ -140,6 +140,12 @@ impl PeerLink {
 
     /// Drives the link until stopped.
     pub(super) async fn drive(self: Arc<Self>) {
+        if self.standing() == PeerState::Active {
+            let now = self.now();
+            let mut state = self.state();
+            let State { link, chance, .. } = &mut *state;
+            link.greet(now, &mut **chance);
+        }
         loop {
             let wake_at = self.step().await;
             let now = self.now();
@@ -420,6 +426,7 @@ impl PeerLink {
             Err(error) => {
                 warn!(peer = %self.peer, "no connection: {error}");
                 self.places.forget();
+                self.shared.discover.forget(&self.peer);
                 None
             }
         }
@@ -432,8 +439,11 @@ impl PeerLink {
         let arrived = {
             let mut state = self.state();
             let State { link, chance, window, .. } = &mut *state;
+            let was_flowing = link.is_flowing(now);
             let arrived = link.receive(message, now, &mut **chance);
-            if arrived.is_ok() {
+            // A sign of life after trouble (decisions.md 4). What the peer itself put off keeps its time
+            // while traffic flows, or two such rows would hurry each other for ever.
+            if arrived.is_ok() && (is_setup || !was_flowing) {
                 window.hurry();
             }
             arrived
@@ -579,7 +589,7 @@ impl Exit for PeerLink {
 
     fn is_up(&self) -> bool {
         let state = self.state();
-        state.link.is_up() && !state.left
+        state.link.is_flowing(self.now()) && !state.left
     }
 }
 

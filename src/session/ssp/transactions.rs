@@ -279,6 +279,19 @@ impl Transactions {
         keys.into_iter().filter_map(|key| self.remove(key)?.operation()).collect()
     }
 
+    /// The peer may have lost what it took and did not answer: all of that leaves once more, under the
+    /// same ids, before what waits.
+    pub(super) fn repeat(&mut self) {
+        let answering = |item: &Item| matches!(item.state, State::Answering(..));
+        let keys: Vec<Key> =
+            self.items.iter().filter(|(_, item)| answering(item)).map(|(key, _)| *key).collect();
+        for key in keys.into_iter().rev() {
+            self.unsettled += 1;
+            self.put_back(key);
+        }
+        self.deadlines.clear();
+    }
+
     /// Empties the table: the operations that were in it, oldest first.
     pub(super) fn drain(&mut self) -> Vec<OperationId> {
         let keys: Vec<Key> = self.items.keys().copied().collect();

@@ -477,6 +477,7 @@ impl Link {
         for older in self.sessions.supersede_before(own_id, started) {
             self.outputs.push_back(Output::Persist(older));
         }
+        self.repeat_unanswered();
         self.setup_wanted = false;
         self.traffic_failures = 0;
         self.traffic_gate = Gate::default();

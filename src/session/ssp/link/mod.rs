@@ -166,6 +166,12 @@ impl Link {
         self.sessions.current().is_some()
     }
 
+    /// Whether what is handed over now leaves now: there is a session, and the peer is not known to be
+    /// in trouble.
+    pub fn is_flowing(&self, now: Moment) -> bool {
+        self.is_up() && self.traffic_gate.is_open(now)
+    }
+
     /// Version of the session that is sent on; of our side if there is none.
     pub fn version(&self) -> Version {
         self.sessions.current().map_or(self.settings.version, |session| session.record.version)
@@ -268,6 +274,18 @@ impl Link {
             Some(Sent::Farewell) | None => {}
         }
         self.go_on(now, chance);
+    }
+
+    /// After a start with sessions of before: tells the peer that we are there again, so that what
+    /// waits for us does not wait for its next try (decisions.md 4), and finds out whether the session
+    /// still stands. A legacy peer knows no KeepAliveRequest; our next request tells it.
+    pub fn greet(&mut self, now: Moment, chance: &mut dyn Chance) {
+        if self.closed.is_none()
+            && self.settings.session_control
+            && let Some(own_id) = self.sessions.current_id()
+        {
+            self.keep_alive(&own_id, now, chance);
+        }
     }
 
     /// Logs in again even if there is a session: the operator asks for it.

@@ -64,6 +64,14 @@ impl Link {
         self.in_flight < self.settings.in_flight_max
     }
 
+    /// The peer has begun anew, or another session takes over: what it took and did not answer may be
+    /// forgotten there. Repeats are harmless but to a legacy peer (decisions.md 3, 6).
+    pub(super) fn repeat_unanswered(&mut self) {
+        if self.settings.profile != Profile::Legacy {
+            self.transactions.repeat();
+        }
+    }
+
     /// Sends what waits, as far as session, pause and POSTs in flight allow.
     pub(super) fn pump(&mut self, now: Moment) {
         while self.traffic_gate.is_open(now) && self.has_free_post() && self.transactions.is_waiting() {
@@ -291,6 +299,8 @@ impl Link {
                 }
                 let answer = KeepAliveResponse { result: Status::ok(), time_to_live };
                 self.post_own(own_id, id.clone(), Mode::Response, answer.into());
+                // A peer that is busy with requests of ours needs none: it has begun anew.
+                self.repeat_unanswered();
             }
             Primitive::LogoutRequest => {
                 self.post_own(own_id, id.clone(), Mode::Response, Primitive::Status(Status::ok()));
@@ -363,7 +373,10 @@ impl Link {
 
     pub(super) fn own_posted(&mut self, own_id: &SessionId, outcome: PostOutcome, now: Moment) {
         match outcome {
-            PostOutcome::Accepted => self.used(own_id, now),
+            PostOutcome::Accepted => {
+                self.traffic_gate.hear();
+                self.used(own_id, now);
+            }
             PostOutcome::Status(403, _) => self.lose_session(own_id),
             // A keep-alive that fails is repeated at its next turn, traffic finds out the rest.
             PostOutcome::Status(..) | PostOutcome::Closed | PostOutcome::Unreachable => {}
@@ -420,6 +433,15 @@ impl Link {
         Some(session.record.last_used.after(third).max(session.keep_alive_at))
     }
 
+    /// Tells the peer that the session is still wanted, and asks whether it agrees.
+    pub(super) fn keep_alive(&mut self, own_id: &SessionId, now: Moment, chance: &mut dyn Chance) {
+        let Some(session) = self.sessions.get(own_id) else { return };
+        let third = Duration::from_secs(u64::from(session.record.time_to_live) / 3);
+        session.keep_alive_at = now.after(third);
+        let request = KeepAliveRequest { time_to_live: None };
+        self.ask_own(own_id, OwnKind::KeepAlive, request.into(), now, chance);
+    }
+
     /// When a second session may go: between our own kind only, and only one side does it.
     fn sibling_due(&self) -> Option<(Moment, SessionId)> {
         let ours = self.settings.profile == Profile::Causeway && self.settings.own < self.settings.peer;
@@ -451,12 +473,8 @@ impl Link {
         }
         if self.keep_alive_due().is_some_and(|due| due <= now)
             && let Some(own_id) = self.sessions.current_id()
-            && let Some(session) = self.sessions.get(&own_id)
         {
-            let third = Duration::from_secs(u64::from(session.record.time_to_live) / 3);
-            session.keep_alive_at = now.after(third);
-            let request = KeepAliveRequest { time_to_live: None };
-            self.ask_own(&own_id, OwnKind::KeepAlive, request.into(), now, chance);
+            self.keep_alive(&own_id, now, chance);
         }
         if let Some((_, own_id)) = self.sibling_due().filter(|(due, _)| *due <= now)
             && let Some(session) = self.sessions.get(&own_id)
