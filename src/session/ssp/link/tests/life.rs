@@ -254,3 +254,43 @@ fn a_link_may_move_between_threads() {
     fn moves<T: Send>() {}
     moves::<Link>();
 }
+
+#[test]
+fn after_a_restart_the_link_greets_its_peer_and_a_greeting_brings_back_what_was_not_answered() {
+    // Given a session that survived
+    let before = open(Profile::Standard);
+    let settings = before.link.settings().clone();
+    let mut stage = Stage::with(settings.clone(), vec![record(&before)]);
+    // When the node is there again
+    stage.link.greet(stage.now, &mut stage.dice);
+    stage.drain();
+    // Then
+    assert!(matches!(primitive(&stage.next_post()), Primitive::KeepAliveRequest(_)));
+    stage.pass(seconds(60));
+    assert!(stage.posts.is_empty(), "once is enough");
+    // And without a session, or towards a peer that does not know it, nothing is said
+    for (profile, records) in [(Profile::Standard, vec![]), (Profile::Legacy, vec![record(&before)])] {
+        let settings = LinkSettings::for_profile(domain("a.test"), domain("b.test"), profile);
+        let mut silent = Stage::with(settings, records);
+        silent.link.greet(silent.now, &mut silent.dice);
+        silent.drain();
+        assert!(silent.posts.is_empty());
+    }
+
+    // Given a peer that took a request and did not answer it, and one that it did not take
+    let mut stage = open(Profile::Standard);
+    stage.enqueue(1, Kind::Request);
+    let taken = stage.next_post();
+    stage.posted(&taken, PostOutcome::Accepted);
+    stage.enqueue(2, Kind::Request);
+    let lost = stage.next_post();
+    stage.posted(&lost, PostOutcome::Closed);
+    assert!(stage.posts.is_empty() && !stage.link.is_flowing(stage.now));
+    // When it greets us
+    stage.in_session("1@b.test", Mode::Request, "k1", KeepAliveRequest { time_to_live: None }).unwrap();
+    // Then both leave at once, under their ids
+    assert_eq!(parts(&stage.next_post()), [("k1".to_owned(), Mode::Response)]);
+    assert_eq!(parts(&stage.next_post()), [("t1".to_owned(), Mode::Request)]);
+    assert_eq!(parts(&stage.next_post()), [("t2".to_owned(), Mode::Request)]);
+    assert!(stage.posts.is_empty() && stage.link.is_flowing(stage.now));
+}
