@@ -5,7 +5,12 @@
 // `pub` tells which items of a module other modules of this binary use.
 #![allow(unreachable_pub)]
 
+// The strategies of unit tests, which `wire` borrows, name their values by this path.
+use causeway::imps;
+
 mod architecture;
 mod scenarios;
 mod tools;
+mod wbxml_tools;
+mod wire;
 mod world;

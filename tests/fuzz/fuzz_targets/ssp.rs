@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let Carried::Primitive(primitive) = transaction.content else { continue };
                 let style = Style { version: message.version, legacy: false };
                 let Some(fragment) = encode_primitive(&primitive, transaction.meta.as_ref(), style) else { continue };
-                let (meta, carried) = decode_primitive(&fragment).expect("what we write, we read");
+                let (meta, carried) = decode_primitive(&fragment, &Limits::for_document(16 << 20)).expect("what we write, we read");
                 assert_eq!((meta, carried), (transaction.meta, Carried::Primitive(primitive)));
             }
         }
