@@ -18,6 +18,7 @@ use tracing::info;
 
 use crate::config::Settings;
 use crate::config::settings::{CrlExpiry, KeyPair, Registration};
+use crate::imps::agreement::PeerIdentity;
 use crate::imps::primitive::Password;
 use crate::imps::{Chance, Domain, Moment, UserId};
 use crate::net::client::Clients;
@@ -383,12 +384,12 @@ impl ConnectionEvents for NetEvents {
         }
     }
 
-    fn rejected(&self, listener: &'static str, reason: &'static str) {
+    fn rejected(&self, listener: &'static str, peer: Option<&PeerIdentity>, reason: &'static str) {
         let listener = listener.parse().unwrap_or(Listener::Csp);
         self.0.wire_rejected(listener, reason);
         if listener == Listener::Ssp {
             self.0.ssp_refused(
-                None,
+                peer.and_then(|peer| peer.names.first()),
                 match reason {
                     "method" => Refused::Method,
                     "media-type" => Refused::MediaType,

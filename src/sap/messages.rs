@@ -12,7 +12,7 @@ use crate::element::im::fetch::{self, Ended};
 use crate::element::im::report::{self, Told, Way};
 use crate::element::im::send::{self, Home, Link, Prepared, Resident};
 use crate::element::im::{Mail, StoredMail};
-use crate::imps::agreement::{Agreement, Profile};
+use crate::imps::agreement::{Agreement, Profile, Service};
 use crate::imps::primitive::{ClientId, MetaInfo, SendMessageResponse};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
@@ -477,6 +477,10 @@ fn for_peer(
     remote: Remote,
     client: Option<&ClientId>,
 ) -> Result<(Outgoing, Option<Change>), Code> {
+    let agreement = map.directory.agreement(remote.peer.as_str());
+    if agreement.is_some_and(|agreement| !agreement.services.contains(&Service::Im)) {
+        return Err(Code::SERVICE_NOT_AGREED);
+    }
     let link = Link { own, peer: &remote.peer, style: style(map, &remote.peer) };
     let parcel = send::to_peer(prepared, remote.recipients, client, &link)?;
     let expected = parcel.author.as_ref().and_then(|author| changes::expect(prepared, author, &remote.peer));

@@ -9,6 +9,8 @@
 use causeway::imps;
 
 mod architecture;
+mod log;
+mod peer;
 mod scenarios;
 mod tools;
 mod wbxml_tools;

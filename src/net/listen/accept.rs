@@ -69,7 +69,7 @@ impl Server {
         let connections = TaskTracker::new();
         loop {
             if permits.available_permits() == 0 {
-                self.events.rejected(self.name, "connections");
+                self.events.rejected(self.name, None, "connections");
                 warn!(
                     listener = self.name,
                     max = self.limits.connections_max,
@@ -114,7 +114,7 @@ impl Server {
     }
 
     /// Speaks HTTP on one connection until it ends.
-    async fn http<S, F, W>(&self, stream: S, from: SocketAddr, begin: F)
+    async fn http<S, F, W>(&self, stream: S, from: SocketAddr, peer: Option<&PeerIdentity>, begin: F)
     where
         S: AsyncRead + AsyncWrite + Unpin,
         F: Fn(Request<Incoming>) -> W,
@@ -150,7 +150,7 @@ impl Server {
         };
         if let Err(found) = ended {
             if found.is_parse() || found.is_parse_too_large() {
-                self.events.rejected(self.name, "head");
+                self.reject(from, peer, "head", ());
             }
             debug!(listener = self.name, %from, %found, "connection ended");
         }
@@ -170,6 +170,8 @@ impl Server {
     async fn body(
         &self,
         request: Request<Incoming>,
+        from: SocketAddr,
+        peer: Option<&PeerIdentity>,
         octets_max: usize,
         share: &mut Share,
     ) -> Result<Bytes, Answer> {
@@ -183,12 +185,18 @@ impl Server {
         if matches!(refusal, BodyRefusal::TooLarge | BodyRefusal::NoMemory) && !expects {
             body::forget(body).await;
         }
-        Err(self.reject(refusal.reason(), refusal.answer()))
+        Err(self.reject(from, peer, refusal.reason(), refusal.answer()))
     }
 
-    fn reject(&self, reason: &'static str, answer: Answer) -> Answer {
-        debug!(listener = self.name, reason, status = answer.status.as_u16(), "request rejected");
-        self.events.rejected(self.name, reason);
+    /// Tells that a request is turned away. A peer that misbehaves is worth a warning, a phone is not.
+    fn reject<A>(&self, from: SocketAddr, peer: Option<&PeerIdentity>, reason: &'static str, answer: A) -> A {
+        match peer {
+            Some(peer) => {
+                warn!(listener = self.name, peer = %names(peer), %from, reason, "request turned away");
+            }
+            None => debug!(listener = self.name, %from, reason, "request turned away"),
+        }
+        self.events.rejected(self.name, peer, reason);
         answer
     }
 }
@@ -210,7 +218,13 @@ pub(super) async fn ssp<H: SspHandler>(
     debug!(listener = SSP, %from, names = ?peer.names, %own, "peer connected");
     let begin =
         |request| ssp_request(server.clone(), handler.clone(), peer.clone(), own.clone(), from, request);
-    server.http(accepted.stream, from, begin).await;
+    server.http(accepted.stream, from, Some(&peer), begin).await;
+}
+
+/// The names of a certificate, for the log.
+fn names(peer: &PeerIdentity) -> String {
+    let names: Vec<_> = peer.names.iter().map(Domain::as_str).collect();
+    names.join(" ")
 }
 
 async fn ssp_request<H: SspHandler>(
@@ -222,10 +236,12 @@ async fn ssp_request<H: SspHandler>(
     request: Request<Incoming>,
 ) -> Answer {
     if request.method() != Method::POST {
-        return server.reject("method", Answer::empty(StatusCode::METHOD_NOT_ALLOWED));
+        let answer = Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+        return server.reject(from, Some(&peer), "method", answer);
     }
     if !is_ssp(request.headers()) {
-        return server.reject("media-type", Answer::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        let answer = Answer::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        return server.reject(from, Some(&peer), "media-type", answer);
     }
     let octets_max = match handler.admit(&peer, &own) {
         Ok(octets_max) => octets_max.min(server.limits.body_octets_max),
@@ -234,7 +250,7 @@ async fn ssp_request<H: SspHandler>(
     let transaction_id = request.headers().get(X_WV_TRANSACTION_ID).cloned();
     let session_id = request.headers().get(X_WV_SESSION_ID).cloned();
     let mut share = Share::new(&server.memory);
-    match server.body(request, octets_max, &mut share).await {
+    match server.body(request, from, Some(&peer), octets_max, &mut share).await {
         Ok(body) => handler.post(SspRequest { peer, own, from, transaction_id, session_id, body }).await,
         Err(answer) => answer,
     }
@@ -251,10 +267,10 @@ pub(super) async fn csp<H: CspHandler>(
     let Ok(to) = stream.local_addr() else { return };
     let secure = tls.is_some();
     let begin = |request| csp_request(server.clone(), handler.clone(), from, to, secure, request);
-    let Some(tls) = tls else { return server.http(stream, from, begin).await };
+    let Some(tls) = tls else { return server.http(stream, from, None, begin).await };
     let config = tls.load_full();
     match tls::answer(config, stream, server.limits.handshake_timeout).await {
-        Ok(stream) => server.http(stream, from, begin).await,
+        Ok(stream) => server.http(stream, from, None, begin).await,
         Err(error) => server.refused(from, &error),
     }
 }
@@ -271,7 +287,7 @@ async fn csp_request<H: CspHandler>(
     let path = request.uri().path().to_owned();
     let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
     let mut share = Share::new(&server.memory);
-    match server.body(request, server.limits.body_octets_max, &mut share).await {
+    match server.body(request, from, None, server.limits.body_octets_max, &mut share).await {
         Ok(body) => handler.request(CspRequest { from, to, secure, method, path, content_type, body }).await,
         Err(answer) => answer,
     }

@@ -209,10 +209,11 @@ pub trait ConnectionEvents: Send + Sync + 'static {
         let _ = (listener, from, error);
     }
 
-    /// A request (or, with reason `connections`, a connection) was turned away. Reasons: `method`,
-    /// `media-type`, `size`, `slow-body`, `broken-body`, `memory`, `head`, `connections`.
-    fn rejected(&self, listener: &'static str, reason: &'static str) {
-        let _ = (listener, reason);
+    /// A request (or, with reason `connections`, a connection) was turned away; the log line is already
+    /// written. `peer` is who it came from, where a certificate told. Reasons: `method`, `media-type`,
+    /// `size`, `slow-body`, `broken-body`, `memory`, `head`, `connections`.
+    fn rejected(&self, listener: &'static str, peer: Option<&PeerIdentity>, reason: &'static str) {
+        let _ = (listener, peer, reason);
     }
 }
 

@@ -24,7 +24,7 @@ impl ConnectionEvents for Noted {
         self.0.lock().unwrap().push(format!("{listener} handshake {}", error.reason()));
     }
 
-    fn rejected(&self, listener: &'static str, reason: &'static str) {
+    fn rejected(&self, listener: &'static str, _peer: Option<&PeerIdentity>, reason: &'static str) {
         self.0.lock().unwrap().push(format!("{listener} {reason}"));
     }
 }

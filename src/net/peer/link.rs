@@ -377,13 +377,15 @@ impl PeerLink {
                     let seconds =
                         answer.retry_after.map(|after| u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
                     last = PostOutcome::Status(answer.status.as_u16(), seconds);
-                    if !answer.status.is_server_error() {
-                        *connection = Some(current);
-                        return last;
+                    let failed = answer.status.is_server_error();
+                    if failed {
+                        self.places.bad(&target);
                     }
-                    self.places.bad(&target);
-                    if attempt + 1 >= self.places.len() {
-                        *connection = Some(current);
+                    if !failed || attempt + 1 >= self.places.len() {
+                        // A connection to elsewhere is of no use to the next POST.
+                        if job.at.is_none() {
+                            *connection = Some(current);
+                        }
                         return last;
                     }
                 }

@@ -140,10 +140,13 @@ impl Peers {
             return Ok(active);
         }
         let peer = known.first().map(|agreement| &agreement.domain);
+        let named = peer.map(Domain::as_str).unwrap_or_default();
         if known.iter().any(|known| state(known) == PeerState::Suspended) {
+            warn!(peer = named, "a peer is turned away: its agreement is suspended");
             events.ssp_refused(peer, Refused::Suspended);
             return Err(Answer::later(StatusCode::SERVICE_UNAVAILABLE, SUSPENDED_RETRY_SECONDS));
         }
+        warn!(peer = named, "a peer is turned away: its agreement is closed");
         events.ssp_refused(peer, Refused::Closed);
         Err(Answer::empty(StatusCode::FORBIDDEN))
     }
@@ -192,6 +195,8 @@ impl Peers {
         let answer = match link.meter(agreement) {
             Ok(()) => link.receive(message, agreement).await,
             Err(wait) => {
+                let allowed = agreement.messages_per_second;
+                warn!(%peer, allowed, ?wait, "a peer is turned away: more messages a second than agreed");
                 events.ssp_refused(Some(&peer), Refused::Rate);
                 let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
                 Answer::later(StatusCode::TOO_MANY_REQUESTS, seconds)

@@ -1,3 +1,4 @@
 //! Plays: what users, operators and peers see.
 
 mod messages;
+mod refusals;
