@@ -1,6 +1,9 @@
 //! `cargo bench --bench codec`: decoding and encoding against a bare namespace-aware quick-xml scan of
 //! the same octets, measured in the same run (architecture §5). What counts is the ratio.
 
+// A benchmark may panic: that is how it fails. Its numbers are small enough for floats.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::cast_precision_loss)]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

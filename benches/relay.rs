@@ -1,1 +1,182 @@
-fn main() {}
+//! `cargo bench --bench relay`: a message from a client's provider to the other's mailbox.
+//!
+//! Two real nodes in processes of their own: plain CSP in, mutual TLS between them, both stores on
+//! disk. Beside them, in the same run, a bare hyper + rustls pair that carries the same body the same
+//! way and keeps nothing. What counts is the ratio of CPU time per message over both processes, because
+//! absolute times mean nothing on a shared machine (architecture §5).
+//!
+//! `cargo bench --bench relay -- SECONDS` sets how long each level lasts (default 5).
+
+// A benchmark may panic: that is how it fails. Its numbers are small enough for floats.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+#[path = "support/bare.rs"]
+mod bare;
+#[path = "support/load.rs"]
+mod load;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use causeway::cli::laboratory::{Laboratory, Provider, Writing};
+use load::{Lane, Level, sample};
+
+/// Octets of a message's content.
+const CONTENT_OCTETS: usize = 1024;
+/// Users who write; one connection each.
+const SENDERS: usize = 1000;
+/// Users who are written to.
+const RECIPIENTS: usize = 200;
+
+/// A process that is measured and ended.
+struct Measured(Child);
+
+impl Measured {
+    /// User and system time so far.
+    fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    match words.first().map(String::as_str) {
+        Some("bare-back") => runtime.block_on(bare::back(Path::new(&words[1]))),
+        Some("bare-front") => runtime.block_on(bare::front(Path::new(&words[1]), words[2].parse().unwrap())),
+        seconds => {
+            let seconds = seconds.and_then(|word| word.parse().ok()).unwrap_or(5);
+            runtime.block_on(measure(Duration::from_secs(seconds)));
+        }
+    }
+}
+
+async fn measure(duration: Duration) {
+    let folder = Folder(std::env::temp_dir().join(format!("causeway-bench-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let laboratory = Laboratory::new(&folder.0).await.unwrap();
+
+    println!(
+        "A message of {CONTENT_OCTETS} octets from a client to a mailbox of another provider; CPU over both processes\n"
+    );
+    println!(
+        "{:<10} {:>9} {:>12} {:>14} {:>14} {:>7}",
+        "in flight", "messages", "messages/s", "CPU µs/message", "bare µs/POST", "ratio"
+    );
+
+    let (back, front, bare_address) = bare_pair(&laboratory);
+    let (north, south, north_csp) = providers(&laboratory).await;
+    let mut lanes = load::log_in(north_csp, SENDERS, CONTENT_OCTETS, RECIPIENTS).await;
+    let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare_address)).collect();
+
+    for in_flight in [1, 32, 1000] {
+        let bare = run(&[&front, &back], &mut bare_lanes[..in_flight], duration).await;
+        let real = run(&[&north, &south], &mut lanes[..in_flight], duration).await;
+        println!(
+            "{in_flight:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}",
+            real.messages,
+            real.per_second,
+            real.cpu_micros,
+            bare.cpu_micros,
+            real.cpu_micros / bare.cpu_micros,
+        );
+    }
+    let mut delays = load::paced(&mut lanes[..64], 200, duration.max(Duration::from_secs(5))).await;
+    delays.sort_unstable();
+    println!(
+        "\nat 200 messages/s: p50 {:.1} ms, p99 {:.1} ms until the answer (the message is on the other's disk)",
+        sample(&delays, 0.50),
+        sample(&delays, 0.99)
+    );
+}
+
+/// Runs a level and reads the processes' clocks around it.
+async fn run(processes: &[&Measured], lanes: &mut [Lane], duration: Duration) -> Level {
+    // Connections and caches warm up first.
+    load::closed(lanes, duration / 5).await;
+    let (before, begin) = (processes.iter().map(|process| process.cpu()).sum::<Duration>(), Instant::now());
+    let messages = load::closed(lanes, duration).await;
+    let (taken, elapsed) = (
+        processes.iter().map(|process| process.cpu()).sum::<Duration>().saturating_sub(before),
+        begin.elapsed(),
+    );
+    Level {
+        messages,
+        per_second: messages as f64 / elapsed.as_secs_f64(),
+        cpu_micros: taken.as_secs_f64() * 1e6 / messages.max(1) as f64,
+    }
+}
+
+fn bare_pair(laboratory: &Laboratory) -> (Measured, Measured, SocketAddr) {
+    let folder = laboratory.folder();
+    let bare = laboratory.provider("bare.example", &Writing::default()).unwrap();
+    let start = |words: &[&str]| {
+        let child = Command::new(std::env::current_exe().unwrap()).args(words).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+            .unwrap();
+        (Measured(child), line.trim().parse::<SocketAddr>().unwrap())
+    };
+    let _ = bare;
+    let certificates = folder.to_str().unwrap();
+    let (back, back_address) = start(&["bare-back", certificates]);
+    let (front, address) = start(&["bare-front", certificates, &back_address.to_string()]);
+    (back, front, address)
+}
+
+async fn providers(laboratory: &Laboratory) -> (Measured, Measured, SocketAddr) {
+    let ports: Vec<SocketAddr> = (0..6)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect::<Vec<_>>()
+        .iter()
+        .map(|listener| listener.local_addr().unwrap())
+        .collect();
+    let write = |domain: &str, peer: &str, ports: &[SocketAddr]| {
+        let writing = Writing {
+            ssp: ports[0],
+            csp: ports[1],
+            admin: ports[2],
+            peers: &[peer],
+            csp_lines: "registration = \"open\"",
+            sections: "[log]\nlevel = \"warn\"",
+            ..Writing::default()
+        };
+        let provider = laboratory.provider(domain, &writing).unwrap();
+        laboratory.publish(&provider.domain, ports[0]);
+        provider
+    };
+    let north = write("north.example", "south.example", &ports[..3]);
+    let south = write("south.example", "north.example", &ports[3..]);
+    let serve = |provider: &Provider| {
+        let program = env!("CARGO_BIN_EXE_causeway");
+        Measured(Command::new(program).arg("serve").arg("--config").arg(provider.config()).spawn().unwrap())
+    };
+    let nodes = (serve(&north), serve(&south));
+    for admin in [ports[2], ports[5]] {
+        load::ready(admin).await;
+    }
+    load::register(ports[4], RECIPIENTS).await;
+    (nodes.0, nodes.1, ports[1])
+}

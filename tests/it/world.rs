@@ -18,15 +18,15 @@ use causeway::node::Node;
 use causeway::wire::Encoding;
 
 /// The password of every user.
-pub const PASSWORD: &str = "secret";
+pub(crate) const PASSWORD: &str = "secret";
 /// Longest wait for anything that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder that goes when its test ends.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("causeway-test-{}-{number}", std::process::id()));
@@ -34,7 +34,7 @@ impl Folder {
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -46,40 +46,40 @@ impl Drop for Folder {
 }
 
 /// Providers, their certificates and the DNS that finds them.
-pub struct World {
-    pub laboratory: Laboratory,
+pub(crate) struct World {
+    pub(crate) laboratory: Laboratory,
     // Dropped last: the providers' stores are in it.
-    pub folder: Folder,
+    pub(crate) folder: Folder,
 }
 
 /// A provider with fixed ports, so that a restarted one is found where it was.
-pub struct Place {
-    pub provider: Provider,
-    pub ssp: SocketAddr,
-    pub csp: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct Place {
+    pub(crate) provider: Provider,
+    pub(crate) ssp: SocketAddr,
+    pub(crate) csp: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 impl World {
     /// A private CA and a DNS server that knows nobody yet.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = Folder::new();
         let laboratory = Laboratory::new(folder.path()).await.unwrap();
         Self { laboratory, folder }
     }
 
     /// Writes the files of a provider whose peers are these domains, and publishes it in DNS.
-    pub fn place(&self, domain: &str, peers: &[&str]) -> Place {
+    pub(crate) fn place(&self, domain: &str, peers: &[&str]) -> Place {
         self.place_with(domain, &Writing { peers, ..Writing::default() })
     }
 
     /// The same with further lines in its files; the ports are chosen here, registration is open.
-    pub fn place_with(&self, domain: &str, writing: &Writing<'_>) -> Place {
+    pub(crate) fn place_with(&self, domain: &str, writing: &Writing<'_>) -> Place {
         let (ssp, csp, admin) = (free_port(), free_port(), free_port());
         let csp_lines = format!("registration = \"open\"\n{}", writing.csp_lines);
         let writing = Writing { ssp, csp, admin, csp_lines: &csp_lines, ..writing.clone() };
@@ -89,12 +89,12 @@ impl World {
     }
 
     /// Runs a provider in this process.
-    pub async fn start(&self, place: &Place) -> Node {
+    pub(crate) async fn start(&self, place: &Place) -> Node {
         self.laboratory.start(&place.provider).await.unwrap()
     }
 
     /// Two providers with a service agreement, running.
-    pub async fn linked(&self, one: &str, other: &str) -> ((Place, Node), (Place, Node)) {
+    pub(crate) async fn linked(&self, one: &str, other: &str) -> ((Place, Node), (Place, Node)) {
         let one_place = self.place(one, &[other]);
         let other_place = self.place(other, &[one]);
         let one_node = self.start(&one_place).await;
@@ -105,12 +105,12 @@ impl World {
 
 impl Place {
     /// The address of a user of this provider.
-    pub fn user(&self, name: &str) -> UserId {
+    pub(crate) fn user(&self, name: &str) -> UserId {
         self.provider.user(name).unwrap()
     }
 
     /// A phone of this provider, logged in; the first login makes the account.
-    pub async fn phone(&self, user: &str, manner: Manner) -> Phone {
+    pub(crate) async fn phone(&self, user: &str, manner: Manner) -> Phone {
         if manner.digest {
             // Registration is open for 2-way logins only.
             let mut first = self.silent_phone(user, Manner { digest: false, ..manner.clone() });
@@ -123,18 +123,18 @@ impl Place {
     }
 
     /// A phone that has not logged in.
-    pub fn silent_phone(&self, user: &str, manner: Manner) -> Phone {
+    pub(crate) fn silent_phone(&self, user: &str, manner: Manner) -> Phone {
         Phone::new(self.csp, self.user(user), "test-phone", manner)
     }
 
     /// A page of the admin listener: status and body.
-    pub async fn admin(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         http_get(self.admin, path).await
     }
 
     /// The value of the metric line with this name and these labels, `name{label="value"}`; 0 if there
     /// is none.
-    pub async fn metric(&self, line: &str) -> f64 {
+    pub(crate) async fn metric(&self, line: &str) -> f64 {
         let (status, text) = self.admin("/metrics").await;
         assert_eq!(status, 200);
         text.lines()
@@ -144,7 +144,7 @@ impl Place {
 }
 
 /// GET over HTTP/1.1 without keep-alive.
-pub async fn http_get(server: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) async fn http_get(server: SocketAddr, path: &str) -> (u16, String) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(server).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
@@ -157,18 +157,18 @@ pub async fn http_get(server: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// How the phones of most scenarios speak.
-pub fn manner(version: Version, encoding: Encoding) -> Manner {
+pub(crate) fn manner(version: Version, encoding: Encoding) -> Manner {
     Manner { version, encoding, digest: true }
 }
 
 /// An XML client of 1.2.
-pub fn modern() -> Manner {
+pub(crate) fn modern() -> Manner {
     manner(Version::V1_2, Encoding::Xml)
 }
 
 /// Asks again and again, without a pause longer than needed, until there is an answer; panics after
 /// [`PATIENCE`].
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = ask().await {
@@ -180,7 +180,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl F
 }
 
 /// Polls until something waits, takes it and acknowledges it.
-pub async fn receive(phone: &mut Phone) -> Primitive {
+pub(crate) async fn receive(phone: &mut Phone) -> Primitive {
     let begin = Instant::now();
     loop {
         if let Some(primitive) = phone.take().await.unwrap() {
@@ -192,7 +192,7 @@ pub async fn receive(phone: &mut Phone) -> Primitive {
 }
 
 /// The text of a NewMessage.
-pub fn text(primitive: &Primitive) -> &str {
+pub(crate) fn text(primitive: &Primitive) -> &str {
     match primitive {
         Primitive::NewMessage(message) => {
             std::str::from_utf8(message.content.as_ref().expect("content").octets()).expect("text")

@@ -164,6 +164,11 @@ impl PeerTls {
             .map_or(&self.first.domain, |(own, _)| own)
     }
 
+    /// What a listener for peers uses.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.server.clone()
+    }
+
     /// Whom we believe.
     pub fn trust(&self) -> &Trust {
         &self.trust

@@ -1,0 +1,97 @@
+//! The bare pair: hyper and rustls, mutual TLS between them, and nothing else. The front takes plain
+//! POSTs and passes each one's body to the back over a few kept connections; the back answers 200.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use causeway::net::discover::Candidate;
+use causeway::net::post::{Connection, PostLimits};
+use causeway::net::tls::{Identity, PeerTls, Trust, TrustSettings};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Connections from front to back, as many as a link has lanes.
+const CONNECTIONS: usize = 32;
+
+fn tls(folder: &Path) -> PeerTls {
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let domain = "bare.example".parse().unwrap();
+    let identity = Identity::from_pem(domain, &read("bare.example.pem"), &read("bare.example.key")).unwrap();
+    let mut trust = TrustSettings::default();
+    trust.add_authorities(&read("ca.pem")).unwrap();
+    PeerTls::new(&[identity], Trust::new(trust).unwrap()).unwrap()
+}
+
+async fn listen() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    listener
+}
+
+/// Answers every POST over mutual TLS with an empty 200.
+pub(crate) async fn back(folder: &Path) {
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls(folder).server_config());
+    let listener = listen().await;
+    while let Ok((stream, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = service_fn(|request: Request<Incoming>| async move {
+                let _ = request.into_body().collect().await;
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+            });
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+type Job = (Bytes, oneshot::Sender<()>);
+
+/// Takes plain POSTs and passes their bodies on.
+pub(crate) async fn front(folder: &Path, back: SocketAddr) {
+    let (jobs, queue) = mpsc::channel::<Job>(4096);
+    let (queue, tls) = (Arc::new(Mutex::new(queue)), Arc::new(tls(folder)));
+    for _ in 0..CONNECTIONS {
+        let (queue, tls) = (queue.clone(), tls.clone());
+        tokio::spawn(async move {
+            let domain = "bare.example".parse().unwrap();
+            let candidates = [Candidate { host: "127.0.0.1".into(), addr: back }];
+            let limits = PostLimits::default();
+            let mut connection =
+                Connection::connect(&tls, &domain, &domain, &candidates, &limits, |_| Ok(())).await.unwrap();
+            loop {
+                let job = queue.lock().await.recv().await;
+                let Some((body, done)) = job else { return };
+                connection.post(None, None, body).await.unwrap();
+                let _ = done.send(());
+            }
+        });
+    }
+    let listener = listen().await;
+    while let Ok((stream, _)) = listener.accept().await {
+        let jobs = jobs.clone();
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let service = service_fn(|request: Request<Incoming>| {
+                let jobs = jobs.clone();
+                async move {
+                    let body = request.into_body().collect().await.unwrap().to_bytes();
+                    let (done, answer) = oneshot::channel();
+                    jobs.send((body, done)).await.unwrap();
+                    let _ = answer.await;
+                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+                }
+            });
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
