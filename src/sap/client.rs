@@ -208,7 +208,7 @@ impl Sap {
                     Ok(_) => {}
                 }
                 debug!(user = %record.user, session = %record.id, %version, "logged in");
-                if let Some(old) = self.clients.insert(opened.session) {
+                for old in self.clients.insert(opened.session) {
                     old.machine().end(Code::FORCED_LOGOUT, now);
                     let wake_at = old.machine().wake_at();
                     self.clients.watch(&old.id, wake_at);

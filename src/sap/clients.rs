@@ -14,6 +14,8 @@ use crate::element::im::{MailKind, StoredMail};
 use crate::imps::{Moment, SessionId, UserId};
 use crate::session::csp::{Row, RowKind, Session, SessionKey};
 
+/// Sessions that one user may have; a further login ends the one that was silent longest.
+const SESSIONS_PER_USER_MAX: usize = 32;
 /// Octets of mailbox rows kept beside one session.
 const KEPT_OCTETS_MAX: usize = 64 * 1024;
 
@@ -95,8 +97,9 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Takes a session in. One of the same key that was there before is given back: it is out.
-    pub(crate) fn insert(&self, session: Session) -> Option<Arc<Client>> {
+    /// Takes a session in. Those that it ends are given back, no longer receiving what arrives: one of
+    /// the same key that was there before, and one too many of the same user.
+    pub(crate) fn insert(&self, session: Session) -> Vec<Arc<Client>> {
         let (id, key) = (session.record().id.clone(), session.record().key());
         let wake_at = session.wake_at();
         let client = Arc::new(Client {
@@ -109,11 +112,22 @@ impl Clients {
         self.by_id.insert(id.clone(), Arc::clone(&client));
         self.by_user.entry(key.user.clone()).or_default().push(client);
         self.watch(&id, wake_at);
-        let replaced = self.by_key.insert(key, id).and_then(|old| self.get(&old));
-        if let Some(old) = &replaced {
+        let user = key.user.clone();
+        let mut ended: Vec<_> =
+            self.by_key.insert(key, id.clone()).and_then(|old| self.get(&old)).into_iter().collect();
+        for old in &ended {
             self.detach(old);
         }
-        replaced
+        let others = self.of_user(&user);
+        if others.len() > SESSIONS_PER_USER_MAX {
+            let silent = others.into_iter().filter(|other| other.id != id);
+            if let Some(oldest) = silent.min_by_key(|other| other.machine().record().last_active) {
+                self.by_key.remove_if(&oldest.key, |_, known| *known == oldest.id);
+                self.detach(&oldest);
+                ended.push(oldest);
+            }
+        }
+        ended
     }
 
     /// The session of this id.
