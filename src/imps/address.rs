@@ -7,6 +7,7 @@
 //! domain by [`Address::completed`] with the sender's own (reference ssp-transport §2.2, csp.md §11).
 //! Comparison ignores ASCII case; the spelling is kept for display.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -133,26 +134,29 @@ impl FromStr for Address {
         {
             return Err(AddressError::Character(found));
         }
-        let mut full = String::with_capacity(bare.len() + 3);
-        full.push_str("wv:");
-        let at = match bare.rsplit_once('@') {
-            Some((local, domain)) => {
-                let domain = domain::normal(domain)?;
-                full.push_str(local);
-                let at = full.len();
-                full.push('@');
-                full.push_str(&domain);
-                at
-            }
-            None => {
-                full.push_str(bare);
-                full.len()
-            }
+        let (local, written) =
+            split_at_sign(bare).map_or((bare, None), |(local, domain)| (local, Some(domain)));
+        let domain = written.map(domain::normal).transpose()?;
+        let normal = text.starts_with("wv:")
+            && match (&domain, written) {
+                (Some(Cow::Borrowed(domain)), Some(written)) => domain.len() == written.len(),
+                (domain, _) => domain.is_none(),
+            };
+        let full: Arc<str> = match &domain {
+            _ if normal => text.into(),
+            Some(domain) => format!("wv:{local}@{domain}").into(),
+            None => format!("wv:{local}").into(),
         };
         // An A-label may be longer than what was written.
-        let at = u16::try_from(at).map_err(|_| AddressError::TooLong(full.len()))?;
-        Ok(Self { text: full.into(), at })
+        let at = u16::try_from(local.len() + 3).map_err(|_| AddressError::TooLong(full.len()))?;
+        Ok(Self { text: full, at })
     }
+}
+
+/// Local part and domain, around the last `@`.
+fn split_at_sign(bare: &str) -> Option<(&str, &str)> {
+    let place = bare.bytes().rposition(|octet| octet == b'@')?;
+    Some((bare.get(..place)?, bare.get(place + 1..)?))
 }
 
 impl PartialEq for Address {

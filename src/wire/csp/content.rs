@@ -60,15 +60,17 @@ pub(super) fn read(element: Element<'_, '_>, _context: &Context<'_>) -> Result<O
     let Some(data) = element.child(CONTENT_DATA) else { return Ok(None) };
     let encoding = element.child(MESSAGE_INFO).and_then(|info| info.child(CONTENT_ENCODING));
     let encoded = encoding.is_some_and(|encoding| encoding.text().eq_ignore_ascii_case("BASE64"));
-    let octets: Vec<u8> = match data.raw() {
-        Raw::Text(text) if encoded => decode(text.as_bytes())
-            .map_err(|error| Fault::unreadable(CONTENT_DATA.text, data, &Wrong::because(error)))?,
-        Raw::Text(text) => text.as_bytes().to_vec(),
+    let content = match data.raw() {
+        Raw::Text(text) if encoded => Content::new(
+            decode(text.as_bytes())
+                .map_err(|error| Fault::unreadable(CONTENT_DATA.text, data, &Wrong::because(error)))?,
+        ),
+        Raw::Text(text) => Content::from(text),
         // Opaque octets are decoded already, but some leave the BASE64 in them.
-        Raw::Octets(octets) if encoded => decode(octets).unwrap_or_else(|_| octets.to_vec()),
-        Raw::Octets(octets) => octets.to_vec(),
+        Raw::Octets(octets) if encoded => decode(octets).map_or_else(|_| Content::new(octets), Content::new),
+        Raw::Octets(octets) => Content::new(octets),
     };
-    Ok(Some(Content::new(octets)))
+    Ok(Some(content))
 }
 
 fn decode(encoded: &[u8]) -> Result<Vec<u8>, base64::DecodeError> {

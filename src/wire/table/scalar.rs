@@ -9,7 +9,7 @@ use crate::imps::{
     AddressError, ContactListId, DateTime, GroupId, MessageId, ServiceId, SessionId, TransactionId, UserId,
 };
 use crate::wire::Fault;
-use crate::wire::tree::{Element, Raw};
+use crate::wire::tree::{Element, Raw, trimmed};
 
 /// Why a text is not the value it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl<P: Protocol, T: Scalar<P>> Form<P> for T {
 }
 
 fn text(raw: Raw<'_>) -> Result<&str, Wrong> {
-    raw.text().map(str::trim).ok_or_else(|| Wrong::because("octets that are no text"))
+    raw.text().map(trimmed).ok_or_else(|| Wrong::because("octets that are no text"))
 }
 
 /// An unsigned number: decimal digits, or big-endian octets; clamped to 64 bits

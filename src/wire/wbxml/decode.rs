@@ -21,6 +21,9 @@ pub const UNKNOWN_TAG: &str = "unknown-token";
 const SEARCH_ELEMENT: u32 = folded_hash("SearchElement");
 const UNKNOWN_HASH: u32 = folded_hash(UNKNOWN_TAG);
 
+/// The one attribute of CSP.
+const XMLNS: &str = "xmlns";
+
 /// A decoded document.
 #[derive(Debug)]
 pub struct Document<'a> {
@@ -75,9 +78,9 @@ pub fn version_named(name: &str) -> Result<Option<Version>, Refusal> {
     Version::parse(text).map(Some).ok_or_else(|| Refusal::Version(text.chars().take(40).collect()))
 }
 
-/// A binary element takes about seven octets; the namespaces are the only attributes.
+/// A binary element takes about seven octets; namespaces, which are not kept, are the only attributes.
 fn room_for<'a>(octets: &[u8], limits: &Limits) -> Result<Builder<'a>, Refusal> {
-    Builder::with_room(limits, octets.len(), (octets.len() / 7).clamp(8, 64), 4)
+    Builder::with_room(limits, octets.len(), (octets.len() / 7).clamp(8, 64), 0)
 }
 
 /// What the public identifier says.
@@ -227,13 +230,15 @@ impl<'a> Reader<'a> {
                 }
                 token::ENTITY | token::STR_I | token::STR_T | token::OPAQUE => None,
                 _ if octet & 0x80 == 0 && octet & 0x3F > token::LITERAL => {
-                    Some(tokens::attribute(octet).map_or((UNKNOWN_TAG, ""), |prefix| ("xmlns", prefix)))
+                    Some(tokens::attribute(octet).map_or((UNKNOWN_TAG, ""), |prefix| (XMLNS, prefix)))
                 }
                 _ => None,
             };
             if let Some((name, prefix)) = starts {
                 self.attribute(open.take())?;
-                open = Some((name, Cow::Borrowed(prefix)));
+                // Namespaces below the root say nothing (reference csp-wbxml §1).
+                let says = self.version.is_none() || name != XMLNS;
+                open = says.then_some((name, Cow::Borrowed(prefix)));
                 continue;
             }
             let piece = self.attribute_piece(octet, at)?;
@@ -247,13 +252,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The root's namespace decides the version (reference csp-wbxml §1).
+    /// The root's namespace decides the version (reference csp-wbxml §1), and is not kept otherwise.
     fn attribute(&mut self, attribute: Option<(&'a str, Cow<'a, str>)>) -> Result<(), Refusal> {
         let Some((name, value)) = attribute else { return Ok(()) };
-        if self.version.is_none() && self.named.is_none() && name == "xmlns" {
+        if name != XMLNS {
+            return self.builder.attribute(name, value);
+        }
+        if self.named.is_none() {
             self.named = version_named(&value)?;
         }
-        self.builder.attribute(name, value)
+        Ok(())
     }
 
     /// A piece of an attribute's value; attribute value tokens exist in CSP 1.0 only and say nothing.
