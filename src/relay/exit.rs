@@ -22,8 +22,8 @@ pub trait Exit: Send + Sync {
     /// The row was given up (expired, or its peer closed): the exit forgets it.
     fn withdraw(&self, row: i64);
 
-    /// Whether rows leave at once as far as is known; else nobody should wait for their outcome.
-    fn is_up(&self) -> bool;
+    /// Whether rows are known not to leave for a while: nobody should wait for their outcome.
+    fn is_down(&self) -> bool;
 }
 
 /// Finds the exit for a link. Asked after each commit that wrote to the outbox.

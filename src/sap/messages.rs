@@ -128,7 +128,7 @@ impl Sap {
         let now = self.now();
         // A peer that is known to be down is not waited for (decisions.md 4).
         let (awaited, queued): (Vec<_>, Vec<_>) =
-            leaving.iter().partition(|(row, _)| self.exit(&row.outgoing).is_some_and(|exit| exit.is_up()));
+            leaving.iter().partition(|(row, _)| self.exit(&row.outgoing).is_some_and(|exit| !exit.is_down()));
         settled.extend(
             queued.iter().flat_map(|(_, to)| to.iter().map(|entity| (entity.clone(), Code::ACCEPTED))),
         );

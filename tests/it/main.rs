@@ -11,6 +11,7 @@ use causeway::imps;
 mod architecture;
 mod log;
 mod peer;
+mod csp;
 mod scenarios;
 mod tools;
 mod wbxml_tools;

@@ -589,9 +589,10 @@ impl Exit for PeerLink {
         self.nudge.notify_one();
     }
 
-    fn is_up(&self) -> bool {
+    fn is_down(&self) -> bool {
+        let now = self.now();
         let state = self.state();
-        state.link.is_flowing(self.now()) && !state.left
+        state.link.is_down(now) || state.left
     }
 }
 

@@ -172,6 +172,17 @@ impl Link {
         self.is_up() && self.traffic_gate.is_open(now)
     }
 
+    /// Whether the peer is known to be out of reach: the last attempt failed, or it asked for a pause.
+    /// A link that nobody needed yet is neither up nor down.
+    pub fn is_down(&self, now: Moment) -> bool {
+        let failing = if self.is_up() {
+            !self.traffic_gate.is_open(now)
+        } else {
+            self.setup_failures > 0 || !self.setup_gate.is_open(now)
+        };
+        failing || self.closed.is_some()
+    }
+
     /// Version of the session that is sent on; of our side if there is none.
     pub fn version(&self) -> Version {
         self.sessions.current().map_or(self.settings.version, |session| session.record.version)

@@ -138,6 +138,7 @@ fn three_connections_closed_in_a_row_are_a_lost_session_for_a_legacy_peer_only()
 #[test]
 fn a_peer_that_cannot_be_reached_gets_longer_pauses_until_it_is_heard() {
     let mut stage = open(Profile::Standard);
+    assert!(!stage.link.is_down(stage.now));
     stage.enqueue(1, Kind::Request);
     stage.enqueue(2, Kind::Request);
     let mut pauses = Vec::new();
@@ -145,6 +146,7 @@ fn a_peer_that_cannot_be_reached_gets_longer_pauses_until_it_is_heard() {
         let (first, second) = (stage.next_post(), stage.next_post());
         stage.posted(&first, PostOutcome::Unreachable);
         stage.posted(&second, PostOutcome::Unreachable);
+        assert!(stage.link.is_down(stage.now));
         let before = stage.now;
         stage.now = stage.link.next_wakeup().unwrap();
         pauses.push(stage.now.since(before).as_secs());
