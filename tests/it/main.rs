@@ -9,9 +9,9 @@
 use causeway::imps;
 
 mod architecture;
+mod csp;
 mod log;
 mod peer;
-mod csp;
 mod scenarios;
 mod tools;
 mod wbxml_tools;

@@ -158,4 +158,3 @@ async fn a_reader_who_takes_it_twice_is_reported_once() {
     assert!(!matches!(ada.poll().await.unwrap(), Some((_, Primitive::DeliveryReport(_)))));
     node.drain().await;
 }
-
