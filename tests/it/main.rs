@@ -9,7 +9,9 @@
 use causeway::imps;
 
 mod architecture;
+mod conformance;
 mod csp;
+mod links;
 mod log;
 mod peer;
 mod scenarios;

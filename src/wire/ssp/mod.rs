@@ -14,6 +14,7 @@ mod status;
 mod tests;
 
 pub use envelope::{decode_primitive, encode_primitive, read, write_session, write_setup};
+pub use primitives::{names, tables};
 
 use crate::imps::primitive::{MetaInfo, Setup};
 use crate::imps::{SessionId, TransactionId, Version};

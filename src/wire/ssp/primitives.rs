@@ -1,6 +1,6 @@
 //! Which elements may stand under a Transaction (reference ssp-primitives, `ssp.rnc`).
 
-use crate::wire::table::primitives;
+use crate::wire::table::{RowInfo, Ssp, Table, primitives};
 
 primitives! {
     /// The primitives of SSP.
@@ -45,4 +45,27 @@ primitives! {
         "GetBlockedListRequest", "GetBlockedListResponse", "BlockEntityRequest",
         "ExtendConversationRequest", "ExtendConversationResponse", "GetMapRequest", "GetMapResponse",
     }
+}
+
+macro_rules! rows_of {
+    ($($type:ident),+ $(,)?) => {
+        vec![$((stringify!($type), <$type as Table<Ssp>>::rows())),+]
+    };
+}
+
+/// Every table of SSP: the name of its value and its rows, for the conformance page.
+pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
+    #[allow(clippy::wildcard_imports, reason = "all of them are named below")]
+    use crate::imps::primitive::*;
+    use crate::imps::{DetailedResult, Status};
+    rows_of! {
+        ClientId, User, ScreenName, Sender, Status, DetailedResult, MessageInfo, SendMessageRequest,
+        SendMessageResponse, DeliveryReport, KeepAliveRequest, KeepAliveResponse, Disconnect,
+        LinkLoginResponse, Redirect,
+    }
+}
+
+/// Element names of the primitives that are served, and of those that are known and not served yet.
+pub fn names() -> (&'static [&'static str], &'static [&'static str]) {
+    (SspPrimitives::NAMES, SspPrimitives::UNSERVED)
 }

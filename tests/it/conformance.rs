@@ -1,0 +1,408 @@
+//! `docs/reference/conformance.md`: what of the protocols is kept, rendered from the codec tables, from
+//! `conformance.toml` and from the golden examples, and compared with the committed copy.
+//! `CAUSEWAY_BLESS=1` rewrites it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::imps::Version;
+use crate::wire::table::{Cardinality, RowInfo};
+use crate::wire::tree::folded_hash;
+use crate::wire::wbxml::tokens;
+use crate::wire::{Carried, Limits, csp, ssp};
+
+const LIMITS: Limits = Limits::for_document(1 << 20);
+
+/// CSP primitives that only a server asks; all other requests are the client's.
+const ASKED_BY_SERVERS: [&str; 12] = [
+    "CancelInviteUser-Request",
+    "DeliveryReport-Request",
+    "Disconnect",
+    "GroupChangeNotice",
+    "InviteUser-Request",
+    "MessageNotification",
+    "NewMessage",
+    "Notification-Request",
+    "PresenceAuth-Request",
+    "PresenceNotification-Request",
+    "SystemMessage-Request",
+    "Invite-Response",
+];
+/// Answers whose names do not say so.
+const ANSWERED_BY_CLIENTS: [&str; 3] = ["InviteUser-Response", "MessageDelivered", "SystemMessage-User"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    rule: Vec<Rule>,
+    #[serde(rename = "answered-501")]
+    answered_501: Vec<Answered501>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    /// Begins a chapter.
+    chapter: Option<String>,
+    id: String,
+    section: String,
+    level: Level,
+    summary: String,
+    status: Kept,
+    reason: Option<String>,
+    #[serde(default)]
+    tests: Vec<String>,
+}
+
+/// Primitives with a table that are not carried out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answered501 {
+    protocol: String,
+    primitives: Vec<String>,
+    reason: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    Must,
+    Should,
+    May,
+    No,
+}
+
+impl Level {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Should => "should",
+            Self::May => "may",
+            Self::No => "declined",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kept {
+    Yes,
+    NotYet,
+    No,
+}
+
+impl Kept {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::NotYet => "*not yet*",
+            Self::No => "no",
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rules() -> Rules {
+    let text = fs::read_to_string(root().join("docs/reference/conformance.toml")).unwrap();
+    toml::from_str(&text).unwrap_or_else(|error| panic!("conformance.toml: {error}"))
+}
+
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+}
+
+/// The name of every test of the sources.
+fn tests() -> BTreeSet<String> {
+    let mut sources = Vec::new();
+    files(&root().join("src"), "rs", &mut sources);
+    files(&root().join("tests/it"), "rs", &mut sources);
+    let mut found = BTreeSet::new();
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[") {
+                is_test |= line == "#[test]" || line.starts_with("#[tokio::test");
+            } else if let Some(rest) = line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn ")) {
+                if is_test {
+                    found.insert(rest.split('(').next().unwrap_or_default().to_owned());
+                }
+                is_test = false;
+            } else if !line.starts_with("//") {
+                is_test = false;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_rule_that_is_kept_names_its_tests_and_every_other_its_reason() {
+    let tests = tests();
+    assert!(tests.len() > 300, "{} tests found", tests.len());
+    let mut wrong = Vec::new();
+    let mut ids = BTreeSet::new();
+    for rule in rules().rule {
+        if !ids.insert(rule.id.clone()) {
+            wrong.push(format!("{} stands twice", rule.id));
+        }
+        if (rule.status == Kept::Yes) == rule.tests.is_empty() {
+            wrong.push(format!("{}: tests belong to what is kept, and to nothing else", rule.id));
+        }
+        if (rule.status == Kept::Yes) == rule.reason.is_some() {
+            wrong.push(format!("{}: a reason belongs to what is not kept, and to nothing else", rule.id));
+        }
+        for test in rule.tests.iter().filter(|test| !tests.contains(*test)) {
+            wrong.push(format!("{}: there is no test {test}", rule.id));
+        }
+    }
+    assert!(wrong.is_empty(), "conformance.toml:\n{}", wrong.join("\n"));
+}
+
+fn versions(since: Version, until: Version) -> String {
+    match (since, until) {
+        (Version::V1_1, Version::V1_3) => "1.1 – 1.3".to_owned(),
+        (since, until) if since == until => since.to_string(),
+        (since, until) => format!("{since} – {until}"),
+    }
+}
+
+/// Who sends a CSP primitive.
+fn sender(name: &str) -> &'static str {
+    if name == "Status" {
+        "both answer"
+    } else if ASKED_BY_SERVERS.contains(&name) {
+        "server asks"
+    } else if ANSWERED_BY_CLIENTS.contains(&name) {
+        "client answers"
+    } else if name.ends_with("-Response") {
+        "server answers"
+    } else {
+        "client asks"
+    }
+}
+
+fn state(protocol: &str, name: &str, is_served: bool, rules: &Rules) -> String {
+    let only_read = rules
+        .answered_501
+        .iter()
+        .find(|entry| entry.protocol == protocol && entry.primitives.iter().any(|one| one == name));
+    match (only_read, is_served) {
+        (Some(entry), _) => {
+            assert!(is_served, "{name} has no table at all");
+            format!("*not yet*: {}", entry.reason)
+        }
+        (None, true) => "served".to_owned(),
+        (None, false) => "*not yet*: known, answered 501".to_owned(),
+    }
+}
+
+fn csp_primitives(page: &mut String, rules: &Rules) {
+    let (served, unserved) = csp::names();
+    page.push_str(
+        "\n## Primitives of CSP\n\n| Primitive | Who | Versions | State |\n| --- | --- | --- | --- |\n",
+    );
+    for (name, is_served) in
+        served.iter().map(|name| (*name, true)).chain(unserved.iter().map(|name| (*name, false)))
+    {
+        let row = tokens::tag_of(folded_hash(name)).unwrap().row;
+        let state = state("CSP", name, is_served, rules);
+        writeln!(page, "| {name} | {} | {} | {state} |", sender(name), versions(row.since, row.until))
+            .unwrap();
+    }
+}
+
+fn ssp_primitives(page: &mut String, rules: &Rules) {
+    let (served, unserved) = ssp::names();
+    page.push_str(
+        "\n## Primitives of SSP\n\nEither side asks and answers, in every version. The six steps of the set-up \
+         (SendSecretToken, LoginRequest, LoginResponse, from both sides) are served too.\n\n\
+         | Primitive | State |\n| --- | --- |\n",
+    );
+    for (name, is_served) in
+        served.iter().map(|name| (*name, true)).chain(unserved.iter().map(|name| (*name, false)))
+    {
+        writeln!(page, "| {name} | {} |", state("SSP", name, is_served, rules)).unwrap();
+    }
+}
+
+fn fields(page: &mut String, protocol: &str, tables: Vec<(&'static str, Vec<RowInfo>)>) {
+    write!(
+        page,
+        "\n## Fields in {protocol}\n\nWhere each field of a neutral value stands, below the element of its primitive; \
+         `@` is an attribute. From the tables of the codec.\n\n\
+         | Value | Field | Stands in | Also read | How often | Versions |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    .unwrap();
+    for (value, rows) in tables {
+        for row in rows {
+            let mut place = row.elements.join("/");
+            if let Some(attribute) = row.attribute {
+                write!(place, "{}@{attribute}", if place.is_empty() { "" } else { "/" }).unwrap();
+            }
+            let often = match row.cardinality {
+                Cardinality::Lost => "has no place",
+                Cardinality::One => "once",
+                Cardinality::Optional => "at most once",
+                Cardinality::Many => "any number",
+            };
+            let since = row.since.unwrap_or(Version::V1_1);
+            let versions = versions(since, row.until.unwrap_or(Version::V1_3));
+            writeln!(
+                page,
+                "| {value} | {} | {} | {} | {often} | {versions} |",
+                row.field,
+                if place.is_empty() && row.cardinality != Cardinality::Lost { "its text" } else { &place },
+                row.also.join(", ")
+            )
+            .unwrap();
+        }
+    }
+}
+
+fn rule_tables(page: &mut String, rules: &Rules) {
+    for rule in &rules.rule {
+        if let Some(chapter) = &rule.chapter {
+            write!(
+                page,
+                "\n## {chapter}\n\n| Id | Section | Level | Rule | Kept | Proof, or reason |\n\
+                 | --- | --- | --- | --- | --- | --- |\n"
+            )
+            .unwrap();
+        }
+        let proofs: Vec<String> = rule.tests.iter().map(|test| format!("`{test}`")).collect();
+        let proof = rule.reason.clone().unwrap_or_else(|| proofs.join("; "));
+        let (level, kept) = (rule.level.word(), rule.status.word());
+        writeln!(page, "| {} | {} | {level} | {} | {kept} | {proof} |", rule.id, rule.section, rule.summary)
+            .unwrap();
+    }
+}
+
+/// What a golden document came to. An unknown or faulty one is a failure.
+fn verdict(file: &str, carried: &[&Carried]) -> (bool, String) {
+    let mut is_decoded = true;
+    let names: Vec<&str> = carried
+        .iter()
+        .map(|carried| match carried {
+            Carried::Primitive(_) => carried.name(),
+            Carried::NotServed(name) => {
+                is_decoded = false;
+                name
+            }
+            Carried::Unknown(_) | Carried::Faulty { .. } => panic!("{file}: {carried:?}"),
+        })
+        .collect();
+    (is_decoded, names.join(", "))
+}
+
+/// Every golden example: file, whether all of it is decoded, and what it holds.
+fn examples() -> Vec<(String, bool, String)> {
+    let mut found = Vec::new();
+    let mut paths = Vec::new();
+    for folder in ["csp", "ssp"] {
+        let folder = root().join("tests/golden").join(folder);
+        paths.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    paths.sort();
+    for path in paths {
+        let file = path.strip_prefix(root().join("tests/golden")).unwrap().to_string_lossy().into_owned();
+        let octets = fs::read(&path).unwrap();
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        let (is_decoded, holds) = if file.starts_with("ssp/") {
+            let message =
+                ssp::read(&octets, None, &LIMITS).unwrap_or_else(|refusal| panic!("{file}: {refusal}"));
+            match message.body {
+                ssp::Body::Setup(setup) => (true, setup.element.name().to_owned()),
+                ssp::Body::Session(session) => {
+                    let carried: Vec<&Carried> =
+                        session.transactions.iter().map(|one| &one.content).collect();
+                    verdict(&file, &carried)
+                }
+            }
+        } else if let Some(encoding) = csp::encoding_of(&extension) {
+            let message = csp::read(&octets, encoding, None, &LIMITS)
+                .unwrap_or_else(|refusal| panic!("{file}: {refusal}"));
+            let carried: Vec<&Carried> = message.transactions.iter().map(|one| &one.content).collect();
+            verdict(&file, &carried)
+        } else {
+            (false, "neither XML nor WBXML: text encoding and initiation requests".to_owned())
+        };
+        found.push((file, is_decoded, holds));
+    }
+    found
+}
+
+fn render() -> String {
+    let rules = rules();
+    let examples = examples();
+    let mut page = String::from(
+        "# Conformance\n\nWhat of CSP and SSP this version keeps, and what *not yet*. This page is made by \
+         `tests/it/conformance.rs` from the tables of the codec, from [conformance.toml](conformance.toml) and from \
+         the golden examples; `just bless` writes it anew.\n\n",
+    );
+    let count = |kept| rules.rule.iter().filter(|rule| rule.status == kept).count();
+    let (csp_served, csp_unserved) = csp::names();
+    let (ssp_served, ssp_unserved) = ssp::names();
+    let answered_501: usize = rules.answered_501.iter().map(|entry| entry.primitives.len()).sum();
+    let decoded = examples.iter().filter(|example| example.1).count();
+    write!(
+        page,
+        "| | kept, served, decoded | *not yet* | no |\n| --- | --- | --- | --- |\n\
+         | Rules | {} | {} | {} |\n| Primitives of CSP | {} | {} | |\n| Primitives of SSP | {} | {} | |\n\
+         | Golden examples | {decoded} | {} | |\n",
+        count(Kept::Yes),
+        count(Kept::NotYet),
+        count(Kept::No),
+        csp_served.len() - answered_501,
+        csp_unserved.len() + answered_501,
+        ssp_served.len(),
+        ssp_unserved.len(),
+        examples.len() - decoded,
+    )
+    .unwrap();
+    csp_primitives(&mut page, &rules);
+    ssp_primitives(&mut page, &rules);
+    rule_tables(&mut page, &rules);
+    page.push_str(
+        "\n## Golden examples\n\nEvery file of `tests/golden/csp` and `tests/golden/ssp`. What is decoded is also \
+         written and read again, to an equal value.\n\n| File | State | Holds |\n| --- | --- | --- |\n",
+    );
+    for (file, is_decoded, holds) in &examples {
+        let state = if *is_decoded { "decoded" } else { "*not yet*" };
+        writeln!(page, "| [{file}](../../tests/golden/{file}) | {state} | {holds} |").unwrap();
+    }
+    fields(&mut page, "CSP", csp::tables());
+    fields(&mut page, "SSP", ssp::tables());
+    page
+}
+
+#[test]
+fn the_conformance_page_is_what_tables_rules_and_examples_say() {
+    let path = root().join("docs/reference/conformance.md");
+    let page = render();
+    if std::env::var("CAUSEWAY_BLESS").is_ok_and(|value| value == "1") {
+        fs::write(&path, &page).unwrap();
+        return;
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    let differing = committed.lines().zip(page.lines()).find(|(committed, made)| committed != made);
+    assert!(
+        committed == page,
+        "{} is old: `just bless` writes it anew. First difference: {differing:?}",
+        path.display()
+    );
+}
