@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 // `pub` tells which items of a module other modules of this binary use.
 #![allow(unreachable_pub)]
+// Counters hold whole numbers.
+#![allow(clippy::float_cmp)]
 
 // The strategies of unit tests, which `wire` borrows, name their values by this path.
 use causeway::imps;

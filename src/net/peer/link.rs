@@ -409,7 +409,7 @@ impl PeerLink {
     async fn connect(&self, job: &Job, agreement: Option<&Agreement>) -> Option<Connection> {
         let agreement = agreement?;
         let candidates = match &job.at {
-            Some(url) => self.shared.redirected(url).await?,
+            Some(url) => self.shared.redirected(&self.peer, url).await?,
             None => {
                 self.places
                     .candidates(&self.shared.discover, agreement, self.now(), (self.shared.chance)())
@@ -464,6 +464,10 @@ impl PeerLink {
             }
         };
         if is_setup {
+            if self.places.len() == 0 {
+                // DNS may have said that there is no such peer; now it is there (decisions.md 4).
+                self.shared.discover.forget(&self.peer);
+            }
             self.settled().await;
         }
         let mut stored = true;

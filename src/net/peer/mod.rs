@@ -44,12 +44,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The addresses of a URL that a peer redirected us to.
-    async fn redirected(&self, url: &str) -> Option<Vec<Candidate>> {
+    /// The addresses of a URL that this peer redirected us to.
+    async fn redirected(&self, peer: &Domain, url: &str) -> Option<Vec<Candidate>> {
         let endpoint = crate::imps::agreement::Endpoint::from_url(url)?;
-        let domain: Domain = endpoint.host.parse().ok()?;
+        let found = self.discover.find(peer, std::slice::from_ref(&endpoint), self.sap.now()).await;
         let targets =
-            self.discover.find(&domain, std::slice::from_ref(&endpoint), self.sap.now()).await.ok()?;
+            found.inspect_err(|error| warn!(%peer, url, "a redirect leads nowhere: {error}")).ok()?;
         Some(targets.candidates(&mut *(self.chance)()))
     }
 }

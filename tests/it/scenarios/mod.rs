@@ -6,3 +6,4 @@ mod messages;
 mod recipients;
 mod refusals;
 mod reports;
+mod weather;
