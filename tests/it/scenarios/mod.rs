@@ -7,3 +7,4 @@ mod recipients;
 mod refusals;
 mod reports;
 mod weather;
+mod sessions;
