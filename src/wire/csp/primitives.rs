@@ -68,7 +68,7 @@ pub(super) fn read(element: Element<'_, '_>, context: &Context<'_>) -> Carried {
         return ListOfCsp::read(element, context);
     }
     let status = Row::<Csp, Status>::read(const { &rows::one("Result") }, element, context);
-    carried(STATUS.text, status.map(Primitive::Status))
+    carried(STATUS.text, status.map(|status| Box::new(Primitive::Status(status))))
 }
 
 /// Writes the primitive; `false` if CSP has no such primitive, and then nothing is written.

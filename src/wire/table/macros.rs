@@ -228,10 +228,10 @@ macro_rules! primitives {
     };
     (@read $protocol:ident $variant:ident $element:ident $context:ident) => {
         $crate::wire::table::Form::<$crate::wire::table::$protocol>::read($element, $context)
-            .map($crate::imps::Primitive::$variant)
+            .map(|value| Box::new($crate::imps::Primitive::$variant(value)))
     };
     (@read $protocol:ident $variant:ident $element:ident $context:ident empty) => {
-        Ok($crate::imps::Primitive::$variant)
+        Ok(Box::new($crate::imps::Primitive::$variant))
     };
     (@pattern $variant:ident $value:ident) => { $crate::imps::Primitive::$variant($value) };
     (@pattern $variant:ident $value:ident empty) => { $crate::imps::Primitive::$variant };

@@ -254,9 +254,9 @@ pub fn arm_name<P: Protocol, S, T>(
 }
 
 /// What a top element came to.
-pub fn carried(name: &'static str, read: Result<Primitive, Fault>) -> Carried {
+pub fn carried(name: &'static str, read: Result<Box<Primitive>, Fault>) -> Carried {
     match read {
-        Ok(primitive) => Carried::Primitive(Box::new(primitive)),
+        Ok(primitive) => Carried::Primitive(primitive),
         Err(fault) => Carried::Faulty { name, fault: fault.within(name) },
     }
 }
