@@ -13,6 +13,7 @@ use causeway::imps;
 mod architecture;
 mod conformance;
 mod csp;
+mod findings;
 mod links;
 mod log;
 mod peer;
