@@ -18,6 +18,7 @@ mod links;
 mod log;
 mod peer;
 mod scenarios;
+mod tls;
 mod tools;
 mod wbxml_tools;
 mod wire;
