@@ -26,7 +26,8 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     }
     let Some(settings) = loaded.settings else {
         let errors = loaded.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-        bail!("{errors} mistakes in the configuration; mend them and start again");
+        let mistakes = if errors == 1 { "mistake" } else { "mistakes" };
+        bail!("{errors} {mistakes} in the configuration; mend and start again");
     };
     logging::start(
         match settings.log.format {

@@ -95,7 +95,7 @@ words! {
     Undelivered {
         /// Its validity ended while it waited.
         Expired = "expired",
-        /// The next hop answered with a final code.
+        /// The next hop answered with a final code, or the recipient does not want it.
         Rejected = "rejected",
         /// The recipient's domain does not exist or has no agreement with us.
         NoRoute = "no-route",

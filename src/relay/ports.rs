@@ -236,6 +236,10 @@ pub trait Store: Send + Sync + 'static {
     /// The accounts of these users, in order; `None` where there is none.
     fn accounts(&self, users: Vec<UserId>) -> Promise<Vec<Option<Account>>>;
 
+    /// The account of this user as it is on disk, whatever is remembered: what the command line writes
+    /// beside a running node acts at the next login (decisions.md 36).
+    fn account_now(&self, user: UserId) -> Promise<Option<Account>>;
+
     /// Every account, ordered by address.
     fn all_accounts(&self) -> Promise<Vec<Account>>;
 

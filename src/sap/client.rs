@@ -139,8 +139,8 @@ impl Sap {
         let user = home_user(&request.user, &domains);
         let account = match &user {
             None => None,
-            Some(user) => match self.store.accounts(vec![user.clone()]).await {
-                Ok(mut found) => found.pop().flatten(),
+            Some(user) => match self.store.account_now(user.clone()).await {
+                Ok(found) => found,
                 Err(error) => return Status::new(store_code(&error)).into(),
             },
         };

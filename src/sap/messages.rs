@@ -11,7 +11,7 @@ use super::{Map, Sap, store_code};
 use crate::element::im::fetch::{self, Ended};
 use crate::element::im::report::{self, Told, Way};
 use crate::element::im::send::{self, Home, Link, Prepared, Resident};
-use crate::element::im::{Mail, StoredMail};
+use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::imps::agreement::{Agreement, Profile, Service};
 use crate::imps::primitive::{ClientId, MetaInfo, SendMessageResponse};
 use crate::imps::status::Entity;
@@ -98,7 +98,12 @@ impl Sap {
                 };
                 match rejected {
                     Ok((status, ended)) => match self.end_rows(client.user(), ended).await {
-                        Ok(_) => Ok(status.into()),
+                        Ok(gone) => {
+                            for _ in 0..gone {
+                                self.events.message_failed(Undelivered::Rejected);
+                            }
+                            Ok(status.into())
+                        }
                         Err(error) => Err(store_code(&error)),
                     },
                     Err(code) => Err(code),
@@ -360,7 +365,7 @@ impl Sap {
             }
         };
         match stored {
-            Some(stored) => self.settle_row(&stored, fetch::delivered).await,
+            Some(stored) => self.row_delivered(&stored).await,
             // Another session of the user was quicker.
             None => {
                 self.clients.row_removed(client.user(), row);
@@ -376,16 +381,26 @@ impl Sap {
         id: MessageId,
     ) -> Result<bool, StoreError> {
         match self.store.message(client.user().clone(), id).await? {
-            Some(stored) => self.settle_row(&stored, fetch::delivered).await,
+            Some(stored) => self.row_delivered(&stored).await,
             None => Ok(false),
         }
+    }
+
+    async fn row_delivered(&self, stored: &StoredMail) -> Result<bool, StoreError> {
+        let was_there = self.settle_row(stored, fetch::delivered).await?;
+        if was_there && stored.mail.kind == MailKind::Message {
+            self.events.message_delivered(Door::Csp);
+        }
+        Ok(was_there)
     }
 
     /// The validity of a row has ended.
     pub(super) async fn mail_expired(&self, stored: StoredMail) {
         match self.settle_row(&stored, fetch::expired).await {
-            Ok(true) => self.events.message_failed(Undelivered::Expired),
-            Ok(false) => {}
+            Ok(true) if stored.mail.kind == MailKind::Message => {
+                self.events.message_failed(Undelivered::Expired);
+            }
+            Ok(_) => {}
             Err(error) => warn!(row = stored.row, %error, "an expired message cannot be removed"),
         }
     }
@@ -407,11 +422,11 @@ impl Sap {
             warn!(row = stored.row, %owner, %code, "a mailbox row is damaged");
             Ended { row: stored.row, told: Told::Nobody }
         });
-        self.end_rows(owner, vec![ended]).await
+        Ok(self.end_rows(owner, vec![ended]).await? > 0)
     }
 
-    /// Drops rows and tells their authors, each once; `true` if a row was still there.
-    async fn end_rows(&self, owner: &crate::imps::UserId, ended: Vec<Ended>) -> Result<bool, StoreError> {
+    /// Drops rows and tells their authors, each once; gives the number of rows that were still there.
+    async fn end_rows(&self, owner: &crate::imps::UserId, ended: Vec<Ended>) -> Result<usize, StoreError> {
         let mut changes = Vec::new();
         let mut told = Vec::new();
         for ended in ended {
@@ -423,16 +438,13 @@ impl Sap {
         }
         let outcomes = self.store.commit(changes).await?;
         let now = self.now();
-        let mut was_there = false;
+        let mut gone = 0;
         let mut leaving = Vec::new();
         for ((row, told), outcome) in told.into_iter().zip(outcomes) {
             match (told, outcome) {
                 (Told::Nobody, outcome) => {
                     self.clients.row_removed(owner, row);
-                    if outcome == Outcome::Done {
-                        was_there = true;
-                        self.events.message_delivered(Door::Csp);
-                    }
+                    gone += usize::from(outcome == Outcome::Done);
                 }
                 (Told::Here(mail), Outcome::Row(row)) => self.clients.arrived(StoredMail { row, mail }),
                 (Told::There(parcel), Outcome::Row(row)) => {
@@ -447,7 +459,7 @@ impl Sap {
             }
         }
         self.offer(leaving);
-        Ok(was_there)
+        Ok(gone)
     }
 
     /// Rows that were committed go to their exits.

@@ -111,6 +111,18 @@ impl Sap {
         self.deferred(row, at)
     }
 
+    /// The peer turns out to be in trouble: whoever waits for these rows hears that they are queued
+    /// (decisions.md 4).
+    pub fn outgoing_waits(&self, rows: impl Iterator<Item = i64>) {
+        for row in rows {
+            let settled = self.pending().settle(row, &[]);
+            if let pending::Settled::Resolved(resolved) = settled {
+                // The asker may be gone; then nobody has to hear it.
+                let _ = resolved.asker.send(resolved.status);
+            }
+        }
+    }
+
     /// Its validity has ended before it could leave.
     pub(super) fn outgoing_expired(self: &Arc<Self>, row: &StoredOutgoing) {
         if let Some(exit) = self.exit(&row.outgoing) {

@@ -145,15 +145,20 @@ impl Place {
 
 /// GET over HTTP/1.1 without keep-alive.
 pub(crate) async fn http_get(server: SocketAddr, path: &str) -> (u16, String) {
+    try_http_get(server, path).await.unwrap()
+}
+
+/// The same; `None` if there is no answer.
+pub(crate) async fn try_http_get(server: SocketAddr, path: &str) -> Option<(u16, String)> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(server).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    stream.read_to_end(&mut answer).await.ok()?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    Some((status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
 }
 
 /// How the phones of most scenarios speak.

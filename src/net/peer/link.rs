@@ -333,7 +333,7 @@ impl PeerLink {
             let begin = self.now();
             let outcome = self.place(&mut connection, &job).await;
             let (octets, took) = (job.body.len(), self.now().since(begin));
-            debug!(target: POSTS, from = %self.own, to = %self.peer, what = %job.what, octets, %outcome, ?took);
+            debug!(target: POSTS, from = %self.own, to = %self.peer, what = %job.what, octets, %outcome, ?took, "posted");
             let status = match outcome {
                 PostOutcome::Accepted => Some(200),
                 PostOutcome::Status(status, _) => Some(status),
@@ -343,8 +343,11 @@ impl PeerLink {
             let now = self.now();
             {
                 let mut state = self.state();
-                let State { link, chance, .. } = &mut *state;
+                let State { link, chance, flying, .. } = &mut *state;
                 link.posted(job.post, outcome, now, &mut **chance);
+                if link.is_up() && !link.is_flowing(now) {
+                    self.shared.sap.outgoing_waits(flying.keys().map(|operation| operation.0));
+                }
             }
             self.nudge.notify_one();
         }

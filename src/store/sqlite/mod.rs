@@ -367,6 +367,21 @@ impl Store for Sqlite {
         }
     }
 
+    fn account_now(&self, user: UserId) -> Promise<Option<Account>> {
+        let remembering = match &self.engine {
+            Engine::Threads(threads) => Some(Arc::clone(&threads.accounts)),
+            Engine::Inline(_) => None,
+        };
+        self.ask(move |connection| {
+            let users = [user];
+            let found = match remembering {
+                Some(accounts) => accounts.load(connection, &users)?,
+                None => accounts::read(connection, &users)?,
+            };
+            Ok(found.into_iter().next().flatten())
+        })
+    }
+
     fn all_accounts(&self) -> Promise<Vec<Account>> {
         self.ask(questions::all_accounts)
     }

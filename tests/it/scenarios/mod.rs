@@ -1,5 +1,7 @@
 //! Plays: what users, operators and peers see.
 
+mod bad_days;
+mod command_line;
 mod content;
 mod mailbox;
 mod messages;
