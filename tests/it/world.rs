@@ -60,9 +60,18 @@ pub(crate) struct Place {
     pub(crate) admin: SocketAddr,
 }
 
-/// A port that was free a moment ago.
+/// A free port, outside the range from which systems take ports for outgoing connections: nobody else
+/// takes it while a node restarts. Each process of tests begins at another place.
 pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let begin = usize::try_from(std::process::id()).unwrap() % 200 * 100;
+    loop {
+        let number = 10_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(number).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 impl World {

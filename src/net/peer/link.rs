@@ -345,7 +345,7 @@ impl PeerLink {
                 let mut state = self.state();
                 let State { link, chance, flying, .. } = &mut *state;
                 link.posted(job.post, outcome, now, &mut **chance);
-                if link.is_up() && !link.is_flowing(now) {
+                if link.is_down(now) {
                     self.shared.sap.outgoing_waits(flying.keys().map(|operation| operation.0));
                 }
             }
