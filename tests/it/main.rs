@@ -5,7 +5,6 @@
 // `pub` tells which items of a module other modules of this binary use.
 #![allow(unreachable_pub)]
 // Counters hold whole numbers.
-// Metrics are floating-point numbers that count.
 #![allow(clippy::float_cmp)]
 
 // The strategies of unit tests, which `wire` borrows, name their values by this path.
