@@ -8,5 +8,5 @@ mod messages;
 mod recipients;
 mod refusals;
 mod reports;
-mod weather;
 mod sessions;
+mod weather;

@@ -376,7 +376,7 @@ async fn a_redirect_is_followed_to_the_same_peer_elsewhere_and_to_nobody_else() 
         })
         .await;
     };
-    let ((), _) = tokio::join!(play, async {
+    let ((), ()) = tokio::join!(play, async {
         let _ = tokio::time::timeout(Duration::from_secs(3), sending).await;
     });
     // Then the stranger hears nothing
@@ -423,7 +423,7 @@ async fn a_legacy_peer_gets_its_pauses_its_base64_and_its_reports_in_the_old_tra
     let Carried::Primitive(primitive) = &transaction.content else { panic!("{}", report.text) };
     let Primitive::DeliveryReport(report) = &**primitive else { panic!("{}", report.text) };
     assert_eq!(
-        (report.result.code, report.info.id.as_ref().map(|id| id.as_str())),
+        (report.result.code, report.info.id.as_ref().map(causeway::imps::MessageId::as_str)),
         (Code::SUCCESSFUL, Some("m1"))
     );
     node.drain().await;
