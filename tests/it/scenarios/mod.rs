@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod command_line;
+mod android;
 mod content;
 mod mailbox;
 mod messages;
