@@ -111,7 +111,15 @@ primitives! {
     /// CSP: who is blocked or granted?
     GetBlockedListRequest;
     /// CSP: the block and grant lists.
-    GetBlockedListResponse(GetBlockedListResponse);
+    GetBlockedListResponse(Box<GetBlockedListResponse>);
     /// CSP: change the block and grant lists.
-    BlockEntityRequest(BlockEntityRequest);
+    BlockEntityRequest(Box<BlockEntityRequest>);
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_primitive_is_small_enough_to_be_moved() {
+        assert!(size_of::<super::Primitive>() <= 512, "{} octets", size_of::<super::Primitive>());
+    }
 }

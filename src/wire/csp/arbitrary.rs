@@ -308,12 +308,9 @@ fn messages() -> BoxedStrategy<Primitive> {
         ),
         option::of(message_id()).prop_map(|message_id| ForwardMessageResponse { message_id }.into()),
         (option::of(block_list()), option::of(block_list()))
-            .prop_map(|(block, grant)| GetBlockedListResponse { block, grant }.into()),
-        (option::of(block_list()), option::of(block_list())).prop_map(|(block, grant)| BlockEntityRequest {
-            block,
-            grant
-        }
-        .into()),
+            .prop_map(|(block, grant)| Box::new(GetBlockedListResponse { block, grant }).into()),
+        (option::of(block_list()), option::of(block_list()))
+            .prop_map(|(block, grant)| Box::new(BlockEntityRequest { block, grant }).into()),
     ]
     .boxed()
 }

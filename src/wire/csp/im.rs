@@ -11,7 +11,7 @@ use crate::imps::primitive::{
     SendMessageRequest, SendMessageResponse, SetDeliveryMethodRequest,
 };
 use crate::wire::Fault;
-use crate::wire::table::{Context, Csp, Form, Sink, table, write_element};
+use crate::wire::table::{Context, Csp, Form, Sink, boxed, table, write_element};
 use crate::wire::tree::{Element, Name};
 
 // What a client claims of size and date may be nonsense, and then counts as absent (csp-wbxml §4.3).
@@ -124,6 +124,8 @@ table! { Csp ForwardMessageRequest {
 table! { Csp ForwardMessageResponse {
     message_id: opt("MessageID"),
 }}
+
+boxed! { Csp GetBlockedListResponse, BlockEntityRequest }
 
 table! { Csp BlockList {
     in_use:   opt("InUse").until(V1_2),
