@@ -242,6 +242,13 @@ impl Sap {
                 }
             }
         }
+        for (_, code) in &settled {
+            match *code {
+                Code::DOMAIN_NOT_SUPPORTED => self.events.message_failed(Undelivered::NoRoute),
+                Code::QUEUE_FULL => self.events.message_failed(Undelivered::QueueFull),
+                _ => {}
+            }
+        }
         let kept = !leaving.is_empty() || settled.iter().any(|(_, code)| code.is_success());
         if kept {
             self.events.message_accepted(match home {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use causeway::cli::phone::Manner;
 use causeway::imps::primitive::{LoginResponse, Password, Recipient};
-use causeway::imps::{Code, Primitive, SessionId, Version};
+use causeway::imps::{Code, Primitive, SessionId, TransactionId, Version};
 use causeway::session::csp::digest_bytes;
 use causeway::wire::csp::{Message, content_type};
 use causeway::wire::{Carried, Encoding, Mode};
@@ -155,7 +155,7 @@ impl Play {
                 }
                 let offers = login.digest.is_none() && login.password.is_none();
                 let answer = self.post(user, &document).await.expect("an answer");
-                check_answer(transaction.id.as_ref().map(|id| id.as_str()), &answer);
+                check_answer(transaction.id.as_ref().map(TransactionId::as_str), &answer);
                 let (_, Primitive::LoginResponse(answer)) = only(&answer) else { panic!("{answer:?}") };
                 check_login(answer, offers, right_password);
                 let phone = self.phones.get_mut(user).unwrap();
@@ -187,7 +187,7 @@ impl Play {
                     self.drain(user).await;
                 }
                 let answer = self.post(user, &document).await.expect("an answer in the same exchange");
-                check_answer(transaction.id.as_ref().map(|id| id.as_str()), &answer);
+                check_answer(transaction.id.as_ref().map(TransactionId::as_str), &answer);
                 self.served(asked, only(&answer).1);
             }
         }
@@ -196,9 +196,8 @@ impl Play {
     /// The answer to a request about anything but login and what waits.
     fn served(&mut self, asked: Option<&Primitive>, answer: &Primitive) {
         match (asked, answer) {
-            (None, Primitive::Status(status))
-            | (
-                Some(Primitive::GetBlockedListRequest | Primitive::BlockEntityRequest(_)),
+            (
+                None | Some(Primitive::GetBlockedListRequest | Primitive::BlockEntityRequest(_)),
                 Primitive::Status(status),
             ) => assert_eq!(status.code, Code::NOT_IMPLEMENTED),
             (Some(Primitive::ClientCapabilityRequest(_)), Primitive::ClientCapabilityResponse(agreed)) => {
@@ -261,7 +260,7 @@ fn check_envelope(reply: &Reply, message: &Message, encoding: Encoding, version:
 /// The answer to a request: its id, mode Response, and no code that ends the session.
 fn check_answer(id: Option<&str>, answer: &Message) {
     let (transaction, primitive) = only(answer);
-    assert_eq!((transaction.mode, transaction.id.as_ref().map(|id| id.as_str())), (Mode::Response, id));
+    assert_eq!((transaction.mode, transaction.id.as_ref().map(TransactionId::as_str)), (Mode::Response, id));
     if let Primitive::Status(status) = primitive {
         assert!(![600, 601, 604].contains(&status.code.get()), "{status:?}");
     }

@@ -1,8 +1,8 @@
 //! Plays: what users, operators and peers see.
 
+mod android;
 mod bad_days;
 mod command_line;
-mod android;
 mod content;
 mod mailbox;
 mod messages;

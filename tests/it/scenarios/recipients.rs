@@ -1,7 +1,7 @@
 //! One message for many, at home and elsewhere: who gets it, and what the author is told at once.
 
 use causeway::cli::phone::Phone;
-use causeway::imps::primitive::SendMessageResponse;
+use causeway::imps::primitive::{Recipient, SendMessageResponse};
 use causeway::imps::status::Entity;
 use causeway::imps::{Code, Primitive};
 
@@ -80,6 +80,16 @@ async fn one_request_for_three_domains_gets_one_answer_with_every_outcome() {
         let [recipient] = &new.info.recipients[..] else { panic!("{:?}", new.info.recipients) };
         assert_eq!(recipient.entity(), Entity::User(phone.user().clone()));
     }
+    // And the operator sees it counted
+    for (line, count) in [
+        ("causeway_messages_accepted_total{origin=\"csp\"}", 1.0),
+        ("causeway_messages_delivered_total{to=\"ssp\"}", 2.0),
+        ("causeway_messages_delivered_total{to=\"csp\"}", 1.0),
+        ("causeway_messages_failed_total{reason=\"no-route\"}", 1.0),
+        ("causeway_messages_failed_total{reason=\"rejected\"}", 2.0),
+    ] {
+        assert!((north.metric(line).await - count).abs() < 0.5, "{line} is {}", north.metric(line).await);
+    }
     for node in nodes {
         node.drain().await;
     }
@@ -104,6 +114,19 @@ async fn who_cannot_be_reached_is_told_by_one_code_if_it_is_the_same_for_all() {
     let answer = fails(&mut ada, &["wv:nobody@south.example", "wv:kay@nowhere.example"]).await;
     assert_eq!(answer.result.code, Code::MULTIPLE_ERRORS);
     assert_eq!(details(&answer), ["516 wv:kay@nowhere.example", "531 wv:nobody@south.example"]);
+    // What does not exist here, or not yet
+    let mut request = message(&ada, &[], "hello");
+    for (recipient, code) in [
+        (Recipient::Group("wv:/chess@north.example".parse().unwrap()), Code::NO_GROUP),
+        (Recipient::ContactList("wv:ada/friends".parse().unwrap()), Code::NO_CONTACT_LIST),
+    ] {
+        request.info.recipients = vec![recipient];
+        assert_eq!(ada.send_message(request.clone()).await.unwrap().result.code, code);
+    }
+    // More than a request may name
+    let many: Vec<String> = (0..1001).map(|number| format!("wv:u{number}@north.example")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(fails(&mut ada, &many).await.result.code, Code::BAD_PARAMETER);
     // Nobody at all
     assert_eq!(fails(&mut ada, &[]).await.result.code, Code::BAD_PARAMETER);
     north_node.drain().await;

@@ -3,10 +3,10 @@
 use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::Phone;
 use causeway::imps::primitive::{
-    Branch, ClientId, DigestSchema, Functions, KeepAliveRequest, LoginRequest, LoginResponse, Password,
-    ServiceRequest,
+    Branch, ClientId, DigestSchema, Functions, GetMessageListRequest, KeepAliveRequest, LoginRequest,
+    LoginResponse, Password, ServiceRequest,
 };
-use causeway::imps::{Code, Primitive, Status, Version};
+use causeway::imps::{Code, Primitive, Status, TransactionId, Version};
 use causeway::session::csp::digest_bytes;
 use causeway::wire::{Encoding, Mode};
 
@@ -143,7 +143,8 @@ async fn a_second_login_of_the_same_client_ends_the_first_session() {
         // When the same client logs in again
         let mut new = north.phone("bo", modern()).await;
         // Then the old session hears 601 whatever it asks, and Disconnect when it polls
-        let asked = old.ask(Primitive::GetMessageListRequest(Default::default())).await.unwrap_err();
+        let asked =
+            old.ask(Primitive::GetMessageListRequest(GetMessageListRequest::default())).await.unwrap_err();
         assert_eq!(asked.code(), Some(Code::FORCED_LOGOUT));
         let Some(farewell) = say(&mut old, Mode::Request, None, Primitive::PollingRequest).await else {
             panic!("no farewell")
@@ -151,7 +152,8 @@ async fn a_second_login_of_the_same_client_ends_the_first_session() {
         let (transaction, Primitive::Disconnect(told)) = only(&farewell) else { panic!("{farewell:?}") };
         assert_eq!((transaction.mode, told.result.code), (Mode::Request, Code::FORCED_LOGOUT));
         // And after that it is dead
-        let asked = old.ask(Primitive::GetMessageListRequest(Default::default())).await.unwrap_err();
+        let asked =
+            old.ask(Primitive::GetMessageListRequest(GetMessageListRequest::default())).await.unwrap_err();
         assert_eq!(asked.code(), Some(Code::INVALID_SESSION));
         // And what waited is in the new session
         assert_eq!(text(&receive(&mut new).await), "still mine");
@@ -203,7 +205,7 @@ async fn a_logout_is_answered_as_its_version_wants_and_the_session_is_dead() {
             assert_eq!((transaction.mode, transaction.id.as_ref().unwrap().as_str()), (Mode::Response, "77"));
             match primitive {
                 Primitive::Disconnect(told) if version == Version::V1_1 => {
-                    assert_eq!(told.result, Status::ok())
+                    assert_eq!(told.result, Status::ok());
                 }
                 Primitive::Status(status) if version != Version::V1_1 => assert_eq!(*status, Status::ok()),
                 other => panic!("{other:?}"),
@@ -216,7 +218,7 @@ async fn a_logout_is_answered_as_its_version_wants_and_the_session_is_dead() {
             ] {
                 let answer = say(&mut bo, Mode::Request, id, primitive).await.expect("an answer");
                 let (transaction, Primitive::Status(status)) = only(&answer) else { panic!("{answer:?}") };
-                assert_eq!(transaction.id.as_ref().map(|id| id.as_str()), id);
+                assert_eq!(transaction.id.as_ref().map(TransactionId::as_str), id);
                 assert_eq!((transaction.mode, status.code), (Mode::Response, Code::INVALID_SESSION));
             }
         }
