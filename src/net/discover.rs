@@ -248,9 +248,14 @@ impl Discover {
         })
     }
 
-    /// Forgets what is known of a domain, so that it is asked for again: after its targets failed.
-    pub fn forget(&self, domain: &Domain) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&Key::Service(domain.clone()));
+    /// Forgets what is known of a domain and of its endpoints, so that it is asked for again: after
+    /// they failed.
+    pub fn forget(&self, domain: &Domain, endpoints: &[Endpoint]) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(&Key::Service(domain.clone()));
+        for endpoint in endpoints {
+            kept.remove(&Key::Host(endpoint.host.clone()));
+        }
     }
 
     async fn service(&self, domain: &Domain, now: Moment) -> Result<Targets, DiscoverError> {

@@ -117,7 +117,7 @@ async fn an_answer_is_kept_for_its_ttl_and_then_asked_for_again() {
         zone.remove("_imps-server._tcp.south.example");
         zone.service(&south, (0, 0), ("a.south.example", 5222), 86_400);
     });
-    discover.forget(&south);
+    discover.forget(&south, &[]);
     let found = discover.find(&south, &[], later(91)).await.unwrap();
     assert_eq!(found.expires, later(91 + 3600));
 }

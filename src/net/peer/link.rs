@@ -23,6 +23,7 @@ use super::places::Places;
 use super::{POSTS, Shared};
 use crate::imps::agreement::{Agreement, PeerState, Profile};
 use crate::imps::{Chance, Domain, Moment, TransactionId};
+use crate::net::discover::Candidate;
 use crate::net::listen::{Answer, StatusCode};
 use crate::net::post::{Connection, PostError, PostLimits};
 use crate::relay::events::{Direction, Refused};
@@ -411,30 +412,50 @@ impl PeerLink {
 
     async fn connect(&self, job: &Job, agreement: Option<&Agreement>) -> Option<Connection> {
         let agreement = agreement?;
-        let candidates = match &job.at {
-            Some(url) => self.shared.redirected(&self.peer, url).await?,
-            None => {
-                self.places
-                    .candidates(&self.shared.discover, agreement, self.now(), (self.shared.chance)())
-                    .await?
+        if let Some(url) = &job.at {
+            let candidates = self.shared.redirected(&self.peer, url).await?;
+            return self.connect_to(&candidates, agreement).await;
+        }
+        let remembered = self.places.remembered(self.now());
+        if let Some(candidates) = &remembered {
+            let connection = self.connect_to(candidates, agreement).await;
+            if connection.is_some() {
+                return connection;
             }
+            // The peer may have moved: DNS is asked again, now.
+            self.forget_places(agreement);
+        }
+        let (now, chance) = (self.now(), (self.shared.chance)());
+        let found = self.places.find(&self.shared.discover, agreement, now, chance).await;
+        let is_new = |candidate| remembered.as_ref().is_none_or(|known| !known.contains(candidate));
+        let connection = match &found {
+            Some(candidates) if candidates.iter().any(is_new) => self.connect_to(candidates, agreement).await,
+            _ => None,
         };
+        if connection.is_none() {
+            self.forget_places(agreement);
+        }
+        connection
+    }
+
+    /// What was found is of no use, or nothing was: the next try asks again. An agreement is a reason
+    /// to believe that there is somebody, and tries have a schedule.
+    fn forget_places(&self, agreement: &Agreement) {
+        self.places.forget();
+        self.shared.discover.forget(&self.peer, &agreement.endpoints);
+    }
+
+    async fn connect_to(&self, candidates: &[Candidate], agreement: &Agreement) -> Option<Connection> {
         let tls = self.shared.tls.load_full();
         let check = |identity: &_| {
             let map = self.shared.sap.map();
             agreement.speaks_for(identity, map.directory.default_trust())
         };
-        match Connection::connect(&tls, &self.own, &self.peer, &candidates, &PostLimits::default(), check)
+        let limits = PostLimits::default();
+        Connection::connect(&tls, &self.own, &self.peer, candidates, &limits, check)
             .await
-        {
-            Ok(connection) => Some(connection),
-            Err(error) => {
-                warn!(peer = %self.peer, "no connection: {error}");
-                self.places.forget();
-                self.shared.discover.forget(&self.peer);
-                None
-            }
-        }
+            .inspect_err(|error| warn!(peer = %self.peer, "no connection: {error}"))
+            .ok()
     }
 
     /// A message of the peer: everything in it is carried out and stored before the answer.
@@ -467,10 +488,6 @@ impl PeerLink {
             }
         };
         if is_setup {
-            if self.places.len() == 0 {
-                // DNS may have said that there is no such peer; now it is there (decisions.md 4).
-                self.shared.discover.forget(&self.peer);
-            }
             self.settled().await;
         }
         let mut stored = true;

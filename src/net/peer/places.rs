@@ -24,20 +24,20 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The addresses in the order in which to try them; `None` if none can be found now.
-    pub(super) async fn candidates(
+    /// The addresses that were found before, in the order in which to try them.
+    pub(super) fn remembered(&self, now: Moment) -> Option<Vec<Candidate>> {
+        let known = self.known();
+        (!known.candidates.is_empty() && now < known.expires).then(|| known.candidates.clone())
+    }
+
+    /// Asks for the addresses, and remembers them; `None` if none can be found now.
+    pub(super) async fn find(
         &self,
         discover: &Discover,
         agreement: &Agreement,
         now: Moment,
         chance: Box<dyn Chance>,
     ) -> Option<Vec<Candidate>> {
-        {
-            let known = self.known();
-            if !known.candidates.is_empty() && now < known.expires {
-                return Some(known.candidates.clone());
-            }
-        }
         let mut chance = chance;
         match discover.find(&agreement.domain, &agreement.endpoints, now).await {
             Ok(targets) => {
@@ -77,7 +77,7 @@ impl Places {
         }
     }
 
-    /// None of them could be reached: DNS is asked again.
+    /// None of them could be reached.
     pub(super) fn forget(&self) {
         self.known().candidates.clear();
     }

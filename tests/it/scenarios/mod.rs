@@ -4,6 +4,7 @@ mod android;
 mod bad_days;
 mod command_line;
 mod content;
+mod discovery;
 mod mailbox;
 mod messages;
 mod recipients;
