@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use causeway::cli::phone::Phone;
-use causeway::imps::primitive::{DeliveryMethod, DeliveryReport};
+use causeway::imps::primitive::{DeliveryMethod, DeliveryReport, KeepAliveRequest};
 use causeway::imps::primitive::{MessageInfo, Recipient, SendMessageRequest, SetDeliveryMethodRequest, User};
 use causeway::imps::{Code, Content, MessageId, Primitive, SessionId, Status, TransactionId, UserId};
 use causeway::wire::csp::{self, Message, Transaction};
@@ -153,5 +153,13 @@ pub fn report(primitive: Primitive) -> DeliveryReport {
     match primitive {
         Primitive::DeliveryReport(report) => report,
         other => panic!("{} is no report", other.name()),
+    }
+}
+
+/// After a restart of the node: the phone's connection is gone, which it may notice only when it asks.
+pub async fn reconnect(phone: &mut Phone) {
+    let alive = || Primitive::KeepAliveRequest(KeepAliveRequest::default());
+    if phone.ask(alive()).await.is_err() {
+        phone.ask(alive()).await.unwrap();
     }
 }

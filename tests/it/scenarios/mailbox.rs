@@ -284,3 +284,52 @@ async fn a_message_that_was_refused_by_one_phone_waits_for_the_next_login() {
     assert_eq!(new.info.author().unwrap().id, north.user("ada"));
     node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_taken_just_as_the_node_stopped_is_settled_after_the_restart() {
+    // Given a message that was offered, its author waiting for the report
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = north.phone("bo", modern()).await;
+    send(&mut ada, &["wv:bo"], "mind the gap", true).await;
+    send(&mut ada, &["wv:bo"], "next", false).await;
+    let (id, new) = bo.poll().await.unwrap().expect("an offer");
+    // When the phone answers only after a restart
+    node.drain().await;
+    let node = world.start(&north).await;
+    for phone in [&mut ada, &mut bo] {
+        csp::reconnect(phone).await;
+    }
+    bo.acknowledge(id, &new).await.unwrap();
+    // Then it is not offered again, and the author hears of it
+    assert_eq!(text(&receive(&mut bo).await), "next");
+    assert_eq!(bo.poll().await.unwrap(), None);
+    assert_eq!(report(receive(&mut ada).await).result.code, Code::SUCCESSFUL);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phones_that_take_a_message_at_the_same_moment_make_one_report() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut pocket = north.phone("bo", modern()).await;
+    let mut desk = second_phone(&north, "bo", "desk", modern()).await;
+    for round in 0..10 {
+        // Given both have been offered the message
+        let id = send(&mut ada, &["wv:bo"], &format!("round {round}"), true).await;
+        let (one_id, one) = pocket.poll().await.unwrap().expect("an offer");
+        let (other_id, other) = desk.poll().await.unwrap().expect("an offer");
+        // When both take it at once
+        let (a, b) = tokio::join!(pocket.acknowledge(one_id, &one), desk.acknowledge(other_id, &other));
+        a.unwrap();
+        b.unwrap();
+        // Then
+        assert_eq!(report(receive(&mut ada).await).info.id, Some(id));
+        assert_eq!(ada.poll().await.unwrap(), None);
+    }
+    node.drain().await;
+}

@@ -11,7 +11,7 @@ use causeway::session::csp::digest_bytes;
 use causeway::wire::{Encoding, Mode};
 
 use crate::csp::{self, WBXML, XML, only, say, send};
-use crate::world::{PASSWORD, Place, World, free_port, manner, modern, receive, text};
+use crate::world::{PASSWORD, Place, World, free_port, http_get, manner, modern, receive, text};
 
 fn login_of(user: &str) -> LoginRequest {
     LoginRequest {
@@ -176,12 +176,8 @@ async fn a_session_goes_on_after_a_restart_of_the_node() {
     node.drain().await;
     let node = world.start(&north).await;
     // Then the phones go on as if nothing had happened, as they agreed
-    // (their connections are gone, which they notice first)
     for phone in [&mut ada, &mut bo] {
-        let alive = || Primitive::KeepAliveRequest(KeepAliveRequest::default());
-        if phone.ask(alive()).await.is_err() {
-            phone.ask(alive()).await.unwrap();
-        }
+        csp::reconnect(phone).await;
     }
     let Primitive::MessageNotification(_) = receive(&mut bo).await else { panic!("not told") };
     assert_eq!(bo.session().cloned(), session);
@@ -419,5 +415,80 @@ async fn a_client_of_1_3_takes_its_session_up_again() {
     let fresh = login(&mut outside, again(session.as_str())).await;
     assert_eq!((fresh.result.code, fresh.capability_request), (Code::SUCCESSFUL, Some(true)));
     assert_ne!(fresh.session, Some(session));
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_requests_in_one_document_are_answered_together_in_order() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    send(&mut ada, &["wv:ada"], "waiting", false).await;
+    // Given three requests, one of them unknown, and a poll in one document
+    let one = |id: Option<&str>, content: &str| {
+        let document = csp::xml(ada.session(), Mode::Request, id, content);
+        let (begin, end) = (document.find("<Transaction>").unwrap(), document.find("</Session>").unwrap());
+        document[begin..end].to_owned()
+    };
+    let first = csp::xml(ada.session(), Mode::Request, Some("1"), "<KeepAlive-Request/>");
+    let more = [
+        one(Some("2"), "<Teleport-Request/>"),
+        one(None, "<Polling-Request/>"),
+        one(Some("3"), "<GetMessageList-Request/>"),
+    ];
+    let document = first.replace("</Session>", &format!("{}</Session>", more.concat()));
+    // When
+    let answer = csp::post(north.csp, XML, document.as_bytes()).await.document(Encoding::Xml);
+    // Then
+    let found: Vec<_> = answer
+        .transactions
+        .iter()
+        .map(|transaction| {
+            assert_eq!(transaction.mode, Mode::Response);
+            (transaction.id.as_ref().unwrap().as_str(), transaction.content.name())
+        })
+        .collect();
+    assert_eq!(found, [("1", "KeepAliveResponse"), ("2", "Status"), ("3", "GetMessageListResponse")]);
+    // And what waits is announced, never put in the place of an answer
+    assert_eq!(answer.poll, Some(true));
+    assert_eq!(text(&receive(&mut ada).await), "waiting");
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_keeps_the_version_of_its_login() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let ada = north.phone("ada", modern()).await;
+    // Given a document of 1.1 in a session of 1.2
+    let old = csp::xml(ada.session(), Mode::Request, Some("1"), "<GetMessageList-Request/>")
+        .replace("http://www.openmobilealliance.org/DTD/WV-CSP1.2", "http://www.wireless-village.org/CSP1.1")
+        .replace("http://www.openmobilealliance.org/DTD/WV-TRC1.2", "http://www.wireless-village.org/TRC1.1");
+    // Then
+    let answer = csp::post(north.csp, XML, old.as_bytes()).await.document(Encoding::Xml);
+    assert_eq!(answer.version, Version::V1_2);
+    assert!(matches!(only(&answer).1, Primitive::GetMessageListResponse(_)), "{answer:?}");
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_post_of_a_known_type_never_reaches_a_session() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    assert_eq!(csp::post(north.csp, "text/plain", b"hello").await.status, 400);
+    assert_eq!(http_get(north.csp, "/").await.0, 404);
+    assert_eq!(http_get(north.csp, "/content/ada/1").await.0, 404);
+    // Its parameters and its case do not matter
+    let document = csp::xml(None, Mode::Request, Some("6"), "<GetSPInfo-Request/>");
+    for content_type in
+        ["Application/vnd.wv.CSP.xml", "text/xml; charset=UTF-8", "application/vnd.wv.csp+xml"]
+    {
+        let reply = csp::post(north.csp, content_type, document.as_bytes()).await;
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some(content_type)));
+        assert!(reply.text().contains("GetSPInfo-Response"));
+    }
     node.drain().await;
 }
