@@ -5,6 +5,7 @@ mod bad_days;
 mod command_line;
 mod content;
 mod discovery;
+mod domains;
 mod hostile;
 mod mailbox;
 mod messages;
