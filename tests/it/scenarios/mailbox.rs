@@ -333,3 +333,36 @@ async fn phones_that_take_a_message_at_the_same_moment_make_one_report() {
     }
     node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_mailbox_takes_nothing_until_its_owner_makes_room() {
+    // Given a user who is away, and an author who fills the mailbox
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", manner(Version::V1_2, Encoding::Wbxml)).await;
+    enrol(&north, "bo").await;
+    let long = "x".repeat(1_000_000);
+    let mut sent = 0;
+    let refused = loop {
+        let answer = ada.send(&[north.user("bo")], &long, false).await.unwrap();
+        if !answer.result.code.is_success() {
+            break answer;
+        }
+        sent += 1;
+        assert!(sent < 100, "there must be an end");
+    };
+    // Then the next one is refused
+    assert_eq!((refused.result.code, refused.message_id), (Code::QUEUE_FULL, None));
+    assert!(sent > 60);
+    assert!((north.metric("causeway_messages_failed_total{reason=\"queue-full\"}").await - 1.0).abs() < 0.5);
+    // When the owner makes room
+    let mut bo = north.silent_phone("bo", manner(Version::V1_2, Encoding::Wbxml));
+    bo.login(PASSWORD).await.unwrap();
+    let oldest = listed(&mut bo, None).await.messages.pop().and_then(|info| info.id).unwrap();
+    bo.ask(RejectMessageRequest { message_ids: vec![oldest] }.into()).await.unwrap();
+    // Then it takes one more
+    assert_eq!(report(receive(&mut ada).await).result.code, Code::REJECTED);
+    send(&mut ada, &["wv:bo"], &long, false).await;
+    node.drain().await;
+}
