@@ -2,9 +2,7 @@
 //! answer and counts; the node serves on, and its memory stays bounded.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use causeway::cli::laboratory::Writing;
@@ -15,6 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::peer::{HttpAnswer, ScriptedPeer, exchange, in_session, response};
+use crate::process::Process;
 use crate::world::{Place, World, manner, modern, receive, text, until};
 
 const XML: &str = "application/vnd.wv.csp.xml";
@@ -300,42 +299,6 @@ async fn a_connection_that_says_nothing_or_half_a_head_keeps_nobody_out() {
     node.drain().await;
 }
 
-/// A node in a process of its own, so that its memory is its own.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Process {
-    async fn start(place: &Place) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_causeway"))
-            .args(["serve", "--config"])
-            .arg(place.provider.config())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let process = Self(child);
-        until("the node is ready", || async {
-            TcpStream::connect(place.admin).await.ok()?;
-            (place.admin("/readyz").await.0 == 200).then_some(())
-        })
-        .await;
-        process
-    }
-
-    /// Resident memory now, octets.
-    fn resident(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn monsters_do_not_make_the_node_grow() {
     /// Documents of this size, so many, at most so many at a time.
@@ -350,6 +313,7 @@ async fn monsters_do_not_make_the_node_grow() {
     let writing = Writing { peers: &["east.monster.example"], ..Writing::default() };
     let north = Arc::new(world.place_with("north.monster.example", &writing));
     let east = Arc::new(ScriptedPeer::start(&world, &north, "east.monster.example").await);
+    // A process of its own, so that its memory is its own.
     let process = Process::start(&north).await;
     let session = east.log_in(1).await;
     assert_serves(&north, "before").await;

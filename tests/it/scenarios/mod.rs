@@ -10,6 +10,7 @@ mod hostile;
 mod mailbox;
 mod messages;
 mod recipients;
+mod recorded;
 mod refusals;
 mod reports;
 mod sessions;

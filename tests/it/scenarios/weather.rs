@@ -518,3 +518,67 @@ async fn a_report_is_taken_for_a_message_that_was_sent_and_for_no_other() {
     assert!(kept.text.contains("<KeepAliveResponse") && kept.text.contains("600"), "{}", kept.text);
     node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_up_that_meets_trouble_is_carried_on() {
+    let (_world, north, node, east) = stage("north.steps.example", "east.steps.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let to = zoe(&east);
+    let play = async {
+        // Given a peer that is not ready for step 1, and hangs up on step 3
+        east.reply([Reply::Status(503)]);
+        let refused = east.next().await;
+        let first = east.next().await;
+        assert_ne!(first.setup().id, refused.setup().id, "a set-up that nobody took is begun anew");
+        assert!(first.at - refused.at > Duration::from_millis(3900));
+        east.reply([Reply::HangUp]);
+        let token = east.heard_token(&first);
+        let id = first.setup().id.as_str();
+        east.say(&east.token("Response", "own1")).await;
+        let three = east.next().await;
+        let again = east.next().await;
+        assert_eq!(again.text, three.text);
+        // A login with the right digest that comes twice does no harm either
+        east.say(&east.login("Response", id, &token)).await;
+        east.say(&east.login("Response", id, &token)).await;
+        let five = east.next().await;
+        assert!(matches!(five.setup().element, Setup::LoginResponse(_)), "{}", five.text);
+        east.say(&ScriptedPeer::grant("Response", id, "Sc1@east.steps.example")).await;
+        let heard = east.next().await;
+        let session = Session {
+            ours: "Sc1@east.steps.example".to_owned(),
+            theirs: heard.session().session.to_string(),
+        };
+        assert!(five.text.contains(&session.theirs));
+        answer(&east, &session, &message(&heard).0, 200).await;
+    };
+    let (answered, ()) = tokio::join!(ada.send(&to, "at last", false), play);
+    assert_eq!(answered.unwrap().result.code, Code::SUCCESSFUL);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_ends_the_session_gets_a_new_one_with_the_next_message() {
+    let (_world, north, node, east) = stage("north.ends.example", "east.ends.example").await;
+    let old = east.log_in(1).await;
+    let mut ada = north.phone("ada", modern()).await;
+    // Given a peer that ends a session as the one known implementation does
+    let end = format!(
+        "<LoginResponse sessionID=\"{}\" timeToLive=\"0\"><Status code=\"604\"/></LoginResponse>",
+        old.ours
+    );
+    let ended = east.post(&set_up("Request", "x1", &end)).await;
+    assert!(ended.status == 200 || ended.status == 403, "{}", ended.status);
+    assert_eq!(east.post(&sign_of_life(&old)).await.status, 403);
+    // Then the next message opens a new one
+    let to = zoe(&east);
+    let play = async {
+        let new = east.answer_set_up(&east.next().await, 2).await;
+        let heard = east.next().await;
+        assert_eq!(heard.session().session.as_str(), new.theirs);
+        answer(&east, &new, &message(&heard).0, 200).await;
+    };
+    let (answered, ()) = tokio::join!(ada.send(&to, "and again", false), play);
+    assert_eq!(answered.unwrap().result.code, Code::SUCCESSFUL);
+    node.drain().await;
+}
