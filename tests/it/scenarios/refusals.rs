@@ -364,13 +364,12 @@ async fn a_closed_agreement_is_403() {
 async fn a_peer_that_is_too_quick_is_told_to_wait() {
     log::keep();
     let (_world, north, node, east) =
-        stage_with("north.rate.example", "east.rate.example", "messages-per-second = 3").await;
-    // The six steps are three POSTs of the peer; the burst is two seconds' worth
-    let session = east.log_in(1).await;
-    let stray = in_session(&session.ours, &[response("nobody-asked", "<Status code=\"200\"/>")]);
+        stage_with("north.rate.example", "east.rate.example", "messages-per-second = 1").await;
+    // A step 1 that is repeated is no new set-up, but a message; two seconds' worth may come at once
+    let step_one = east.token("Request", "x1");
     let mut told = None;
     for _ in 0..100 {
-        let answer = east.post(&stray).await;
+        let answer = east.post(&step_one).await;
         if answer.status != 200 {
             told = Some(answer);
             break;
@@ -381,7 +380,7 @@ async fn a_peer_that_is_too_quick_is_told_to_wait() {
     assert_eq!(refused(&north, "east.rate.example", "rate").await, 1.0);
     assert_logged(&["WARN", "east.rate.example", "more messages a second than agreed"]);
     // And afterwards it is served again
-    until("the peer may speak again", || async { (east.post(&stray).await.status == 200).then_some(()) })
+    until("the peer may speak again", || async { (east.post(&step_one).await.status == 200).then_some(()) })
         .await;
     node.drain().await;
 }
@@ -527,5 +526,44 @@ async fn a_peer_logs_out_and_its_session_is_dead() {
     let refusal = set_up("Response", "unknown", "<Status code=\"403\"/>");
     assert_eq!(east.post(&refusal).await.status, 403);
     east.log_in(2).await;
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_peer_writes_cannot_forge_lines_of_the_log() {
+    log::keep();
+    let (_world, north, node, east) = stage("north.forge.example", "east.forge.example").await;
+    let session = east.log_in(1).await;
+    let good = east.message("m1", "wv:zoe@east.forge.example", &["wv:ada@north.forge.example"], "x", false);
+    let forged = "1&#10;2026-01-01T00:00:00Z ERROR forged-by-east&#13;&#155;31m";
+    let forgeries = [
+        good.replace("contentSize=\"1\"", &format!("validity=\"{forged}\"")),
+        good.replace("wv:ada@", &format!("wv:{forged}@")),
+        good.replace("messageID=\"m1\"", &format!("messageID=\"{forged}\"")),
+        good.replace("wv:@east.forge.example", &format!("wv:@{forged}")),
+        good.replace("encoding=\"base64\"", &format!("encoding=\"{forged}\"")),
+        format!("<Disconnect><Status code=\"{forged}\"/></Disconnect>"),
+    ];
+    let mut said = String::new();
+    for (number, forgery) in forgeries.iter().enumerate() {
+        said += &request(&format!("t{number}"), forgery);
+    }
+    east.say(&in_session(&session.ours, &[said])).await;
+    let refusal = set_up(
+        "Request",
+        "x9",
+        &format!(
+            "<LoginResponse><Status code=\"302\"><StatusDescription>{forged}</StatusDescription></Status></LoginResponse>"
+        ),
+    );
+    east.post(&refusal).await;
+    east.post(&refusal.replace("x9", forged)).await;
+    east.post(&format!("<WV-SSP-Message><{}/></WV-SSP-Message>", "Foo&#10;forged-by-east")).await;
+    assert!(refused(&north, "east.forge.example", "faulty").await >= 1.0);
+    let lines = log::lines_with(&["forged-by-east"]);
+    assert!(!lines.is_empty(), "some of it is quoted");
+    for line in lines {
+        assert!(!line.chars().any(|letter| letter.is_control()), "{line:?}");
+    }
     node.drain().await;
 }

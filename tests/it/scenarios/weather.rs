@@ -50,6 +50,16 @@ fn sign_of_life(session: &Session) -> String {
     in_session(&session.ours, &[response("nobody-asked", "<Status code=\"200\"/>")])
 }
 
+/// Shows that the peer lives until the node posts something: the first sign may come before the node has
+/// noticed that its POST went wrong.
+async fn sign_until_heard(peer: &ScriptedPeer, session: &Session) {
+    until("the node posts something", || async {
+        peer.say(&sign_of_life(session)).await;
+        peer.has_more().await.then_some(())
+    })
+    .await;
+}
+
 /// The peer answers a request of the node.
 async fn answer(peer: &ScriptedPeer, session: &Session, transaction: &str, code: u16) {
     peer.say(&in_session(&session.ours, &[response(transaction, &sent(code))])).await;
@@ -84,7 +94,7 @@ async fn a_post_whose_answer_got_lost_is_repeated_as_it_was() {
         assert_eq!(words, "are you there?");
         for _ in 0..3 {
             // When it shows that it lives
-            east.say(&sign_of_life(&session)).await;
+            sign_until_heard(&east, &session).await;
             // Then the node says the same again, at once, under the same ids
             let again = east.next().await;
             assert_eq!(message(&again), (transaction.clone(), id.clone(), words));
@@ -133,11 +143,7 @@ async fn a_peer_in_trouble_is_asked_again_until_it_recovers() {
         let first = east.next().await;
         for _ in 0..2 {
             // HTTP 500: as soon as it shows that it lives
-            until("the row is back in the queue", || async {
-                east.say(&sign_of_life(&session)).await;
-                east.has_more().await.then_some(())
-            })
-            .await;
+            sign_until_heard(&east, &session).await;
             assert_eq!(message(&east.next().await), message(&first));
         }
         // 503 and 429: when the peer wants it, no earlier
