@@ -44,6 +44,18 @@ pub fn deliver(mail: Mail) -> Change {
     Change::Deliver { mail, seen }
 }
 
+/// Puts a report of a peer into its author's mailbox, unless it was seen before: a peer that did not
+/// hear our answer says it again. `about` is the recipient whom it is about.
+pub fn deliver_report(mail: Mail, peer: &Domain, about: Option<UserId>) -> Change {
+    let seen = about.map(|recipient| SeenKey {
+        origin: peer.clone(),
+        message_id: mail.message_id.clone(),
+        recipient,
+        until: mail.accepted.after(SEEN),
+    });
+    Change::Deliver { mail, seen }
+}
+
 /// Puts a parcel into the outbox.
 pub fn send(parcel: Parcel) -> Change {
     Change::Send(parcel.into())

@@ -132,7 +132,7 @@ pub enum Change {
     Deliver {
         /// What.
         mail: Mail,
-        /// Its key; `None` for reports, which are idempotent by their row.
+        /// Its key; `None` for what is made here, which is bound to the row that it ends.
         seen: Option<SeenKey>,
     },
     /// Append to the outbox. Outcome: `Row` or `Full`.

@@ -13,7 +13,7 @@ use crate::element::im::report::{self, Told, Way};
 use crate::element::im::send::{self, Home, Link, Prepared, Resident};
 use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::imps::agreement::{Agreement, Profile, Service};
-use crate::imps::primitive::{ClientId, MetaInfo, SendMessageResponse};
+use crate::imps::primitive::{ClientId, MetaInfo, Recipient, SendMessageResponse};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
 use crate::relay::admit::{self, Admitted, Origin, PeerContext};
@@ -347,6 +347,10 @@ impl Sap {
         let Some(id) = report.info.id.clone() else {
             return Ok(Status::new(Code::INVALID_MESSAGE_ID).into());
         };
+        let about = match report.info.recipients.first() {
+            Some(Recipient::User(user)) if user.id.is_in(peer) => Some(user.id.clone()),
+            _ => None,
+        };
         let expected = self.store.expected(id, peer.clone()).await?;
         let mail = match report::inbound(report, expected.as_ref().map(|sent| &sent.author), self.now()) {
             Ok(mail) => mail,
@@ -355,7 +359,7 @@ impl Sap {
                 return Ok(Status::new(code).into());
             }
         };
-        let outcomes = self.store.commit(vec![changes::deliver(mail.clone())]).await?;
+        let outcomes = self.store.commit(vec![changes::deliver_report(mail.clone(), peer, about)]).await?;
         if let Some(Outcome::Row(row)) = outcomes.first() {
             self.clients.arrived(StoredMail { row: *row, mail });
         }

@@ -75,7 +75,7 @@ impl Process {
     }
 
     /// Ends it between two instructions: SIGKILL.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

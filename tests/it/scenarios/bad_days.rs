@@ -19,6 +19,9 @@ const SOUTH: &str = "south.example";
 /// An answer within this time was not held back for the peer (`hold-message-seconds` is 5).
 const AT_ONCE: Duration = Duration::from_secs(3);
 
+/// What is written last.
+const LAST: &str = "the last";
+
 /// Two providers with a service agreement; their logs tell of every POST.
 fn pair(world: &World) -> (Place, Place) {
     let place = |domain, peer| {
@@ -66,8 +69,8 @@ async fn expect(phone: &mut Phone, words: &str) {
 /// author to one recipient keep their order.
 async fn expect_nothing_more(from: &mut Phone, to: &mut Phone) {
     let user = to.user().clone();
-    send(from, &user, "the last").await;
-    expect(to, "the last").await;
+    send(from, &user, LAST).await;
+    expect(to, LAST).await;
 }
 
 /// How many set-ups these logs tell of.
@@ -91,7 +94,7 @@ async fn a_message_waits_for_a_peer_that_is_down_and_survives_a_kill() {
     let (north, south) = pair(&world);
     account(&south, "bo").await;
     let bo = south.user("bo");
-    let north_process = Process::start(&north).await;
+    let mut north_process = Process::start(&north).await;
     let mut ada = north.phone("ada", modern()).await;
     // When a message is written to it, then it is accepted at once
     send_at_once(&mut ada, &bo, "see you at six").await;
@@ -114,8 +117,8 @@ async fn a_peer_that_comes_back_finds_what_waited_for_it_at_once() {
     // Given two linked providers
     let world = World::new().await;
     let (north, south) = pair(&world);
-    let north_process = Process::start(&north).await;
-    let south_process = Process::start(&south).await;
+    let mut north_process = Process::start(&north).await;
+    let mut south_process = Process::start(&south).await;
     let (mut ada, mut bo) = (north.phone("ada", modern()).await, south.phone("bo", modern()).await);
     let bos = bo.user().clone();
     send(&mut ada, &bos, "before").await;
@@ -194,7 +197,7 @@ async fn a_provider_killed_at_any_moment_of_the_exchange_gets_each_message_once(
 struct Inbox {
     messages: Vec<String>,
     reports: Vec<(Option<MessageId>, Code)>,
-    /// Handed over, and the acknowledgement was lost: it may come once more.
+    /// A message whose acknowledgement was lost: it may come once more.
     unsure: Option<MessageId>,
 }
 
@@ -204,8 +207,7 @@ impl Inbox {
         let Ok(Some((id, primitive))) = phone.poll().await else { return false };
         match &primitive {
             Primitive::NewMessage(message) => {
-                let again = self.unsure.is_some() && self.unsure == message.info.id;
-                if !again {
+                if !(self.unsure.is_some() && self.unsure == message.info.id) {
                     self.messages.push(text(&primitive).to_owned());
                 }
                 self.unsure.clone_from(&message.info.id);
@@ -231,15 +233,13 @@ struct Written {
     unknown: BTreeSet<String>,
 }
 
-/// Writes numbered messages until told to stop.
+/// Writes numbered messages and wants reports, until told to stop; then a last one, which goes behind all others.
 async fn trickle(phone: &mut Phone, to: &UserId, stop: &AtomicBool) -> Written {
     let mut written = Written::default();
     for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let words = format!("{} {number:05}", phone.user());
-        match phone.send(std::slice::from_ref(to), &words, false).await {
+        let last = stop.load(Ordering::Relaxed);
+        let words = if last { LAST.to_owned() } else { format!("number {number:05}") };
+        match phone.send(std::slice::from_ref(to), &words, true).await {
             Ok(answer) => {
                 assert_eq!(answer.result.code, Code::SUCCESSFUL, "{words}");
                 written.accepted.push((words, answer.message_id));
@@ -249,24 +249,48 @@ async fn trickle(phone: &mut Phone, to: &UserId, stop: &AtomicBool) -> Written {
             }
             Err(error) => panic!("{words}: {error}"),
         }
+        if last {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     written
 }
 
-/// Reads until told to stop.
-async fn read(phone: &mut Phone, stop: &AtomicBool) -> Inbox {
-    let mut inbox = Inbox::default();
-    while !stop.load(Ordering::Relaxed) {
-        if !inbox.take(phone).await {
+/// Reads until `is_last` says that there is no more to come.
+async fn read(phone: &mut Phone, is_last: impl Fn(&Inbox) -> bool) -> Inbox {
+    let (mut inbox, mut since) = (Inbox::default(), Instant::now());
+    while !is_last(&inbox) {
+        if inbox.take(phone).await {
+            since = Instant::now();
+        } else {
+            assert!(since.elapsed() < PATIENCE * 2, "{} waits in vain", phone.user());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
     inbox
 }
 
+/// Every accepted message was delivered once and in order, or reported; and each report came once.
+fn account_for(written: &Written, got: &Inbox, heard: &Inbox) {
+    assert!(written.accepted.len() > 10, "too little happened: {}", written.accepted.len());
+    let delivered: BTreeSet<&String> = got.messages.iter().collect();
+    assert_eq!(delivered.len(), got.messages.len(), "something came twice: {:?}", got.messages);
+    let (last, numbered) = got.messages.split_last().unwrap();
+    assert!(last == LAST && numbered.is_sorted(), "out of order: {:?}", got.messages);
+    let accepted: BTreeSet<_> = written.accepted.iter().map(|(words, _)| words).collect();
+    for words in &got.messages {
+        assert!(accepted.contains(words) || written.unknown.contains(words), "{words} was never written");
+    }
+    for (words, id) in &written.accepted {
+        let codes: Vec<_> = heard.reports.iter().filter(|(of, _)| of == id).map(|(_, code)| *code).collect();
+        let expected = if delivered.contains(words) { Code::SUCCESSFUL } else { Code::EXPIRED };
+        assert_eq!(codes, [expected], "the reports about {words}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_ten_rounds_of_kills_every_message_is_accounted_for() {
+async fn after_ten_rounds_of_kills_every_message_and_report_is_accounted_for() {
     let world = World::new().await;
     let (north, south) = pair(&world);
     let mut north_process = Process::start(&north).await;
@@ -280,17 +304,16 @@ async fn after_ten_rounds_of_kills_every_message_is_accounted_for() {
     let (bos, dis) = (bo.user().clone(), di.user().clone());
     send(&mut ada, &bos, "first").await;
     expect(&mut bo, "first").await;
-    let (quiet, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let (stop, stop_reading) = (Arc::clone(&quiet), Arc::clone(&over));
-    let (also_stop, also_stop_reading) = (Arc::clone(&quiet), Arc::clone(&over));
+    let quiet = Arc::new(AtomicBool::new(false));
+    let (stop, also_stop) = (Arc::clone(&quiet), Arc::clone(&quiet));
     let writers = tokio::spawn(async move {
         let written = tokio::join!(trickle(&mut ada, &bos, &stop), trickle(&mut cy, &dis, &also_stop));
         (written, ada, cy)
     });
-    let readers =
-        tokio::spawn(
-            async move { tokio::join!(read(&mut bo, &stop_reading), read(&mut di, &also_stop_reading)) },
-        );
+    let readers = tokio::spawn(async move {
+        let last = |inbox: &Inbox| inbox.messages.last().is_some_and(|words| words == LAST);
+        tokio::join!(read(&mut bo, last), read(&mut di, last))
+    });
     // When both are killed again and again, at moments that only the seed knows
     let mut seed = 0x5eed_u64;
     let mut dice = |sides: u64| {
@@ -299,53 +322,34 @@ async fn after_ten_rounds_of_kills_every_message_is_accounted_for() {
     };
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(50 + dice(150))).await;
-        if dice(2) == 0 {
+        // One of them, the other, or both.
+        let fate = dice(3);
+        if fate != 0 {
             north_process.kill();
             tokio::time::sleep(Duration::from_millis(dice(60))).await;
-            north_process = Process::start(&north).await;
-        } else {
+        }
+        if fate != 1 {
             south_process.kill();
             tokio::time::sleep(Duration::from_millis(dice(60))).await;
             south_process = Process::start(&south).await;
         }
+        if fate != 0 {
+            north_process = Process::start(&north).await;
+        }
     }
     quiet.store(true, Ordering::Relaxed);
-    let (written, mut ada, mut cy) = writers.await.unwrap();
-    // Then a last message in each direction comes behind all others
-    let (bos, dis) = (south.user("bo"), north.user("di"));
-    send(&mut ada, &bos, "the last").await;
-    send(&mut cy, &dis, "the last").await;
-    until("both outboxes empty", || async {
-        let north_waits = north.metric("causeway_outbox_messages{peer=\"south.example\"}").await;
-        let south_waits = south.metric("causeway_outbox_messages{peer=\"north.example\"}").await;
-        (north_waits + south_waits == 0.0).then_some(())
-    })
-    .await;
-    over.store(true, Ordering::Relaxed);
-    let (mut bos_inbox, mut dis_inbox) = readers.await.unwrap();
-    let (mut bo, mut di) = (south.phone("bo", modern()).await, north.phone("di", modern()).await);
-    while bos_inbox.take(&mut bo).await {}
-    while dis_inbox.take(&mut di).await {}
-    let (mut adas_inbox, mut cys_inbox) = (Inbox::default(), Inbox::default());
-    while adas_inbox.take(&mut ada).await {}
-    while cys_inbox.take(&mut cy).await {}
-    for (written, inbox, own) in [(&written.0, &bos_inbox, &adas_inbox), (&written.1, &dis_inbox, &cys_inbox)]
-    {
-        let got: BTreeSet<&String> = inbox.messages.iter().collect();
-        assert_eq!(got.len(), inbox.messages.len(), "something came twice: {:?}", inbox.messages);
-        assert!(written.accepted.len() > 10, "too little happened: {}", written.accepted.len());
-        for (words, id) in &written.accepted {
-            let reported = own.reports.iter().any(|(of, code)| of == id && !code.is_success());
-            assert!(got.contains(words) != reported, "{words}: delivered {}, reported {reported}", !reported);
-        }
-        let (last, numbered) = inbox.messages.split_last().unwrap();
-        assert_eq!(last, "the last");
-        assert!(numbered.is_sorted(), "out of order: {numbered:?}");
-        let accepted: BTreeSet<_> = written.accepted.iter().map(|(words, _)| words).collect();
-        for words in numbered {
-            assert!(accepted.contains(words) || written.unknown.contains(words), "{words} was never written");
-        }
-    }
+    let ((adas, cys), mut ada, mut cy) = writers.await.unwrap();
+    let (bos_inbox, dis_inbox) = readers.await.unwrap();
+    // Then everything is accounted for, up to the report about the last message
+    let about = |written: &Written| {
+        let (words, id) = written.accepted.last().unwrap().clone();
+        assert_eq!(words, LAST);
+        move |inbox: &Inbox| inbox.reports.iter().any(|(of, _)| *of == id)
+    };
+    let (adas_inbox, cys_inbox) = tokio::join!(read(&mut ada, about(&adas)), read(&mut cy, about(&cys)));
+    account_for(&adas, &bos_inbox, &adas_inbox);
+    account_for(&cys, &dis_inbox, &cys_inbox);
+    drop((north_process, south_process));
 }
 
 /// Whether a provider has heard of no new set-up while this was done, by the logs of both.
@@ -364,7 +368,7 @@ async fn over_the_old_session(north: &Place, south: &Place, phones: (&mut Phone,
 async fn a_session_between_providers_survives_restarts_and_is_made_anew_when_one_forgot_it() {
     let world = World::new().await;
     let (north, south) = pair(&world);
-    let north_process = Process::start(&north).await;
+    let mut north_process = Process::start(&north).await;
     let south_process = Process::start(&south).await;
     let (mut ada, mut bo) = (north.phone("ada", modern()).await, south.phone("bo", modern()).await);
     let bos = bo.user().clone();
