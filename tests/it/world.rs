@@ -49,7 +49,7 @@ impl Drop for Folder {
 pub(crate) struct World {
     pub(crate) laboratory: Laboratory,
     // Dropped last: the providers' stores are in it.
-    pub(crate) folder: Folder,
+    _folder: Folder,
 }
 
 /// A provider with fixed ports, so that a restarted one is found where it was.
@@ -79,7 +79,7 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = Folder::new();
         let laboratory = Laboratory::new(folder.path()).await.unwrap();
-        Self { laboratory, folder }
+        Self { laboratory, _folder: folder }
     }
 
     /// Writes the files of a provider whose peers are these domains, and publishes it in DNS.

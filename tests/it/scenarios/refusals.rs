@@ -563,7 +563,7 @@ async fn what_a_peer_writes_cannot_forge_lines_of_the_log() {
     let lines = log::lines_with(&["forged-by-east"]);
     assert!(!lines.is_empty(), "some of it is quoted");
     for line in lines {
-        assert!(!line.chars().any(|letter| letter.is_control()), "{line:?}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
     }
     node.drain().await;
 }
