@@ -65,9 +65,14 @@ impl Window {
         self.passed_over = true;
     }
 
+    /// Whether the store is to be asked for rows.
+    pub const fn is_short(&self) -> bool {
+        !self.complete && self.held < WINDOW_ROWS_MAX / 2
+    }
+
     /// From which row on the store is to be asked, if the window runs low and something may be there.
     pub fn wants(&mut self) -> Option<i64> {
-        if self.complete || self.held >= WINDOW_ROWS_MAX / 2 {
+        if !self.is_short() {
             return None;
         }
         self.passed_over = false;

@@ -6,11 +6,13 @@
 //!                 └─ later ──┘  ◀─messages── listener
 //! ```
 //! The machine sits behind a short lock that is never held while waiting. One task, the driver,
-//! carries out what it wants done, in order; what is to be stored is on disk before what follows.
+//! carries out what it wants done, in order; what is to be stored is on disk before what follows. When
+//! nothing but POSTs is to be done, whoever caused them hands them to the lanes at once: a message then
+//! costs no switch to the driver.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -42,8 +44,9 @@ use crate::wire::ssp::{self, Message};
 const PAGE: usize = 256;
 /// Lanes beyond the POSTs in flight of a session: set-up never waits behind traffic.
 const SETUP_LANES: usize = 2;
-/// How long the driver sleeps at most.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How long the driver sleeps at most: it is not woken for what is only due much later, such as the wait
+/// for an answer.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// Seconds that a peer is told to wait when we could not store what it sent.
 const STORE_RETRY_SECONDS: u32 = 5;
 
@@ -56,12 +59,16 @@ struct State {
     chance: Box<dyn Chance>,
     /// The agreement was suspended or closed, and the link was told.
     left: bool,
+    /// The driver is carrying out outputs; later ones have to wait for it.
+    carrying: bool,
     /// Part of the transaction ids of our rows, so that two stores never use the same.
     instance: String,
 }
 
 /// One link: a pair of own and peer domain.
 pub(crate) struct PeerLink {
+    /// Itself, for the lanes it makes.
+    me: Weak<Self>,
     own: Domain,
     peer: Domain,
     shared: Arc<Shared>,
@@ -87,7 +94,7 @@ impl PeerLink {
         agreement: &Agreement,
         records: Vec<SessionRecord>,
         stop: CancellationToken,
-    ) -> Self {
+    ) -> Arc<Self> {
         let peer = agreement.domain.clone();
         let settings = LinkSettings::for_profile(own.clone(), peer.clone(), agreement.profile);
         let link = Link::new(settings, records, shared.sap.now());
@@ -98,9 +105,11 @@ impl PeerLink {
             flying: HashMap::new(),
             chance: (shared.chance)(),
             left: false,
+            carrying: false,
             instance: shared.sap.store().instance().to_owned(),
         };
-        Self {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             own,
             peer,
             shared,
@@ -112,7 +121,7 @@ impl PeerLink {
             taken: AtomicU64::new(0),
             carried_out: watch::Sender::new(0),
             stop,
-        }
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -221,6 +230,7 @@ impl PeerLink {
                 let mut state = self.state();
                 state.feed(self.now());
                 let outputs: Vec<_> = std::iter::from_fn(|| state.link.poll_output()).collect();
+                state.carrying = !outputs.is_empty();
                 self.taken.fetch_add(1, Ordering::AcqRel);
                 outputs
             };
@@ -298,12 +308,36 @@ impl PeerLink {
         let order = row.outgoing.order;
         match settle(&row) {
             Settled::Done => self.state().window.done(row.row, order),
-            Settled::Again(at) => self.state().window.later(row, at),
+            Settled::Again(at) => {
+                self.state().window.later(row, at);
+                self.nudge.notify_one();
+            }
+        }
+    }
+
+    /// Places what can be placed at once; the driver does the rest.
+    fn go(&self) {
+        let (posts, rest) = {
+            let now = self.now();
+            let mut state = self.state();
+            if state.carrying {
+                (Vec::new(), true)
+            } else {
+                state.feed(now);
+                let posts: Vec<_> = std::iter::from_fn(|| state.link.poll_post()).collect();
+                (posts, state.link.has_output() || state.window.is_short())
+            }
+        };
+        for post in &posts {
+            self.send(post);
+        }
+        if rest {
+            self.nudge.notify_one();
         }
     }
 
     /// Hands a POST to the lanes.
-    fn send(self: &Arc<Self>, post: &Post) {
+    fn send(&self, post: &Post) {
         let job = Job {
             post: post.id,
             at: post.at.clone(),
@@ -317,8 +351,10 @@ impl PeerLink {
             },
         };
         let lanes_max = self.state().link.settings().in_flight_max + SETUP_LANES;
-        if self.lanes.push(job, lanes_max) {
-            self.shared.tasks.spawn(Arc::clone(self).lane());
+        if self.lanes.push(job, lanes_max)
+            && let Some(me) = self.me.upgrade()
+        {
+            self.shared.tasks.spawn(me.lane());
         }
     }
 
@@ -512,7 +548,7 @@ impl PeerLink {
                 Arrived::Repeat { .. } | Arrived::Acknowledged { .. } | Arrived::Control { .. } => {}
             }
         }
-        self.nudge.notify_one();
+        self.go();
         if stored {
             Answer::empty(StatusCode::OK)
         } else {
@@ -600,7 +636,7 @@ impl Exit for PeerLink {
                 state.window.committed(row);
             }
         }
-        self.nudge.notify_one();
+        self.go();
     }
 
     fn wake(&self) {

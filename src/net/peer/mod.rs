@@ -94,13 +94,13 @@ impl Peers {
                     .filter(|record| record.own == *own && record.peer == agreement.domain)
                     .cloned()
                     .collect();
-                let link = Arc::new(PeerLink::new(
+                let link = PeerLink::new(
                     Arc::clone(&self.shared),
                     own.clone(),
                     agreement,
                     mine,
                     self.stop.child_token(),
-                ));
+                );
                 links.insert((own.clone(), agreement.domain.clone()), Arc::clone(&link));
             }
         }

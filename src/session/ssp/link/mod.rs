@@ -330,6 +330,22 @@ impl Link {
         self.outputs.pop_front()
     }
 
+    /// The next thing to do, if it is a POST: for a driver that wants to place it at once.
+    pub fn poll_post(&mut self) -> Option<Post> {
+        match self.outputs.pop_front()? {
+            Output::Post(post) => Some(post),
+            other => {
+                self.outputs.push_front(other);
+                None
+            }
+        }
+    }
+
+    /// Whether there is anything to do now.
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// Does what is due. Call at [`Link::next_wakeup`], or at any other time.
     pub fn wake(&mut self, now: Moment, chance: &mut dyn Chance) {
         if self.closed.is_some() {
