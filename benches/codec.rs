@@ -104,7 +104,7 @@ fn main() {
         &mut || {
             drop(black_box(
                 ssp::encode_primitive(black_box(&primitive), meta.as_ref(), style).expect("sample"),
-            ))
+            ));
         },
     ]);
     line("SSP: bare scan", ssp_xml.len(), scanned, scanned, None);

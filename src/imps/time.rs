@@ -51,25 +51,26 @@ impl DateTime {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (date, time) = text.split_once(['T', 't', ' '])?;
-        let digits = |part: &str| -> Option<Vec<u8>> {
-            let kept: Vec<u8> = part.bytes().filter(|b| !matches!(b, b'-' | b':')).collect();
-            kept.iter().all(u8::is_ascii_digit).then_some(kept)
-        };
-        let number = |part: &[u8]| part.iter().fold(0_i16, |sum, digit| sum * 10 + i16::from(digit - b'0'));
-        let small = |part: &[u8]| i8::try_from(number(part)).ok();
-        let date = digits(date)?;
         let (clock, offset) = split_zone(time)?;
-        let clock = digits(clock.split(['.', ',']).next()?)?;
-        if date.len() != 8 || !matches!(clock.len(), 4 | 6) {
+        let (date, date_digits) = digits(date)?;
+        let (clock, clock_digits) = digits(clock.split(['.', ',']).next()?)?;
+        // The clock may lack its seconds.
+        let clock = match clock_digits {
+            4 => clock * 100,
+            6 => clock,
+            _ => return None,
+        };
+        if date_digits != 8 {
             return None;
         }
+        let small = |number: u32| i8::try_from(number % 100).ok();
         Self::from_civil(
-            number(date.get(..4)?),
-            small(date.get(4..6)?)?,
-            small(date.get(6..8)?)?,
-            small(clock.get(..2)?)?,
-            small(clock.get(2..4)?)?,
-            clock.get(4..6).map_or(Some(0), small)?,
+            i16::try_from(date / 10_000).ok()?,
+            small(date / 100)?,
+            small(date)?,
+            small(clock / 10_000)?,
+            small(clock / 100)?,
+            small(clock)?,
             offset,
         )
     }
@@ -167,6 +168,20 @@ impl Moment {
     pub fn date_time(self) -> DateTime {
         DateTime::from_unix(i64::try_from(self.0 / 1000).unwrap_or(i64::MAX))
     }
+}
+
+/// The number that the digits of a date or clock form without their separators, and how many they are; at
+/// most eight.
+fn digits(part: &str) -> Option<(u32, usize)> {
+    let (mut number, mut count) = (0, 0);
+    for octet in part.bytes().filter(|octet| !matches!(octet, b'-' | b':')) {
+        if !octet.is_ascii_digit() || count == 8 {
+            return None;
+        }
+        number = number * 10 + u32::from(octet - b'0');
+        count += 1;
+    }
+    Some((number, count))
 }
 
 /// Splits the zone off a time of day: (clock, minutes east of UTC).

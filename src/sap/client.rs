@@ -20,7 +20,7 @@ use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
 use crate::relay::ports::{Account, Change, Outcome};
 use crate::session::csp::{
     AccountFacts, Answered, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, answer_services,
-    body_digest, home_user,
+    home_user,
 };
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
@@ -238,7 +238,7 @@ impl Sap {
         };
         // A repeat of what was carried out is answered again (decisions.md 6).
         let first = message.transactions.iter().find_map(|transaction| transaction.id.clone());
-        let digest = body_digest(document.body);
+        let digest = crate::wire::digest(document.body);
         if let Some(first) = &first {
             let until = tokio::time::Instant::now() + REPEAT_WAIT;
             loop {

@@ -2,7 +2,6 @@
 //! carried out twice (decisions.md 6, reference client-android §1).
 
 use std::collections::VecDeque;
-use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +16,6 @@ pub const ANSWER_OCTETS_MAX: usize = 16 * 1024;
 pub const ANSWERS_OCTETS_MAX: usize = 64 * 1024;
 /// After that long without an answer, work is taken for lost and a repeat is fresh.
 pub const IN_WORK_MAX: Duration = Duration::from_secs(120);
-
-/// Digest of a document's body as it came. Not cryptographic: a client can only fool itself.
-pub fn body_digest(body: &[u8]) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(body);
-    hasher.finish()
-}
 
 /// What a document is to a session that may have seen it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +103,7 @@ impl Memory {
 mod tests {
     use super::super::testing::at;
     use super::*;
+    use crate::wire::digest;
 
     fn id(text: &str) -> TransactionId {
         text.parse().unwrap()
@@ -123,7 +116,7 @@ mod tests {
     #[test]
     fn a_repeat_gets_the_stored_answer() {
         let mut memory = Memory::default();
-        let digest = body_digest(b"body");
+        let digest = digest(b"body");
         assert_eq!(memory.begin(&id("1"), digest, at(0)), Begin::Fresh);
         assert_eq!(memory.begin(&id("1"), digest, at(1)), Begin::InWork);
         memory.finish(&id("1"), digest, answer(3));
@@ -133,9 +126,9 @@ mod tests {
     #[test]
     fn the_same_id_with_another_body_or_the_same_body_with_another_id_is_fresh() {
         let mut memory = Memory::default();
-        assert_eq!(memory.begin(&id("1"), body_digest(b"a"), at(0)), Begin::Fresh);
-        assert_eq!(memory.begin(&id("1"), body_digest(b"b"), at(0)), Begin::Fresh);
-        assert_eq!(memory.begin(&id("2"), body_digest(b"a"), at(0)), Begin::Fresh);
+        assert_eq!(memory.begin(&id("1"), digest(b"a"), at(0)), Begin::Fresh);
+        assert_eq!(memory.begin(&id("1"), digest(b"b"), at(0)), Begin::Fresh);
+        assert_eq!(memory.begin(&id("2"), digest(b"a"), at(0)), Begin::Fresh);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use abilities::{Abilities, Form};
 pub use digest::{digest_bytes, digest_matches};
 pub use functions::{ServedFunctions, answer_services, refused_functions};
 pub use login::{AccountFacts, Login, LoginError, LoginOutcome, Opened, Resumed, home_user};
-pub use memory::{Begin, body_digest};
+pub use memory::Begin;
 pub use negotiate::{agreed_capabilities, agreed_keep_alive};
 pub use poll::{Answered, Occasion, Offer, Offered, Poll, Row, RowKind, Wants};
 pub use record::{SessionKey, SessionRecord};

@@ -1,13 +1,11 @@
 //! The envelope around set-up elements and primitives (reference ssp-transport §4).
 
-use std::hash::Hasher;
-
 use crate::imps::primitive::MetaInfo;
 use crate::imps::{Primitive, SessionId, TransactionId, Version};
 use crate::wire::table::{Atom, Context, Sink};
 use crate::wire::tree::{Element, Name};
 use crate::wire::xml::{self, DateForm, Doctype, XmlSink};
-use crate::wire::{Carried, Limits, Mode, Refusal};
+use crate::wire::{Carried, Limits, Mode, Refusal, digest};
 
 use super::primitives::SspPrimitives;
 use super::{Body, Message, SessionMessage, SetupTransaction, Style, Transaction, link, party};
@@ -117,15 +115,6 @@ fn read_primitive(element: Element<'_, '_>, context: &Context<'_>) -> (Option<Me
         }
         (Err(_), carried) => (None, carried),
     }
-}
-
-/// SipHash with fixed keys. It serves to tell a repeat from a reused id for ten minutes, so that it
-/// may change with the next release of the standard library.
-fn digest(octets: &[u8]) -> u64 {
-    #[allow(deprecated)] // the one hasher of std that is named; its successor names no algorithm
-    let mut hasher = std::hash::SipHasher::new();
-    hasher.write(octets);
-    hasher.finish()
 }
 
 impl Style {

@@ -146,30 +146,75 @@ const fn is_space(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Whether this is a name (XML 1.0 §2.3 Name; beyond ASCII every letter-like character is taken).
-fn is_name(name: &str) -> bool {
-    let start = |octet: u8| octet.is_ascii_alphabetic() || matches!(octet, b'_' | b':') || octet >= 0x80;
-    let mut octets = name.bytes();
-    octets.next().is_some_and(start)
-        && octets.all(|octet| start(octet) || octet.is_ascii_digit() || matches!(octet, b'-' | b'.'))
+/// May begin a name (XML 1.0 §2.3 NameStartChar; beyond ASCII every letter-like character is taken).
+const fn begins_name(octet: u8) -> bool {
+    matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'_' | b':' | 0x80..)
 }
 
-/// Cuts a short text at the first such ASCII octet. For names and values of a few octets this is
-/// quicker than a search that prepares itself.
-fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
-    let place = text.bytes().position(|octet| octet == at)?;
-    Some((text.get(..place)?, text.get(place + 1..)?))
+/// May stand in a name (XML 1.0 §2.3 NameChar).
+const fn is_name(octet: u8) -> bool {
+    begins_name(octet) || matches!(octet, b'0'..=b'9' | b'-' | b'.')
 }
 
-/// Prefix and local part.
-fn split(name: &str) -> (&str, &str) {
-    cut(name, b':').unwrap_or(("", name))
+/// A name at the front of a text.
+struct QName<'a> {
+    prefix: &'a str,
+    local: &'a str,
+    /// As written.
+    whole: &'a str,
+    rest: &'a str,
 }
 
-/// Cuts off the octets at the front that are as wanted.
-fn take_while(text: &str, wanted: impl Fn(u8) -> bool) -> (&str, &str) {
-    let end = text.bytes().position(|octet| !wanted(octet)).unwrap_or(text.len());
-    text.split_at_checked(end).unwrap_or((text, ""))
+/// Cuts the name off the front of a text; `None` if there is none, or one with an empty part.
+fn name(text: &str) -> Option<QName<'_>> {
+    let (mut end, mut colon) = (text.len(), None);
+    for (place, octet) in text.bytes().enumerate() {
+        if !is_name(octet) {
+            end = place;
+            break;
+        }
+        if octet == b':' && colon.is_none() {
+            colon = Some(place);
+        }
+    }
+    let (whole, rest) = text.split_at_checked(end)?;
+    let begins = begins_name(*whole.as_bytes().first()?);
+    let (prefix, local) = match colon {
+        None => ("", whole),
+        Some(colon) => (whole.get(..colon)?, whole.get(colon + 1..)?),
+    };
+    (begins && !local.is_empty()).then_some(QName { prefix, local, whole, rest })
+}
+
+/// Cuts the white space off the front of a text.
+fn skip_space(text: &str) -> &str {
+    let end = text.bytes().position(|octet| !is_space(octet)).unwrap_or(text.len());
+    text.get(end..).unwrap_or_default()
+}
+
+/// A quoted value at the front of a text.
+struct Quoted<'a> {
+    value: &'a str,
+    /// Holds no reference, and no white space that is to be made spaces.
+    plain: bool,
+    rest: &'a str,
+}
+
+/// Cuts a quoted value off the front of a text, in one pass; `None` if there is none, or one with `<`.
+fn quoted(text: &str) -> Option<Quoted<'_>> {
+    let quote = text.bytes().next().filter(|quote| matches!(quote, b'"' | b'\''))?;
+    let text = text.get(1..)?;
+    let mut plain = true;
+    for (place, octet) in text.bytes().enumerate() {
+        if octet == quote {
+            return Some(Quoted { value: text.get(..place)?, plain, rest: text.get(place + 1..)? });
+        }
+        if octet == b'<' {
+            return None;
+        }
+        plain &= octet != b'&' && octet >= b' ';
+    }
+    None
 }
 
 /// A start tag or empty element, `<name a="b">` or `<name/>`, that begins at `offset`.
@@ -182,63 +227,53 @@ fn start_tag<'a>(
 ) -> Result<(), Refusal> {
     let inner = tag.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or_default();
     let inner = inner.strip_suffix('/').unwrap_or(inner);
-    let (name, mut rest) = take_while(inner, |octet| !is_space(octet));
-    let (prefix, local) = split(name);
-    if !is_name(name) || local.is_empty() || local.bytes().any(|octet| octet == b':') {
-        return Err(malformed(offset, "an element name that is none"));
+    let no_name = || malformed(offset, "an element name that is none");
+    let element = name(inner).ok_or_else(no_name)?;
+    if element.local.bytes().any(|octet| octet == b':') {
+        return Err(no_name());
     }
     let is_root = builder.depth() == 0;
-    builder.open(local, offset)?;
+    builder.open(element.local, offset)?;
     seen.clear();
+    let mut rest = element.rest;
     loop {
-        let (space, after) = take_while(rest, is_space);
+        let after = skip_space(rest);
         if after.is_empty() {
             return Ok(());
         }
-        if space.is_empty() {
+        if after.len() == rest.len() {
             return Err(malformed(offset, "no white space before an attribute"));
         }
-        let (name, after) = take_while(after, |octet| !is_space(octet) && octet != b'=');
-        let value =
-            take_while(after, is_space).1.strip_prefix('=').map(|value| take_while(value, is_space).1);
-        let quoted = value.and_then(|value| {
-            let quote = value.bytes().next().filter(|quote| matches!(quote, b'"' | b'\''))?;
-            cut(value.get(1..)?, quote)
-        });
-        let Some((value, after)) = quoted else {
-            return Err(malformed(offset, "an attribute without a quoted value"));
+        let attribute =
+            name(after).ok_or_else(|| malformed(offset, "an attribute that is not well-formed"))?;
+        let value = skip_space(attribute.rest).strip_prefix('=').and_then(|value| quoted(skip_space(value)));
+        let Some(value) = value else {
+            return Err(malformed(offset, "an attribute without a quoted value, or with `<` in it"));
         };
-        if !is_name(name) || value.bytes().any(|octet| octet == b'<') {
-            return Err(malformed(offset, "an attribute that is not well-formed"));
-        }
-        if seen.contains(&name) {
-            return Err(malformed(offset, format!("two attributes {name:.40}")));
+        if seen.contains(&attribute.whole) {
+            return Err(malformed(offset, format!("two attributes {:.40}", attribute.whole)));
         }
         if seen.len() >= limits.attributes {
             return Err(Refusal::Limit { what: "attributes of one element", limit: limits.attributes });
         }
-        seen.push(name);
-        rest = after;
-        let value = unescape(value, offset)?;
-        let (space, local) = split(name);
-        let kept = match (space, local) {
-            ("", "xmlns") if is_root && prefix.is_empty() => Some("xmlns"),
-            ("xmlns", bound) if is_root && bound == prefix => Some("xmlns"),
+        seen.push(attribute.whole);
+        rest = value.rest;
+        let text = if value.plain { Cow::Borrowed(value.value) } else { unescape(value.value, offset)? };
+        let kept = match (attribute.prefix, attribute.local) {
+            ("", "xmlns") if is_root && element.prefix.is_empty() => Some("xmlns"),
+            ("xmlns", bound) if is_root && bound == element.prefix => Some("xmlns"),
             ("", local) if local != "xmlns" => Some(local),
             // Namespaces, and attributes of other namespaces: nothing of ours.
             _ => None,
         };
         if let Some(local) = kept {
-            builder.attribute(local, value)?;
+            builder.attribute(local, text)?;
         }
     }
 }
 
 /// Resolves the references of an attribute value and makes spaces of white space (XML 1.0 §3.3.3).
 fn unescape(value: &str, offset: usize) -> Result<Cow<'_, str>, Refusal> {
-    if !value.bytes().any(|octet| matches!(octet, b'&' | b'\t' | b'\n' | b'\r')) {
-        return Ok(Cow::Borrowed(value));
-    }
     let value = value.replace("\r\n", " ").replace(['\t', '\n', '\r'], " ");
     let mut pieces = value.split('&');
     let mut text = String::with_capacity(value.len());
