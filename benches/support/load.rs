@@ -70,21 +70,34 @@ impl Lane {
         [head.into_bytes(), body.into_bytes()].concat()
     }
 
-    /// Posts one message and reads the answer.
+    /// Posts one message and reads the answer. A connection that breaks is made anew and the same
+    /// message posted again, as a phone does: the server recognises it.
     async fn once(&mut self) {
         let request = self.request();
+        for _ in 0..5 {
+            if self.exchange(&request).await.is_ok() {
+                return;
+            }
+            self.stream = None;
+        }
+        panic!("{} does not answer", self.server);
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> std::io::Result<()> {
         if self.stream.is_none() {
-            let stream = TcpStream::connect(self.server).await.unwrap();
-            stream.set_nodelay(true).unwrap();
+            let stream = TcpStream::connect(self.server).await?;
+            stream.set_nodelay(true)?;
             self.stream = Some(stream);
         }
         let stream = self.stream.as_mut().unwrap();
-        stream.write_all(&request).await.unwrap();
+        stream.write_all(request).await?;
         self.buffer.clear();
         loop {
             let mut chunk = [0; 4096];
-            let read = stream.read(&mut chunk).await.unwrap();
-            assert!(read > 0, "the server closed the connection");
+            let read = stream.read(&mut chunk).await?;
+            if read == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
             self.buffer.extend_from_slice(&chunk[..read]);
             let text = String::from_utf8_lossy(&self.buffer);
             let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
@@ -96,7 +109,7 @@ impl Lane {
             if body.len() >= length.unwrap_or(0usize) {
                 assert!(head.starts_with("HTTP/1.1 200"), "{head}");
                 assert!(body.is_empty() || body.contains("<Code>200</Code>"), "{body}");
-                return;
+                return Ok(());
             }
         }
     }

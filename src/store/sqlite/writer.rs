@@ -1,8 +1,10 @@
 //! The one connection that writes, and its group commit.
 //!
 //! Whatever waits is carried out in one transaction, and every asker is answered after its commit: the
-//! disk is asked once for up to [`BATCH_OPERATIONS_MAX`] operations. Nothing waits for a batch to fill;
-//! under load it fills while the disk works on the one before.
+//! disk is asked once for up to [`BATCH_OPERATIONS_MAX`] operations. An asker on an idle store is served
+//! at once; under load a batch fills while the disk works on the one before, and is then given a moment
+//! more ([`CROWD_LINGER`]). What nobody waits for, such as the end of an outbox row, does not ask the disk
+//! on its own account: it joins the next commit, or makes one after [`UNASKED_LINGER`].
 //!
 //! Operations are first run plainly, one after the other. Only if one of them fails is everything
 //! rolled back and run again with a savepoint around each, so that the failing ones fail alone
@@ -26,6 +28,12 @@ use crate::relay::ports::{Change, Outcome, StoreError};
 const BATCH_OPERATIONS_MAX: usize = 256;
 /// Octets of bodies after which a batch is closed.
 const BATCH_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// How long operations that nobody waits for are held back for company.
+const UNASKED_LINGER: Duration = Duration::from_millis(10);
+/// How long a batch is kept open for more while many ask.
+const CROWD_LINGER: Duration = Duration::from_micros(300);
+/// So many operations in the last batch are many.
+const CROWD: usize = 8;
 /// How long an idle writer sleeps before it looks whether another process has written.
 const LOOK_ROUND: Duration = Duration::from_millis(250);
 
@@ -196,6 +204,7 @@ impl Writer {
     /// Serves until told to close, or until nobody can ask any more.
     pub(super) fn serve(mut self, inbox: &Receiver<Job>, waiting: &Waiting) {
         let mut closing = false;
+        let mut last_batch = 0;
         while !closing {
             let patience = if self.has_chores() { Duration::ZERO } else { LOOK_ROUND };
             let mut job = match inbox.recv_timeout(patience) {
@@ -209,8 +218,9 @@ impl Writer {
                     continue;
                 }
             };
-            let mut batch = Vec::new();
+            let mut batch: Vec<Operation> = Vec::new();
             let mut octets = 0;
+            let begin = Instant::now();
             loop {
                 match job.take() {
                     Some(Job::Commit(operation)) => {
@@ -220,12 +230,29 @@ impl Writer {
                     Some(Job::Close) => closing = true,
                     None => {}
                 }
-                if batch.len() >= BATCH_OPERATIONS_MAX || octets >= BATCH_OCTETS_MAX {
+                if closing || batch.len() >= BATCH_OPERATIONS_MAX || octets >= BATCH_OCTETS_MAX {
                     break;
                 }
-                let Ok(next) = inbox.try_recv() else { break };
-                job = Some(next);
+                if let Ok(next) = inbox.try_recv() {
+                    job = Some(next);
+                    continue;
+                }
+                let linger = if batch.is_empty() {
+                    Duration::ZERO
+                } else if batch.iter().all(|operation| operation.reply.is_closed()) {
+                    UNASKED_LINGER
+                } else if last_batch >= CROWD {
+                    CROWD_LINGER
+                } else {
+                    Duration::ZERO
+                };
+                let left = linger.saturating_sub(begin.elapsed());
+                if left.is_zero() {
+                    break;
+                }
+                job = inbox.recv_timeout(left).ok();
             }
+            last_batch = batch.len();
             self.serve_batch(batch, octets, waiting);
         }
         // What was handed in before the end is still carried out.
