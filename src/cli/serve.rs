@@ -6,10 +6,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::{Configuration, Ended, Streams, today};
-use crate::config::settings::LogFormat;
 use crate::config::{self, Settings, Severity};
 use crate::node::Node;
-use crate::ops::logging::{self, Shape};
+use crate::ops::logging;
 
 /// Words of the verb.
 #[derive(clap::Args, Debug)]
@@ -29,13 +28,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         let mistakes = if errors == 1 { "mistake" } else { "mistakes" };
         bail!("{errors} {mistakes} in the configuration; mend and start again");
     };
-    logging::start(
-        match settings.log.format {
-            LogFormat::Text => Shape::Text,
-            LogFormat::Json => Shape::Json,
-        },
-        &settings.log.level,
-    )?;
+    logging::start(settings.log_shape(), &settings.log.level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("the runtime cannot be started")?.block_on(serve(settings))?;
     Ok(Ended::Done)

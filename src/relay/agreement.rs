@@ -58,15 +58,6 @@ pub const fn standing(primitive: &Primitive) -> Standing {
     }
 }
 
-/// The service a primitive belongs to; `None` for what needs only an agreement in force, and for
-/// what is no request between peers.
-pub const fn service_of(primitive: &Primitive) -> Option<Service> {
-    match standing(primitive) {
-        Standing::Of(service) | Standing::Delegated(service) => Some(service),
-        Standing::Session | Standing::ClientOnly | Standing::Answer => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +71,7 @@ mod tests {
             Standing::Delegated(Service::Im),
             "fetching is local to the recipient's home unless delegated"
         );
-        assert_eq!(service_of(&KeepAliveRequest::default().into()), None);
+        assert_eq!(standing(&KeepAliveRequest::default().into()), Standing::Session);
         assert_eq!(standing(&Primitive::PollingRequest), Standing::ClientOnly);
         assert_eq!(standing(&Status::ok().into()), Standing::Answer);
     }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity, PeerState};
-use crate::imps::{DateTime, Domain};
+use crate::imps::Domain;
+use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity};
 
 /// Own domains and agreements.
 #[derive(Debug, Default)]
@@ -81,11 +81,6 @@ impl Directory {
     /// Every agreement.
     pub fn agreements(&self) -> impl Iterator<Item = &Arc<Agreement>> {
         self.agreements.values()
-    }
-
-    /// The agreement with a peer, unless it is closed now.
-    pub fn open_agreement(&self, peer: &str, now: DateTime) -> Option<&Arc<Agreement>> {
-        self.agreement(peer).filter(|agreement| agreement.state_at(now) != PeerState::Closed)
     }
 
     /// The peers that this identity may speak for (decisions.md 8); at least one.

@@ -94,11 +94,6 @@ impl Routes {
             Some(Hop::Via { .. } | Hop::Closed) | None => Route::Unknown,
         }
     }
-
-    /// Whether a domain is one of ours.
-    pub fn is_own(&self, domain: &str) -> bool {
-        matches!(self.hops.get(domain), Some(Hop::Own(_)))
-    }
 }
 
 #[cfg(test)]
@@ -126,7 +121,6 @@ mod tests {
         assert_eq!(routes.of("north.example", now()), Route::Local(&domain("north.example")));
         assert_eq!(routes.of("south.example", now()), Route::Peer(&domain("south.example")));
         assert_eq!(routes.of("east.example", now()), Route::Unknown);
-        assert!(routes.is_own("north.example") && !routes.is_own("south.example"));
     }
 
     #[test]

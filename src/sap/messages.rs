@@ -35,13 +35,6 @@ struct Accepted {
     leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
 }
 
-impl Accepted {
-    /// Nothing came of it.
-    fn refused(code: Code) -> Status {
-        Status::new(code)
-    }
-}
-
 /// What a change of the commit stands for.
 enum Slot {
     Mail(Box<Mail>, Entity),
@@ -162,10 +155,10 @@ impl Sap {
     ) -> Result<Accepted, Status> {
         let now = self.now();
         let map = self.map.load_full();
-        let split = split(&admitted, &map.routes, now).map_err(|error| Accepted::refused(error.code()))?;
+        let split = split(&admitted, &map.routes, now).map_err(|error| Status::new(error.code()))?;
         let (origin, primitive, _) = admitted.into_parts();
         let Primitive::SendMessageRequest(request) = primitive else {
-            return Err(Accepted::refused(Code::BAD_REQUEST));
+            return Err(Status::new(Code::BAD_REQUEST));
         };
         let home = match origin {
             Origin::Client { .. } => Home::Here,
@@ -175,10 +168,10 @@ impl Sap {
             Some(domain) => map.directory.own_domain(domain).or_else(|| map.directory.default_domain()),
             None => map.directory.default_domain(),
         };
-        let own = own.cloned().ok_or_else(|| Accepted::refused(Code::INTERNAL_ERROR))?;
-        let fresh = send::message_id(&own, &mut **self.chance())
-            .map_err(|_| Accepted::refused(Code::INTERNAL_ERROR))?;
-        let prepared = send::prepare(request, home, fresh, now).map_err(Accepted::refused)?;
+        let own = own.cloned().ok_or_else(|| Status::new(Code::INTERNAL_ERROR))?;
+        let fresh =
+            send::message_id(&own, &mut **self.chance()).map_err(|_| Status::new(Code::INTERNAL_ERROR))?;
+        let prepared = send::prepare(request, home, fresh, now).map_err(Status::new)?;
 
         let mut settled = split.refused;
         let mut slots = Vec::new();
@@ -186,8 +179,7 @@ impl Sap {
         let mut accounts = Vec::new();
         if !split.users.is_empty() {
             let users = split.users.iter().map(|user| user.id.clone()).collect();
-            accounts =
-                self.store.accounts(users).await.map_err(|error| Accepted::refused(store_code(&error)))?;
+            accounts = self.store.accounts(users).await.map_err(|error| Status::new(store_code(&error)))?;
         }
         for (user, account) in split.users.iter().zip(accounts) {
             let entity = Entity::User(user.id.clone());
@@ -222,7 +214,7 @@ impl Sap {
         let mut leaving = Vec::new();
         if !changes.is_empty() {
             let outcomes =
-                self.store.commit(changes).await.map_err(|error| Accepted::refused(store_code(&error)))?;
+                self.store.commit(changes).await.map_err(|error| Status::new(store_code(&error)))?;
             for (slot, outcome) in slots.into_iter().zip(outcomes) {
                 match (slot, outcome) {
                     (Slot::Mail(mail, entity), Outcome::Row(row)) => {

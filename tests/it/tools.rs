@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 /// Where this program is. Where it is missing a test says so and returns; with
 /// `CAUSEWAY_REQUIRE_TOOLS=1` that is a failure.
-#[allow(dead_code)] // used by the modules that compare with other programs, as they come
 pub fn tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());

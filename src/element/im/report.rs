@@ -91,16 +91,6 @@ pub fn of_request(
     Ok(mails)
 }
 
-/// The whole request has ended for one reason, as at expiry (542).
-pub fn of_request_all(body: &[u8], author: &UserId, code: Code, now: Moment) -> Result<Vec<Mail>, Code> {
-    let (SendMessageRequest { info, .. }, _) = fragment::open_message(body)?;
-    let reports = info.recipients.iter().map(|recipient| {
-        let report = report(&info, recipient.clone(), code, now);
-        to_author(author.clone(), report, now)
-    });
-    reports.collect()
-}
-
 /// A report that a peer sent, for the author here. `author` is who wrote the message to that peer, as we
 /// remember it; `None` means that no report is expected: 426. The roles were set right at the door.
 pub fn inbound(mut report: DeliveryReport, author: Option<&UserId>, now: Moment) -> Result<Mail, Code> {
@@ -281,7 +271,6 @@ mod tests {
         assert_eq!(only.origin.as_str(), "south.example");
         assert_eq!(opened(only).result.code, Code::UNKNOWN_USER);
         assert!(of_request(&parcel.body, &author, &outcomes[..1], NOW).unwrap().is_empty());
-        assert_eq!(of_request_all(&parcel.body, &author, Code::EXPIRED, NOW).unwrap().len(), 2);
     }
 
     #[test]

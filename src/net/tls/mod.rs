@@ -92,12 +92,6 @@ impl Identity {
         Ok(Self { domain, key: Arc::new(key), facts })
     }
 
-    /// The same certificate for another own domain.
-    #[must_use]
-    pub fn also_for(&self, domain: Domain) -> Self {
-        Self { domain, ..self.clone() }
-    }
-
     /// The own domain.
     pub fn domain(&self) -> &Domain {
         &self.domain

@@ -222,7 +222,6 @@ macro_rules! primitives {
             $visibility const NAMES: &'static [&'static str] = &[$($name),*];
 
             /// The element names that are known and not served.
-            #[allow(dead_code)] // for protocols that show them
             $visibility const UNSERVED: &'static [&'static str] = &[$($unserved),*];
         }
     };

@@ -30,8 +30,12 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
     let limits = Limits { document: limits.document.max(text.len()), ..*limits };
     let mut builder = Builder::new(&limits, text.len())?;
     let mut seen: Vec<&'a str> = Vec::with_capacity(8);
+    // Names of the open elements as written: end tags are compared here, without the copies that the
+    // reader would make. The builder bounds the depth.
+    let mut open: Vec<&'a str> = Vec::with_capacity(16);
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
+    reader.config_mut().check_end_names = false;
     loop {
         let before = position(reader.buffer_position());
         let event = reader
@@ -40,12 +44,18 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
         let after = position(reader.buffer_position());
         let slice = || text.get(before..after).unwrap_or_default();
         match event {
-            Event::Start(_) => start_tag(slice(), before, &limits, &mut seen, &mut builder)?,
+            Event::Start(_) => open.push(start_tag(slice(), before, &limits, &mut seen, &mut builder)?),
             Event::Empty(_) => {
                 start_tag(slice(), before, &limits, &mut seen, &mut builder)?;
                 builder.close(after)?;
             }
-            Event::End(_) => builder.close(after)?,
+            Event::End(_) => {
+                let name = slice().strip_prefix("</").and_then(|rest| rest.strip_suffix('>'));
+                if open.pop() != name.map(str::trim_ascii_end) {
+                    return Err(malformed(before, "an end tag of another element"));
+                }
+                builder.close(after)?;
+            }
             Event::Text(_) => characters(slice(), before, &mut builder)?,
             Event::CData(_) => {
                 if builder.depth() == 0 {
@@ -217,14 +227,15 @@ fn quoted(text: &str) -> Option<Quoted<'_>> {
     None
 }
 
-/// A start tag or empty element, `<name a="b">` or `<name/>`, that begins at `offset`.
+/// A start tag or empty element, `<name a="b">` or `<name/>`, that begins at `offset`. Gives its name as
+/// written.
 fn start_tag<'a>(
     tag: &'a str,
     offset: usize,
     limits: &Limits,
     seen: &mut Vec<&'a str>,
     builder: &mut Builder<'a>,
-) -> Result<(), Refusal> {
+) -> Result<&'a str, Refusal> {
     let inner = tag.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or_default();
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     let no_name = || malformed(offset, "an element name that is none");
@@ -239,7 +250,7 @@ fn start_tag<'a>(
     loop {
         let after = skip_space(rest);
         if after.is_empty() {
-            return Ok(());
+            return Ok(element.whole);
         }
         if after.len() == rest.len() {
             return Err(malformed(offset, "no white space before an attribute"));
