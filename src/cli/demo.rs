@@ -181,7 +181,7 @@ async fn wait(phone: &mut Phone) -> Result<Primitive, PhoneError> {
 /// What is printed.
 struct Story<'a> {
     out: &'a mut dyn Write,
-    posts: mpsc::Receiver<String>,
+    posts: mpsc::Receiver<(Instant, String)>,
     begin: Instant,
 }
 
@@ -196,9 +196,11 @@ impl Story<'_> {
         self.say(&format!("{millis:>7} ms  {text}\n"))
     }
 
-    /// The POSTs between the providers since the last time.
+    /// The POSTs between the providers since the last time, in the order in which they began.
     fn posts(&mut self) -> anyhow::Result<()> {
-        while let Ok(line) = self.posts.try_recv() {
+        let mut posts: Vec<_> = self.posts.try_iter().collect();
+        posts.sort_by_key(|(began, _)| *began);
+        for (_, line) in posts {
             self.say(&format!("            {line}\n"))?;
         }
         Ok(())
@@ -206,7 +208,7 @@ impl Story<'_> {
 }
 
 /// Hears of every POST between providers.
-struct Tap(std::sync::Mutex<mpsc::Sender<String>>);
+struct Tap(std::sync::Mutex<mpsc::Sender<(Instant, String)>>);
 
 impl<S: tracing::Subscriber> Layer<S> for Tap {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
@@ -216,8 +218,17 @@ impl<S: tracing::Subscriber> Layer<S> for Tap {
             to: String,
             what: String,
             rest: String,
+            micros: u64,
         }
         impl Visit for Fields {
+            fn record_u64(&mut self, field: &Field, value: u64) {
+                if field.name() == "micros" {
+                    self.micros = value;
+                } else {
+                    self.record_debug(field, &value);
+                }
+            }
+
             fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
                 // Writing into a String does not fail.
                 let _ = match field.name() {
@@ -226,17 +237,20 @@ impl<S: tracing::Subscriber> Layer<S> for Tap {
                     "what" => write!(self.what, "{value:?}"),
                     "octets" => write!(self.rest, "{value:?} octets, "),
                     "outcome" => write!(self.rest, "{value:?}"),
-                    "took" => write!(self.rest, " after {value:.1?}"),
                     _ => Ok(()),
                 };
             }
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let Fields { from, to, what, rest } = fields;
+        let Fields { from, to, what, rest, micros } = fields;
+        let took = Duration::from_micros(micros);
+        let now = Instant::now();
+        let began = now.checked_sub(took).unwrap_or(now);
         if let Ok(posted) = self.0.lock() {
             // The story may be over.
-            let _ = posted.send(format!("{from:>13} → {to:<13}  {what:<28} {rest}"));
+            let _ =
+                posted.send((began, format!("{from:>13} → {to:<13}  {what:<28} {rest} after {took:.1?}")));
         }
     }
 }

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use tokio::sync::{Notify, watch};
@@ -367,10 +367,11 @@ impl PeerLink {
                 job = self.lanes.next() => job,
             };
             let Some(job) = job else { return };
-            let begin = self.now();
+            let begin = Instant::now();
             let outcome = self.place(&mut connection, &job).await;
-            let (octets, took) = (job.body.len(), self.now().since(begin));
-            debug!(target: POSTS, from = %self.own, to = %self.peer, what = %job.what, octets, %outcome, ?took, "posted");
+            let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let octets = job.body.len();
+            debug!(target: POSTS, from = %self.own, to = %self.peer, what = %job.what, octets, %outcome, micros, "posted");
             let status = match outcome {
                 PostOutcome::Accepted => Some(200),
                 PostOutcome::Status(status, _) => Some(status),

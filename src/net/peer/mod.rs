@@ -27,7 +27,7 @@ use crate::wire::{Limits, Refusal};
 use link::PeerLink;
 
 /// Target of the log lines, at level debug, that tell of every POST to a peer: from, to, what,
-/// octets, outcome, took.
+/// octets, outcome, micros.
 pub const POSTS: &str = "causeway::posts";
 /// Seconds after which a suspended peer may ask again.
 const SUSPENDED_RETRY_SECONDS: u32 = 300;
