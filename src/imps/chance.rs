@@ -13,3 +13,15 @@ pub fn token<const N: usize>(chance: &mut dyn Chance) -> String {
     chance.fill(&mut octets);
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(octets)
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    /// The same octet for ever.
+    pub(crate) struct Fixed(pub(crate) u8);
+
+    impl super::Chance for Fixed {
+        fn fill(&mut self, octets: &mut [u8]) {
+            octets.fill(self.0);
+        }
+    }
+}

@@ -175,15 +175,8 @@ mod tests {
 
     use super::*;
     use crate::imps::DetailedResult;
+    use crate::imps::chance::testing::Fixed;
     use crate::imps::primitive::{GetSpInfoResponse, SendMessageResponse, User};
-
-    struct Fixed(u8);
-
-    impl Chance for Fixed {
-        fn fill(&mut self, octets: &mut [u8]) {
-            octets.fill(self.0);
-        }
-    }
 
     fn to(text: &str) -> Recipient {
         Recipient::User(User::from(text.parse::<crate::imps::UserId>().unwrap()))

@@ -253,14 +253,7 @@ mod tests {
     use super::super::stage::*;
     use super::*;
     use crate::imps::DateTime;
-
-    struct Fixed(u8);
-
-    impl Chance for Fixed {
-        fn fill(&mut self, octets: &mut [u8]) {
-            octets.fill(self.0);
-        }
-    }
+    use crate::imps::chance::testing::Fixed;
 
     #[test]
     fn a_message_id_ends_in_the_domain_that_gave_it() {

@@ -21,13 +21,7 @@ pub fn delay(failures: u32, chance: &mut dyn Chance) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Fixed(u8);
-    impl Chance for Fixed {
-        fn fill(&mut self, octets: &mut [u8]) {
-            octets.fill(self.0);
-        }
-    }
+    use crate::imps::chance::testing::Fixed;
 
     #[test]
     fn pauses_double_up_to_ten_minutes_and_vary_by_a_fifth() {
