@@ -195,6 +195,10 @@ impl Code {
         INVALID_SESSION = 604;
         NEW_VALUE_NOT_ACCEPTED = 605;
         NO_CONTACT_LIST = 700;
+        CONTACT_LIST_EXISTS = 701;
+        BAD_CONTACT_LIST_PROPERTY = 752;
+        TOO_MANY_CONTACT_LISTS = 753;
+        TOO_MANY_CONTACTS = 754;
         NO_GROUP = 800;
         HISTORY_NOT_SUPPORTED = 821;
         MULTIPLE_ERRORS = 900;
@@ -288,6 +292,13 @@ pub enum Entity {
     ContactList(ContactListId),
     /// A domain, as written.
     Domain(Box<str>),
+}
+
+/// 200: an answer that says nothing of its outcome went well (reference ssp-primitives, rule G3).
+impl Default for Status {
+    fn default() -> Self {
+        Self::ok()
+    }
 }
 
 impl Status {

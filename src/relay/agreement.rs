@@ -41,6 +41,10 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::ForwardMessageRequest(_)
         | Primitive::GetBlockedListRequest
         | Primitive::BlockEntityRequest(_) => Standing::Delegated(Service::Im),
+        Primitive::GetListRequest
+        | Primitive::CreateListRequest(_)
+        | Primitive::DeleteListRequest(_)
+        | Primitive::ListManageRequest(_) => Standing::Delegated(Service::Presence),
         Primitive::LoginRequest(_) | Primitive::PollingRequest | Primitive::ClientCapabilityRequest(_) => {
             Standing::ClientOnly
         }
@@ -54,7 +58,10 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::GetMessageResponse(_)
         | Primitive::GetMessageListResponse(_)
         | Primitive::ForwardMessageResponse(_)
-        | Primitive::GetBlockedListResponse(_) => Standing::Answer,
+        | Primitive::GetBlockedListResponse(_)
+        | Primitive::GetListResponse(_)
+        | Primitive::CreateListResponse(_)
+        | Primitive::ListManageResponse(_) => Standing::Answer,
     }
 }
 

@@ -7,8 +7,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::imps::primitive::{
-    Author, ClientId, DeliveryReport, Disconnect, Display, KeepAliveRequest, KeepAliveResponse, MessageInfo,
-    MetaInfo, Recipient, ScreenName, SendMessageRequest, SendMessageResponse, Sender, User,
+    Author, ClientId, DeliveryReport, Disconnect, Display, ForwardMessageRequest, ForwardMessageResponse,
+    KeepAliveRequest, KeepAliveResponse, MessageInfo, MetaInfo, Recipient, ScreenName, SendMessageRequest,
+    SendMessageResponse, Sender, User,
 };
 use crate::imps::status::{Code, DetailedResult, Entity, Status};
 use crate::imps::{
@@ -208,6 +209,15 @@ pub(crate) fn ssp_primitive() -> BoxedStrategy<Primitive> {
         send_message_request().prop_map(Primitive::SendMessageRequest),
         send_message_response().prop_map(Primitive::SendMessageResponse),
         delivery_report().prop_map(Primitive::DeliveryReport),
+        (message_id(), vec(recipient(), 0..3), option::of(sender())).prop_map(
+            |(message_id, recipients, sender)| ForwardMessageRequest { message_id, sender, recipients }
+                .into()
+        ),
+        (status(), option::of(message_id())).prop_map(|(result, message_id)| ForwardMessageResponse {
+            result,
+            message_id
+        }
+        .into()),
         Just(Primitive::LogoutRequest),
         status().prop_map(|result| Primitive::Disconnect(Disconnect { result })),
         option::of(any::<u32>())

@@ -45,7 +45,11 @@ pub fn notification(mail: &Mail) -> Result<Primitive, Code> {
 pub fn message(stored: Option<&StoredMail>, now: Moment) -> Result<Primitive, Code> {
     let mail = waiting(stored, now).map(|stored| &stored.mail).ok_or(Code::INVALID_MESSAGE_ID)?;
     let message = fragment::open_new_message(&mail.body)?;
-    Ok(Primitive::GetMessageResponse(GetMessageResponse { info: message.info, content: message.content }))
+    Ok(Primitive::GetMessageResponse(GetMessageResponse {
+        result: Status::ok(),
+        info: message.info,
+        content: message.content,
+    }))
 }
 
 /// How many rows are wanted for a GetMessageList.
@@ -69,7 +73,7 @@ pub fn list(
         .map(|stored| Ok(fragment::open_new_message(&stored.mail.body)?.info))
         .collect::<Result<_, Code>>()?;
     let total = Some(u32::try_from(total).unwrap_or(u32::MAX));
-    Ok(Primitive::GetMessageListResponse(GetMessageListResponse { messages, total }))
+    Ok(Primitive::GetMessageListResponse(GetMessageListResponse { result: Status::ok(), messages, total }))
 }
 
 /// Answers RejectMessage: the messages go unread, and their authors hear 538 (reference csp-messages §7).

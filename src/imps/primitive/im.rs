@@ -99,6 +99,8 @@ pub struct GetMessageRequest {
 /// The message fetched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetMessageResponse {
+    /// What became of the request; CSP sends this answer only with success.
+    pub result: Status,
     /// About it.
     pub info: MessageInfo,
     /// The content.
@@ -117,6 +119,8 @@ pub struct GetMessageListRequest {
 /// The messages that wait, newest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetMessageListResponse {
+    /// What became of the request; CSP sends this answer only with success.
+    pub result: Status,
     /// About each.
     pub messages: Vec<MessageInfo>,
     /// How many there are in all (1.3).
@@ -168,6 +172,8 @@ pub struct ForwardMessageRequest {
 /// The id of the message passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardMessageResponse {
+    /// What became of the request; CSP sends this answer only with success.
+    pub result: Status,
     /// The new message's id.
     pub message_id: Option<MessageId>,
 }
@@ -203,6 +209,8 @@ pub struct BlockList {
 /// The block and grant lists of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GetBlockedListResponse {
+    /// What became of the request; CSP sends this answer only with success.
+    pub result: Status,
     /// Who may not write.
     pub block: Option<BlockList>,
     /// Who alone may write.

@@ -8,11 +8,13 @@
 mod access;
 mod im;
 mod link;
+mod lists;
 mod party;
 
 pub use access::*;
 pub use im::*;
 pub use link::*;
+pub use lists::*;
 pub use party::*;
 
 use super::status::Status;
@@ -114,6 +116,20 @@ primitives! {
     GetBlockedListResponse(Box<GetBlockedListResponse>);
     /// CSP: change the block and grant lists.
     BlockEntityRequest(Box<BlockEntityRequest>);
+    /// CSP: which contact lists are there?
+    GetListRequest;
+    /// CSP: the contact lists.
+    GetListResponse(GetListResponse);
+    /// CSP: make a contact list.
+    CreateListRequest(CreateListRequest);
+    /// CSP: the contact list that was made (1.3).
+    CreateListResponse(CreateListResponse);
+    /// CSP: delete a contact list.
+    DeleteListRequest(DeleteListRequest);
+    /// CSP: change or read a contact list.
+    ListManageRequest(ListManageRequest);
+    /// CSP: the contact list after the change.
+    ListManageResponse(ListManageResponse);
 }
 
 #[cfg(test)]

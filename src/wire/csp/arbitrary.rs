@@ -8,12 +8,14 @@ use proptest::sample::select;
 
 use crate::imps::primitive::{
     AcceptedContentType, Author, Bearer, BlockEntityRequest, BlockList, Branch, Capabilities, CirMethod,
-    ClientCapabilityRequest, ClientCapabilityResponse, ClientType, DeliveryMethod, DigestSchema, Disconnect,
-    Display, Entities, Font, ForwardMessageRequest, ForwardMessageResponse, Functions,
-    GetBlockedListResponse, GetMessageListRequest, GetMessageListResponse, GetMessageRequest,
-    GetMessageResponse, GetSpInfoRequest, GetSpInfoResponse, KeepAliveRequest, KeepAliveResponse,
-    LoginRequest, LoginResponse, MessageDelivered, MessageInfo, MessageNotification, NewMessage, Password,
-    Recipient, RejectMessageRequest, Sender, ServiceRequest, ServiceResponse, SetDeliveryMethodRequest, User,
+    ClientCapabilityRequest, ClientCapabilityResponse, ClientType, Contact, CreateListRequest,
+    CreateListResponse, DeleteListRequest, DeliveryMethod, DigestSchema, Disconnect, Display, Entities, Font,
+    ForwardMessageRequest, ForwardMessageResponse, Functions, GetBlockedListResponse, GetListResponse,
+    GetMessageListRequest, GetMessageListResponse, GetMessageRequest, GetMessageResponse, GetSpInfoRequest,
+    GetSpInfoResponse, KeepAliveRequest, KeepAliveResponse, ListManageRequest, ListManageResponse,
+    LoginRequest, LoginResponse, MessageDelivered, MessageInfo, MessageNotification, NewMessage, NickList,
+    Password, Property, Recipient, RejectMessageRequest, Sender, ServiceRequest, ServiceResponse,
+    SetDeliveryMethodRequest, User,
 };
 use crate::imps::status::{Entity, Status};
 use crate::imps::{Primitive, Version};
@@ -276,7 +278,12 @@ fn messages() -> BoxedStrategy<Primitive> {
         }),
         send_message_response().prop_map(Primitive::from),
         (info(true), data()).prop_map(|(info, content)| NewMessage { info, content }.into()),
-        (info(true), data()).prop_map(|(info, content)| GetMessageResponse { info, content }.into()),
+        (status(), info(true), data()).prop_map(|(result, info, content)| GetMessageResponse {
+            result,
+            info,
+            content
+        }
+        .into()),
         (delivery_report(), info(false)).prop_map(|(mut report, info)| {
             report.info = info;
             report.into()
@@ -289,8 +296,8 @@ fn messages() -> BoxedStrategy<Primitive> {
             count
         }
         .into()),
-        (vec(info(false), 0..3), option::of(any::<u32>()))
-            .prop_map(|(messages, total)| GetMessageListResponse { messages, total }.into()),
+        (status(), vec(info(false), 0..3), option::of(any::<u32>()))
+            .prop_map(|(result, messages, total)| GetMessageListResponse { result, messages, total }.into()),
         vec(message_id(), 1..4).prop_map(|message_ids| RejectMessageRequest { message_ids }.into()),
         (
             select(DeliveryMethod::ALL),
@@ -306,22 +313,83 @@ fn messages() -> BoxedStrategy<Primitive> {
             |(message_id, sender, recipients)| ForwardMessageRequest { message_id, sender, recipients }
                 .into()
         ),
-        option::of(message_id()).prop_map(|message_id| ForwardMessageResponse { message_id }.into()),
-        (option::of(block_list()), option::of(block_list()))
-            .prop_map(|(block, grant)| Box::new(GetBlockedListResponse { block, grant }).into()),
+        (status(), option::of(message_id())).prop_map(|(result, message_id)| ForwardMessageResponse {
+            result,
+            message_id
+        }
+        .into()),
+        (status(), option::of(block_list()), option::of(block_list())).prop_map(|(result, block, grant)| {
+            Box::new(GetBlockedListResponse { result, block, grant }).into()
+        }),
         (option::of(block_list()), option::of(block_list()))
             .prop_map(|(block, grant)| Box::new(BlockEntityRequest { block, grant }).into()),
     ]
     .boxed()
 }
 
+fn contact() -> BoxedStrategy<Contact> {
+    (user_id(), option::of(text())).prop_map(|(user, nickname)| Contact { user, nickname }).boxed()
+}
+
+/// Names and values with and without a token of their own.
+pub(in crate::wire) fn properties() -> BoxedStrategy<Vec<Property>> {
+    let value = option::of(prop_oneof![Just("T".into()), Just("F".into()), text()]);
+    let name = prop_oneof![Just("DisplayName".into()), Just("Default".into()), text()];
+    vec((name, value).prop_map(|(name, value)| Property { name, value }), 0..3).boxed()
+}
+
+fn lists() -> BoxedStrategy<Primitive> {
+    let list = contact_list_id;
+    let truth = || option::of(any::<bool>());
+    prop_oneof![
+        Just(Primitive::GetListRequest),
+        (status(), vec(list(), 0..3), option::of(list()))
+            .prop_map(|(result, lists, default)| GetListResponse { result, lists, default }.into()),
+        (list(), vec(contact(), 0..3), properties()).prop_map(|(list, contacts, properties)| {
+            CreateListRequest { list, contacts, properties }.into()
+        }),
+        (status(), list(), properties()).prop_map(|(result, list, properties)| CreateListResponse {
+            result,
+            list,
+            properties
+        }
+        .into()),
+        list().prop_map(|list| DeleteListRequest { list }.into()),
+        (list(), vec(contact(), 0..3), vec(user_id(), 0..3), properties(), truth(), truth()).prop_map(
+            |(list, add, remove, properties, receive, authorize_and_grant)| {
+                ListManageRequest { list, add, remove, properties, receive, authorize_and_grant }.into()
+            }
+        ),
+        (status(), option::of(vec(contact(), 0..3)), properties()).prop_map(
+            |(result, contacts, properties)| {
+                let contacts = contacts.map(|contacts| NickList { contacts });
+                ListManageResponse { result, contacts, properties }.into()
+            }
+        ),
+    ]
+    .boxed()
+}
+
 /// Every primitive that CSP has, with everything that any version can carry.
-pub(super) fn primitive() -> BoxedStrategy<Primitive> {
-    prop_oneof![session_life(), negotiation(), messages()].boxed()
+pub(in crate::wire) fn primitive() -> BoxedStrategy<Primitive> {
+    prop_oneof![session_life(), negotiation(), messages(), lists()].boxed()
+}
+
+/// What CSP has no place for in any version: the outcome of answers that are sent only with success.
+pub(super) fn unsay(primitive: &mut Primitive) {
+    match primitive {
+        Primitive::GetMessageResponse(it) => it.result = Status::ok(),
+        Primitive::GetMessageListResponse(it) => it.result = Status::ok(),
+        Primitive::ForwardMessageResponse(it) => it.result = Status::ok(),
+        Primitive::GetBlockedListResponse(it) => it.result = Status::ok(),
+        Primitive::GetListResponse(it) => it.result = Status::ok(),
+        Primitive::CreateListResponse(it) => it.result = Status::ok(),
+        _ => {}
+    }
 }
 
 /// What a version can carry of a primitive (reference csp-messages §1, §2, §3, §7).
-pub(super) fn fit(primitive: &mut Primitive, version: Version) {
+pub(in crate::wire) fn fit(primitive: &mut Primitive, version: Version) {
     match primitive {
         Primitive::Status(status) => fit_status(status, version),
         Primitive::LoginRequest(login) => {
@@ -374,6 +442,11 @@ pub(super) fn fit(primitive: &mut Primitive, version: Version) {
         Primitive::BlockEntityRequest(it) => {
             it.block.iter_mut().chain(&mut it.grant).for_each(|list| fit_list(list, version));
         }
+        Primitive::ListManageRequest(it) => {
+            it.receive = it.receive.filter(|_| version > Version::V1_1);
+            it.authorize_and_grant = it.authorize_and_grant.filter(|_| version == Version::V1_3);
+        }
+        Primitive::ListManageResponse(it) => fit_status(&mut it.result, version),
         _ => {}
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn describe<'c, T: Carrier>(value: &'c T, sink: &dyn Sink, context: &
         None if sink.takes_octets() => ContentForm::Opaque,
         None => ContentForm::Base64,
     });
-    Context { version: context.version, legacy: context.legacy, content: form, content_type }
+    let Context { version, legacy, delegated, .. } = *context;
+    Context { version, legacy, delegated, content: form, content_type }
 }
 
 /// The encoding has been undone; it says nothing any more.

@@ -81,6 +81,7 @@ table! { Csp GetMessageRequest {
 }}
 
 table! { Csp GetMessageResponse {
+    result:  outcome_unsaid(),
     info:    one("MessageInfo"),
     content: own("ContentData", content::read, content::write),
 } before writing: content::describe; after reading: content::settle; }
@@ -91,6 +92,7 @@ table! { Csp GetMessageListRequest {
 }}
 
 table! { Csp GetMessageListResponse {
+    result:   outcome_unsaid(),
     messages: either(many("MessageInfo").until(V1_2), many("MessageInfo").inside("MessageInfoList").since(V1_3)),
     total:    opt("MessageTotalCount").since(V1_3),
 }}
@@ -122,6 +124,7 @@ table! { Csp ForwardMessageRequest {
 }}
 
 table! { Csp ForwardMessageResponse {
+    result:     outcome_unsaid(),
     message_id: opt("MessageID"),
 }}
 
@@ -135,6 +138,7 @@ table! { Csp BlockList {
 }}
 
 table! { Csp GetBlockedListResponse {
+    result: outcome_unsaid(),
     block: own("BlockList", read_block, write_block),
     grant: own("GrantList", read_grant, write_grant),
 }}

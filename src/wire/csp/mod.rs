@@ -3,15 +3,16 @@
 //! [`read`] makes a [`Message`] of a document in either encoding and any version, whatever mixture of
 //! versions its author wrote; [`write()`] makes the canonical document of the message's own version.
 //! [`encode_primitive`] and [`decode_primitive`] do the same for one primitive without its envelope,
-//! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `im`
-//! and `party`.
+//! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `im`,
+//! `lists` and `party`.
 
 mod access;
 #[cfg(test)]
-mod arbitrary;
+pub(in crate::wire) mod arbitrary;
 mod content;
 mod envelope;
 mod im;
+mod lists;
 mod media;
 mod party;
 mod primitives;

@@ -120,7 +120,7 @@ fn every_request_of_a_real_client_is_read() {
             assert_eq!(folder[3..5], message.version.as_str().replace('.', ""), "{}", path.display());
         }
     }
-    assert!(primitives > 300 && not_served > 200, "{primitives} and {not_served}");
+    assert!(primitives > 400 && not_served > 100, "{primitives} and {not_served}");
 }
 
 #[test]
@@ -404,6 +404,7 @@ proptest! {
         for version in Version::ALL {
             let mut sent = primitive.clone();
             arbitrary::fit(&mut sent, version);
+            arbitrary::unsay(&mut sent);
             for encoding in ENCODINGS {
                 // What the version has no place for is left out, whatever stood there.
                 let octets = encode_primitive(&primitive, version, encoding).unwrap();
@@ -425,6 +426,7 @@ proptest! {
             for encoding in ENCODINGS {
                 let transaction = |(mut primitive, id): (Primitive, _)| {
                     arbitrary::fit(&mut primitive, version);
+                    arbitrary::unsay(&mut primitive);
                     let mode = if asks { Mode::Request } else { Mode::Response };
                     Transaction { mode, id, content: Carried::Primitive(Box::new(primitive)) }
                 };

@@ -5,7 +5,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::imps::Content;
-use crate::imps::primitive::{DeliveryReport, MessageInfo, SendMessageRequest, SendMessageResponse};
+use crate::imps::primitive::{
+    DeliveryReport, ForwardMessageRequest, ForwardMessageResponse, MessageInfo, SendMessageRequest,
+    SendMessageResponse,
+};
 use crate::wire::Fault;
 use crate::wire::table::{Atom, Context, Sink, Wrong, table};
 use crate::wire::tree::{Element, Name};
@@ -43,6 +46,17 @@ table! { Ssp DeliveryReport {
     result:        inside("DeliveryResult", one("Status")),
     delivery_time: opt("DeliveryTime").with("format", "iso8601").lenient(),
     info:          one("MessageInfo"),
+}}
+
+table! { Ssp ForwardMessageRequest {
+    message_id: attr("messageID"),
+    recipients: wrapped("Recipient", each()),
+    sender:     opt("Sender"),
+}}
+
+table! { Ssp ForwardMessageResponse {
+    message_id: attr_opt("messageID"),
+    result:     one("Status"),
 }}
 
 const CONTENT_DATA: Name = Name::new("ContentData");

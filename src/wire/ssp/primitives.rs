@@ -13,6 +13,29 @@ primitives! {
         KeepAliveResponse: "KeepAliveResponse",
         LogoutRequest: "LogoutRequest" empty,
         Disconnect: "Disconnect",
+        // On SSP a message is forwarded by a delegated element only (ssp-primitives §1.4).
+        ForwardMessageRequest: "ForwardMessageRequest",
+        ForwardMessageResponse: "ForwardMessageResponse",
+        // Delegated services, in CSP shape (ssp-primitives §6).
+        NewMessage: "NewMessage" delegated,
+        MessageDelivered: "MessageDelivered" delegated,
+        MessageNotification: "MessageNotification" delegated,
+        GetMessageRequest: "GetMessageRequest" delegated,
+        GetMessageResponse: "GetMessageResponse" delegated,
+        GetMessageListRequest: "GetMessageListRequest" delegated,
+        GetMessageListResponse: "GetMessageListResponse" delegated,
+        RejectMessageRequest: "RejectMessageRequest" delegated,
+        SetDeliveryMethodRequest: "SetDeliveryMethodRequest" delegated,
+        GetBlockedListRequest: "GetBlockedListRequest" empty,
+        GetBlockedListResponse: "GetBlockedListResponse" delegated,
+        BlockEntityRequest: "BlockEntityRequest" delegated,
+        GetListRequest: "GetListRequest" empty,
+        GetListResponse: "GetListResponse" delegated,
+        CreateListRequest: "CreateListRequest" delegated,
+        CreateListResponse: "CreateListResponse" delegated,
+        DeleteListRequest: "DeleteListRequest" delegated,
+        ListManageRequest: "ListManageRequest" delegated,
+        ListManageResponse: "ListManageResponse" delegated,
     } not served {
         "GetServiceRequest", "GetServiceResponse", "ServiceRequest", "ServiceResponse", "ServiceIndication",
         "GetSPInfoRequest", "GetSPInfoResponse",
@@ -22,8 +45,6 @@ primitives! {
         "GetPublicProfileRequest", "GetPublicProfileResponse", "UpdatePublicProfileRequest",
         "SubscribeRequest", "UnsubscribeRequest", "PresenceNotification",
         "GetPresenceRequest", "GetPresenceResponse", "GetWatcherListRequest", "GetWatcherListResponse",
-        // On SSP a message is forwarded by a delegated element only (ssp-primitives §1.4).
-        "ForwardMessageRequest", "ForwardMessageResponse",
         "CreateGroupRequest", "DeleteGroupRequest",
         "GetGroupPropsRequest", "GetGroupPropsResponse", "SetGroupPropsRequest",
         "JoinGroupRequest", "JoinGroupResponse", "LeaveGroupRequest", "LeaveGroupIndication",
@@ -34,15 +55,9 @@ primitives! {
         "SubscribeGroupChangeRequest", "UnsubscribeGroupChangeRequest",
         "GetGroupSubStatusRequest", "GetGroupSubStatusResponse", "GroupChangeNotice",
         // Delegated services, in CSP shape (ssp-primitives §6).
-        "GetListRequest", "GetListResponse", "CreateListRequest", "CreateListResponse",
-        "DeleteListRequest", "ListManageRequest", "ListManageResponse",
         "CreateAttributeListRequest", "DeleteAttributeListRequest",
         "GetAttributeListRequest", "GetAttributeListResponse",
         "UpdatePresenceRequest", "PresenceAuthRequest", "PresenceAuthUser",
-        "SetDeliveryMethodRequest", "GetMessageListRequest", "GetMessageListResponse",
-        "RejectMessageRequest", "GetMessageRequest", "GetMessageResponse",
-        "MessageNotification", "NewMessage", "MessageDelivered",
-        "GetBlockedListRequest", "GetBlockedListResponse", "BlockEntityRequest",
         "ExtendConversationRequest", "ExtendConversationResponse", "GetMapRequest", "GetMapResponse",
     }
 }
@@ -60,7 +75,7 @@ pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
     use crate::imps::{DetailedResult, Status};
     rows_of! {
         ClientId, User, ScreenName, Sender, Status, DetailedResult, MessageInfo, SendMessageRequest,
-        SendMessageResponse, DeliveryReport, KeepAliveRequest, KeepAliveResponse, Disconnect,
+        SendMessageResponse, DeliveryReport, ForwardMessageRequest, ForwardMessageResponse, KeepAliveRequest, KeepAliveResponse, Disconnect,
         LinkLoginResponse, Redirect,
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
+use super::primitives::SspPrimitives;
 use super::*;
 use crate::imps::Primitive;
 use crate::imps::primitive::{DigestSchema, Display, LinkLoginResponse, Recipient};
 use crate::imps::status::{Code, Entity, Status};
 use crate::wire::table::{Cardinality, Ssp, Table};
-use crate::wire::{Limits, Refusal, arbitrary};
+use crate::wire::{Limits, Refusal, arbitrary, csp};
 
 const LIMITS: Limits = Limits::for_document(1 << 20);
 const STANDARD: Style = Style { version: Version::V1_3, legacy: false };
@@ -416,6 +417,49 @@ fn tables_describe_their_rows() {
     assert_eq!((&meta[1].elements[..], meta[1].attribute), (&["Requestor"][..], Some("serviceID")));
 }
 
+fn is_delegated(primitive: &Primitive) -> bool {
+    let fragment = encode_primitive(primitive, None, STANDARD).unwrap_or_default();
+    SspPrimitives::SHAPES.contains(&(name_of(&fragment), "delegated"))
+}
+
+#[test]
+fn a_delegated_primitive_has_the_metainfo_first_then_a_status_then_the_children_of_csp() {
+    let meta = only(&format!("<LogoutRequest>{META}</LogoutRequest>")).meta.unwrap();
+    let written = |primitive: &Primitive, meta: Option<&MetaInfo>| {
+        String::from_utf8(encode_primitive(primitive, meta, STANDARD).unwrap()).unwrap()
+    };
+    let change = "<ContactList>wv:x/friends@a.test</ContactList><AddNickList><NickName><Name>Bo</Name>\
+                  <UserID>wv:bo@b.test</UserID></NickName></AddNickList><ReceiveList>T</ReceiveList>";
+    let request = primitive(&format!("<ListManageRequest>{META}{change}</ListManageRequest>"));
+    let Primitive::ListManageRequest(manage) = &request else { panic!("{request:?}") };
+    assert_eq!((manage.add.len(), manage.receive), (1, Some(true)));
+    let text = written(&request, Some(&meta));
+    assert!(text.starts_with("<ListManageRequest><MetaInfo "), "{text}");
+    assert!(text.ends_with(&format!("</MetaInfo>{change}</ListManageRequest>")), "{text}");
+    // Result of CSP, and no Result in CSP at all: on SSP both are a Status, and none means 200.
+    let manage = primitive("<ListManageResponse><NickList/></ListManageResponse>");
+    let lists =
+        primitive("<GetListResponse><ContactList>wv:x/friends@a.test</ContactList></GetListResponse>");
+    let (status, list) = ("<Status code=\"200\"/>", "<ContactList>wv:x/friends@a.test</ContactList>");
+    assert_eq!(
+        written(&manage, None),
+        format!("<ListManageResponse>{status}<NickList/></ListManageResponse>")
+    );
+    assert_eq!(
+        written(&lists, None),
+        format!("<GetListResponse>{status}<ContactListIDList>{list}</ContactListIDList></GetListResponse>")
+    );
+    let refused = primitive("<GetListResponse><Status code='531'/></GetListResponse>");
+    assert!(
+        matches!(refused, Primitive::GetListResponse(answer) if answer.result.code == Code::UNKNOWN_USER)
+    );
+    // Dates are those of CSP, truths too.
+    let dated = primitive(
+        "<NewMessage><MessageInfo><DateTime>2004-03-01T09:15:00Z</DateTime></MessageInfo></NewMessage>",
+    );
+    assert!(written(&dated, None).contains("<DateTime>20040301T091500Z</DateTime>"));
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded_again(
@@ -425,6 +469,19 @@ proptest! {
     ) {
         let style = Style { version: Version::V1_3, legacy };
         let fragment = encode_primitive(&primitive, meta.as_ref(), style).unwrap();
+        let read = decode_primitive(&fragment, &LIMITS).unwrap();
+        prop_assert_eq!(read, (meta, Carried::Primitive(Box::new(primitive))));
+    }
+
+    /// The table of CSP serves SSP too, with a Status where CSP has its Result or nothing.
+    #[test]
+    fn a_delegated_primitive_comes_back_in_the_shape_of_csp(
+        primitive in csp::arbitrary::primitive().prop_filter("not delegated", is_delegated),
+        meta in proptest::option::of(arbitrary::meta_info()),
+    ) {
+        let mut primitive = primitive;
+        csp::arbitrary::fit(&mut primitive, Version::V1_3);
+        let fragment = encode_primitive(&primitive, meta.as_ref(), STANDARD).unwrap();
         let read = decode_primitive(&fragment, &LIMITS).unwrap();
         prop_assert_eq!(read, (meta, Carried::Primitive(Box::new(primitive))));
     }

@@ -157,6 +157,7 @@ macro_rules! boxed {
 ///     SendMessageRequest: "SendMessageRequest",          // Primitive::SendMessageRequest(value)
 ///     LogoutRequest: "LogoutRequest" empty,              // a variant without value
 ///     BlockEntityRequest: "BlockEntity-Request" | "BlockUser-Request",
+///     GetListResponse: "GetListResponse" delegated,      // SSP, with the table that CSP has
 /// } not served { "JoinGroupRequest", … } }
 /// ```
 ///
@@ -167,7 +168,7 @@ macro_rules! primitives {
     (
         $(#[$doc:meta])*
         $visibility:vis $list:ident of $protocol:ident {
-            $($variant:ident: $name:literal $(| $also:literal)? $($empty:ident)?),* $(,)?
+            $($variant:ident: $name:literal $(| $also:literal)? $($shape:ident)?),* $(,)?
         } not served { $($unserved:literal),* $(,)? }
     ) => {
         $(#[$doc])*
@@ -185,7 +186,7 @@ macro_rules! primitives {
                 $(
                     if hash == const { folded_hash($name) } $(|| hash == const { folded_hash($also) })? {
                         return $crate::wire::table::carried($name, $crate::wire::table::primitives!(
-                            @read $protocol $variant element context $($empty)?
+                            @read $protocol $variant element context $($shape)?
                         ));
                     }
                 )*
@@ -205,11 +206,11 @@ macro_rules! primitives {
                 context: &$crate::wire::table::Context<'_>,
             ) -> bool {
                 match primitive {
-                    $($crate::wire::table::primitives!(@pattern $variant value $($empty)?) => {
+                    $($crate::wire::table::primitives!(@pattern $variant value $($shape)?) => {
                         sink.open($name);
-                        $crate::wire::table::primitives!(@write $protocol value Attributes sink context $($empty)?);
+                        $crate::wire::table::primitives!(@write $protocol value Attributes sink context $($shape)?);
                         prelude(&mut *sink);
-                        $crate::wire::table::primitives!(@write $protocol value Children sink context $($empty)?);
+                        $crate::wire::table::primitives!(@write $protocol value Children sink context $($shape)?);
                         sink.close();
                         true
                     })*
@@ -220,6 +221,11 @@ macro_rules! primitives {
 
             /// The element names that are served, in order.
             $visibility const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The element names that are served, and the word behind each in the list.
+            #[allow(dead_code)] // a protocol may not care
+            $visibility const SHAPES: &'static [(&'static str, &'static str)] =
+                &[$(($name, concat!($(stringify!($shape))?))),*];
 
             /// The element names that are known and not served.
             $visibility const UNSERVED: &'static [&'static str] = &[$($unserved),*];
@@ -232,14 +238,24 @@ macro_rules! primitives {
     (@read $protocol:ident $variant:ident $element:ident $context:ident empty) => {
         Ok(Box::new($crate::imps::Primitive::$variant))
     };
+    (@read $protocol:ident $variant:ident $element:ident $context:ident delegated) => {
+        $crate::wire::table::delegated::read($element, $context)
+            .map(|value| Box::new($crate::imps::Primitive::$variant(value)))
+    };
     (@pattern $variant:ident $value:ident) => { $crate::imps::Primitive::$variant($value) };
     (@pattern $variant:ident $value:ident empty) => { $crate::imps::Primitive::$variant };
+    (@pattern $variant:ident $value:ident delegated) => { $crate::imps::Primitive::$variant($value) };
     (@write $protocol:ident $value:ident $pass:ident $sink:ident $context:ident) => {
         $crate::wire::table::Form::<$crate::wire::table::$protocol>::write(
             $value, $crate::wire::table::Pass::$pass, $sink, $context,
         );
     };
     (@write $protocol:ident $value:ident $pass:ident $sink:ident $context:ident empty) => {};
+    (@write $protocol:ident $value:ident $pass:ident $sink:ident $context:ident delegated) => {
+        $crate::wire::table::delegated::write(
+            $value, $crate::wire::table::Pass::$pass, $sink, $context,
+        );
+    };
 }
 
 pub(crate) use {boxed, choice, primitives, table};

@@ -18,6 +18,7 @@
 //! either(row, row)           the one that is in the version; reading takes the one that is there
 //! own(name, read, write)     two functions, where nothing else will do
 //! lost()                     no place in this protocol
+//! outcome() outcome_unsaid() the Result of an answer, or one that has none; both are Status on SSP
 //!
 //! .of("Child") .at("attribute")     the value stands there inside the element
 //! .also("Name")                     a second spelling to read
@@ -29,6 +30,7 @@
 //!
 //! Empty values: a scalar element or attribute with nothing but white space counts as absent.
 
+pub mod delegated;
 mod macros;
 pub mod rows;
 mod scalar;
@@ -109,6 +111,9 @@ pub struct Context<'c> {
     pub version: Version,
     /// Towards the one known SSP implementation: content is always BASE64 (reference ssp-types §4).
     pub legacy: bool,
+    /// A primitive of CSP on its way between providers: its outcome is SSP's Status
+    /// (reference ssp-primitives §6).
+    pub delegated: bool,
     /// When a ContentData is written beside: its form, for the fields that describe it.
     pub content: Option<ContentForm>,
     /// When a ContentData is written beside: its type.
@@ -118,7 +123,7 @@ pub struct Context<'c> {
 impl Context<'static> {
     /// For documents of this version.
     pub const fn new(version: Version) -> Self {
-        Self { version, legacy: false, content: None, content_type: None }
+        Self { version, legacy: false, delegated: false, content: None, content_type: None }
     }
 }
 

@@ -1,0 +1,103 @@
+//! Tables of the contact list primitives (reference csp-messages §5).
+
+use crate::imps::UserId;
+use crate::imps::primitive::{
+    Contact, CreateListRequest, CreateListResponse, DeleteListRequest, GetListResponse, ListManageRequest,
+    ListManageResponse, NickList, Property,
+};
+use crate::wire::Fault;
+use crate::wire::table::{Atom, Choice, Context, Csp, Form, Sink, table, write_element};
+use crate::wire::tree::{Element, Name};
+
+table! { Csp Property {
+    name:  one("Name").token(),
+    value: opt("Value").token(),
+}}
+
+table! { Csp NickList {
+    contacts: each(),
+}}
+
+table! { Csp GetListResponse {
+    result:  outcome_unsaid(),
+    lists:   either(many("ContactList").until(V1_2), many("ContactList").inside("ContactListIDList").since(V1_3)),
+    default: opt("DefaultContactList"),
+}}
+
+table! { Csp CreateListRequest {
+    list:       one("ContactList"),
+    contacts:   inside("NickList", each()),
+    properties: many("Property").inside("ContactListProperties"),
+}}
+
+table! { Csp CreateListResponse {
+    result:     outcome_unsaid(),
+    list:       one("ContactList"),
+    properties: many("Property").inside("ContactListProperties"),
+}}
+
+table! { Csp DeleteListRequest {
+    list: one("ContactList"),
+}}
+
+table! { Csp ListManageRequest {
+    list:                one("ContactList"),
+    add:                 inside("AddNickList", each()),
+    remove:              many("UserID").inside("RemoveNickList"),
+    properties:          many("Property").inside("ContactListProperties"),
+    receive:             opt("ReceiveList").since(V1_2),
+    authorize_and_grant: opt("AuthorizeAndGrant").since(V1_3),
+}}
+
+table! { Csp ListManageResponse {
+    result:     outcome(),
+    contacts:   opt("NickList"),
+    properties: many("Property").inside("ContactListProperties"),
+}}
+
+const NICK_NAME: Name = Name::new("NickName");
+const NAME: Name = Name::new("Name");
+const USER_ID: Name = Name::new("UserID");
+
+/// `NickName` with Name and UserID, or a bare `UserID`.
+impl Choice<Csp> for Contact {
+    fn read_variant(element: Element<'_, '_>, context: &Context<'_>) -> Option<Result<Self, Fault>> {
+        let read = |element| <UserId as Form<Csp>>::read(element, context);
+        if element.is(USER_ID) {
+            let read = read(element).map(|user| Self { user, nickname: None });
+            return Some(read.map_err(|fault| fault.within(USER_ID.text)));
+        }
+        if !element.is(NICK_NAME) {
+            return None;
+        }
+        let nickname = element.child(NAME).map(Element::text).filter(|name| !name.is_empty());
+        let user = match below(element, USER_ID) {
+            Some(found) => read(found).map_err(|fault| fault.within(USER_ID.text)),
+            None => Err(Fault::missing(USER_ID.text, element)),
+        };
+        let contact = user.map(|user| Self { user, nickname: nickname.map(Into::into) });
+        Some(contact.map_err(|fault| fault.within(NICK_NAME.text)))
+    }
+
+    fn write_variant(&self, sink: &mut dyn Sink, context: &Context<'_>) {
+        let Some(nickname) = &self.nickname else {
+            return write_element::<Csp, UserId>(USER_ID.text, &self.user, sink, context);
+        };
+        sink.open(NICK_NAME.text);
+        sink.open(NAME.text);
+        sink.value(Atom::Text(nickname));
+        sink.close();
+        write_element::<Csp, UserId>(USER_ID.text, &self.user, sink, context);
+        sink.close();
+    }
+
+    fn names() -> Vec<&'static str> {
+        vec![NICK_NAME.text, USER_ID.text]
+    }
+}
+
+/// The UserID of a NickName; one real client has it inside a User there (reference csp.md §12 item 3).
+fn below<'t, 'a>(element: Element<'t, 'a>, name: Name) -> Option<Element<'t, 'a>> {
+    let inside = || element.children().find_map(|child| child.child(name));
+    element.child(name).or_else(inside)
+}
