@@ -165,6 +165,7 @@ impl Node {
             map: Map::of(directory),
             settings: sap::Settings {
                 hold_message: settings.limits.hold_message,
+                hold_query: settings.limits.hold_query,
                 registration_open: settings.csp.registration == Registration::Open,
                 client_document_octets_max: settings.csp.max_document_bytes,
                 served: ServedFunctions::default(),

@@ -1,3 +1,4 @@
 //! Floor 3: the service elements, pure functions over small aggregates.
 
 pub mod im;
+pub mod notify;

@@ -26,6 +26,7 @@ impl From<Parcel> for Outgoing {
             accepted: parcel.accepted,
             expires: parcel.expires,
             reply_to: parcel.reply_to,
+            replaces: None,
             body: parcel.body,
         }
     }
@@ -76,10 +77,10 @@ pub fn expect(prepared: &Prepared, author: &UserId, peer: &Domain) -> Option<Cha
 /// What an append means for the recipient it was for: a repeat is a success, it was delivered before.
 pub const fn code_of(outcome: Outcome) -> Code {
     match outcome {
-        Outcome::Done | Outcome::Row(_) | Outcome::Duplicate => Code::SUCCESSFUL,
+        Outcome::Done | Outcome::Row(_) | Outcome::Replaced { .. } | Outcome::Duplicate => Code::SUCCESSFUL,
         Outcome::Full => Code::QUEUE_FULL,
         Outcome::Missing => Code::UNKNOWN_USER,
-        Outcome::Skipped => Code::INTERNAL_ERROR,
+        Outcome::Skipped | Outcome::Conflict => Code::INTERNAL_ERROR,
     }
 }
 
@@ -124,6 +125,8 @@ mod tests {
             reply_to: None,
             content_type: "text/plain".into(),
             content_octets: 0,
+            session: None,
+            replaces: None,
             body: Arc::from([]),
         }
     }

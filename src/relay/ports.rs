@@ -67,6 +67,8 @@ pub enum Settlement {
     Notice,
     /// At the protocol answer: messages and other requests.
     Request,
+    /// At the protocol answer, which goes to whoever asked: everything else than messages.
+    Question,
 }
 
 /// Something that waits to leave for a peer.
@@ -93,6 +95,8 @@ pub struct Outgoing {
     /// Leaves with mode Response inside this transaction of the peer; `None`: with mode Request in a
     /// transaction of its own. Only reports to `legacy` peers use it (reference ssp-behaviour §10).
     pub reply_to: Option<TransactionId>,
+    /// A newer row with the same text for the same peer takes the place of this one.
+    pub replaces: Option<Box<str>>,
     /// The primitive as SSP fragment with its MetaInfo (`wire::ssp::encode_primitive`).
     pub body: Arc<[u8]>,
 }
@@ -127,7 +131,7 @@ pub struct Sent {
 /// One change; several form a commit.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Append to a mailbox, unless the key was seen before. Outcome: `Row`, `Duplicate`, `Full`, or
+    /// Append to a mailbox, unless the key was seen before. Outcome: `Row`, `Replaced`, `Duplicate`, `Full`, or
     /// `Missing` if the owner has no account (any more).
     Deliver {
         /// What.
@@ -135,7 +139,7 @@ pub enum Change {
         /// Its key; `None` for what is made here, which is bound to the row that it ends.
         seen: Option<SeenKey>,
     },
-    /// Append to the outbox. Outcome: `Row` or `Full`.
+    /// Append to the outbox. Outcome: `Row`, `Replaced` or `Full`.
     Send(Outgoing),
     /// Remember that reports about this message may come. Outcome: `Done`.
     Expect(Sent),
@@ -177,7 +181,7 @@ pub enum Change {
     /// Write back when sessions were last active; never backwards, and sessions that are gone are
     /// passed over. Outcome: `Done`.
     TouchCspSessions(Vec<(SessionId, Moment)>),
-    /// A CSP session is over. Outcome: `Done` or `Missing`.
+    /// A CSP session is over, and so is what waits in the mailbox for it alone. Outcome: `Done` or `Missing`.
     DropCspSession(SessionId),
     /// Write an SSP session record, new or changed; its key is our own session id. Outcome: `Done`.
     PutLink(Box<ssp::SessionRecord>),
@@ -189,7 +193,7 @@ pub enum Change {
         /// Everything whose `until` lies before this moment.
         before: Moment,
     },
-    /// Carried out only if the last change before it that is no `Then` was `Done` or `Row`; else the
+    /// Carried out only if the last change before it that is no `Then` took effect; else the
     /// outcome is `Skipped`. `[DropMail, Then(Send(report))]` reports a message once, however many
     /// clients and time-outs meet.
     Then(Box<Change>),
@@ -202,6 +206,15 @@ pub enum Outcome {
     Done,
     /// Appended as this row.
     Row(i64),
+    /// Appended as `row`; the row `old` that it takes the place of is gone.
+    Replaced {
+        /// The new row.
+        row: i64,
+        /// The old one.
+        old: i64,
+    },
+    /// Somebody else changed it since it was read; nothing changed.
+    Conflict,
     /// Was there before; nothing changed.
     Duplicate,
     /// The mailbox or the queue of the peer is full; nothing was appended.
@@ -210,6 +223,21 @@ pub enum Outcome {
     Missing,
     /// A [`Change::Then`] whose condition did not come true; nothing changed.
     Skipped,
+}
+
+impl Outcome {
+    /// Whether it changed something: what a [`Change::Then`] waits for.
+    pub const fn took_effect(self) -> bool {
+        matches!(self, Self::Done | Self::Row(_) | Self::Replaced { .. })
+    }
+
+    /// The row that was appended.
+    pub const fn row(self) -> Option<i64> {
+        match self {
+            Self::Row(row) | Self::Replaced { row, .. } => Some(row),
+            _ => None,
+        }
+    }
 }
 
 /// What waits for one peer.
@@ -243,8 +271,15 @@ pub trait Store: Send + Sync + 'static {
     /// Every account, ordered by address.
     fn all_accounts(&self) -> Promise<Vec<Account>>;
 
-    /// Rows of a mailbox with numbers above `after`, oldest first, at most `limit`.
-    fn mailbox(&self, owner: UserId, after: i64, limit: usize) -> Promise<Vec<StoredMail>>;
+    /// Rows of a mailbox with numbers above `after`, oldest first, at most `limit`, as `reader` sees them:
+    /// without those that wait for other sessions alone. `None` sees all.
+    fn mailbox(
+        &self,
+        owner: UserId,
+        reader: Option<SessionId>,
+        after: i64,
+        limit: usize,
+    ) -> Promise<Vec<StoredMail>>;
 
     /// One message of a mailbox.
     fn message(&self, owner: UserId, message_id: MessageId) -> Promise<Option<StoredMail>>;

@@ -214,6 +214,7 @@ mod tests {
                 order,
                 accepted: Moment::default(),
                 expires: Moment::default(),
+                replaces: None,
                 body: Vec::new().into(),
             },
         }

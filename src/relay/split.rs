@@ -142,6 +142,63 @@ fn distinct(recipients: &[Recipient]) -> Vec<Recipient> {
     distinct
 }
 
+/// What a request names, divided by where it is at home.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ByDomain<T> {
+    /// At home here.
+    pub local: Vec<T>,
+    /// At home elsewhere, one entry for each domain: one request goes there (reference ssp-primitives G6).
+    pub remote: Vec<Elsewhere<T>>,
+    /// No way leads there: 516 each.
+    pub unknown: Vec<T>,
+}
+
+/// What is at home in one foreign domain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Elsewhere<T> {
+    /// The peer whose link leads there.
+    pub peer: Domain,
+    /// The domain: the peer's own, or one it carries.
+    pub domain: Domain,
+    /// In the order of the request.
+    pub items: Vec<T>,
+}
+
+/// Divides what a request of a client names (users, groups, identities). `domain` tells the home of one in
+/// normal form; what has none goes nowhere.
+pub fn by_domain<T>(
+    items: impl IntoIterator<Item = T>,
+    domain: impl Fn(&T) -> Option<&str>,
+    routes: &Routes,
+    now: Moment,
+) -> ByDomain<T> {
+    let mut divided = ByDomain { local: Vec::new(), remote: Vec::new(), unknown: Vec::new() };
+    let mut places: HashMap<Domain, usize> = HashMap::new();
+    for item in items {
+        let home = domain(&item);
+        let way = home.map_or(Route::Unknown, |home| routes.of(home, now.date_time()));
+        let peer = match (way, home.map(str::parse::<Domain>)) {
+            (Route::Local(_), _) => {
+                divided.local.push(item);
+                continue;
+            }
+            (Route::Peer(peer), Some(Ok(home))) => Some((peer.clone(), home)),
+            (Route::Discover, Some(Ok(home))) => Some((home.clone(), home)),
+            _ => None,
+        };
+        let Some((peer, home)) = peer else {
+            divided.unknown.push(item);
+            continue;
+        };
+        let place = *places.entry(home.clone()).or_insert(divided.remote.len());
+        match divided.remote.get_mut(place) {
+            Some(elsewhere) => elsewhere.items.push(item),
+            None => divided.remote.push(Elsewhere { peer, domain: home, items: vec![item] }),
+        }
+    }
+    divided
+}
+
 fn domain_of(recipient: &Recipient) -> Option<Domain> {
     match recipient {
         Recipient::User(user) => user.id.domain(),

@@ -119,7 +119,7 @@ impl Sap {
         id: Option<TransactionId>,
         done: Done,
     ) -> Transaction {
-        self.events.csp_request(version, encoding, done.request, answer_code(&done.answer));
+        self.events.csp_request(version, encoding, done.request, done.answer.code());
         Transaction { mode: Mode::Response, id, content: Carried::Primitive(Box::new(done.answer)) }
     }
 
@@ -338,7 +338,11 @@ impl Sap {
     /// Brings the session's window on the mailbox up to date.
     async fn load(&self, client: &Arc<Client>) {
         let Some(wants) = client.machine().poll().wants_more() else { return };
-        match self.store.mailbox(client.user().clone(), wants.after, wants.count).await {
+        match self
+            .store
+            .mailbox(client.user().clone(), Some(client.id.clone()), wants.after, wants.count)
+            .await
+        {
             Ok(found) => {
                 let complete = found.len() < wants.count;
                 let rows = found.iter().map(queue_row).collect();
@@ -388,7 +392,7 @@ impl Sap {
         let mail = match client.kept_row(row) {
             Some(mail) => mail,
             None => {
-                let found = self.store.mailbox(client.user().clone(), row - 1, 1).await;
+                let found = self.store.mailbox(client.user().clone(), None, row - 1, 1).await;
                 match found.map_err(|error| store_code(&error))?.pop() {
                     Some(mail) if mail.row == row => Arc::new(mail),
                     _ => return Ok(None),
@@ -397,7 +401,7 @@ impl Sap {
         };
         let primitive = match form {
             Form::MessageNotification => fetch::notification(&mail.mail),
-            Form::NewMessage | Form::DeliveryReport => fetch::push(&mail.mail),
+            Form::NewMessage | Form::DeliveryReport | Form::Notice => fetch::push(&mail.mail),
         };
         primitive.map(Some)
     }
@@ -405,6 +409,9 @@ impl Sap {
     /// A client's answer to a server request settles a row.
     async fn client_answer(&self, client: &Arc<Client>, transaction: &TransactionId, answer: &Primitive) {
         let answered = client.machine().answered(transaction, answer);
+        if matches!(answered, Answered::Acknowledged { .. }) {
+            self.notice_answered(client, answer).await;
+        }
         match answered {
             Answered::Delivered { row } | Answered::Acknowledged { row } => {
                 if let Err(error) = self.take_row(client, row).await {
@@ -498,17 +505,6 @@ fn refused_code(content: &Carried, fault: Code) -> Code {
         Carried::Unknown(_) => Code::SERVICE_NOT_SUPPORTED,
         Carried::Faulty { fault, .. } => fault.code,
         Carried::Primitive(_) => fault,
-    }
-}
-
-/// The code that an answer tells, for counting.
-fn answer_code(answer: &Primitive) -> Code {
-    match answer {
-        Primitive::Status(status) => status.code,
-        Primitive::LoginResponse(response) => response.result.code,
-        Primitive::KeepAliveResponse(response) => response.result.code,
-        Primitive::SendMessageResponse(response) => response.result.code,
-        _ => Code::SUCCESSFUL,
     }
 }
 

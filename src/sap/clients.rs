@@ -77,6 +77,7 @@ impl Client {
 pub(crate) fn queue_row(mail: &StoredMail) -> Row {
     let kind = match mail.mail.kind {
         MailKind::Report => RowKind::Report,
+        MailKind::Notice => RowKind::Notice,
         MailKind::Message => RowKind::Message {
             octets: mail.mail.content_octets,
             content_type: Some(mail.mail.content_type.clone()),
@@ -172,7 +173,8 @@ impl Clients {
             return;
         }
         let mail = Arc::new(mail);
-        for client in clients {
+        let only = mail.mail.session.as_ref();
+        for client in clients.iter().filter(|client| only.is_none_or(|only| *only == client.id)) {
             client.keep(&mail);
             client.machine().poll().arrived(queue_row(&mail));
         }

@@ -7,12 +7,14 @@ use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::clients::Client;
+use super::questions::style;
+use super::services::PeerAsks;
 use super::{Map, Sap, store_code};
 use crate::element::im::fetch::{self, Ended};
 use crate::element::im::report::{self, Told, Way};
 use crate::element::im::send::{self, Home, Link, Prepared, Resident};
 use crate::element::im::{Mail, MailKind, StoredMail};
-use crate::imps::agreement::{Agreement, Profile, Service};
+use crate::imps::agreement::{Agreement, Service};
 use crate::imps::primitive::{ClientId, MetaInfo, Recipient, SendMessageResponse};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
@@ -109,10 +111,7 @@ impl Sap {
                     Err(error) => Err(store_code(&error)),
                 }
             }
-            other => {
-                debug!(%user, primitive = other.name(), "not served yet");
-                Err(Code::NOT_IMPLEMENTED)
-            }
+            other => return self.client_service(client, other).await,
         };
         answer.unwrap_or_else(|code| Status::new(code).into())
     }
@@ -295,20 +294,15 @@ impl Sap {
                         (_, Primitive::DeliveryReport(report), _) => {
                             self.report_from_peer(peer, report).await?
                         }
-                        (_, other, _) => {
-                            refuse(Refused::NotServed, other.name());
-                            Status::new(Code::NOT_IMPLEMENTED).into()
+                        (origin, primitive, refused) => {
+                            let asks = PeerAsks { own, agreement, legacy, transaction, origin, refused };
+                            self.peer_service(asks, primitive).await?
                         }
                     },
                 }
             }
         };
-        let code = match &answer {
-            Primitive::Status(status) => status.code,
-            Primitive::SendMessageResponse(response) => response.result.code,
-            _ => Code::SUCCESSFUL,
-        };
-        self.events.ssp_transaction(peer, Direction::In, name, code);
+        self.events.ssp_transaction(peer, Direction::In, name, answer.code());
         Ok(ssp::encode_primitive(&answer, None, Style { version: Version::V1_3, legacy }))
     }
 
@@ -363,7 +357,7 @@ impl Sap {
         let stored = match client.kept_row(row) {
             Some(kept) => Some(kept),
             None => {
-                let found = self.store.mailbox(client.user().clone(), row - 1, 1).await?;
+                let found = self.store.mailbox(client.user().clone(), None, row - 1, 1).await?;
                 found.into_iter().next().filter(|found| found.row == row).map(Arc::new)
             }
         };
@@ -500,13 +494,6 @@ fn for_peer(
     let parcel = send::to_peer(prepared, remote.recipients, client, &link)?;
     let expected = parcel.author.as_ref().and_then(|author| changes::expect(prepared, author, &remote.peer));
     Ok((parcel.into(), expected))
-}
-
-/// How SSP is written to a peer.
-fn style(map: &Map, peer: &Domain) -> Style {
-    let profile =
-        map.directory.agreement(peer.as_str()).map_or(Profile::Standard, |agreement| agreement.profile);
-    Style { version: Version::V1_3, legacy: profile == Profile::Legacy }
 }
 
 /// Where the author of a mailbox row hears of it. `home` is the domain of the mailbox.

@@ -8,7 +8,10 @@
 mod client;
 mod clients;
 mod messages;
+mod notices;
 mod outgoing;
+mod questions;
+mod services;
 mod sweep;
 mod system;
 
@@ -42,6 +45,8 @@ const ASKERS_MAX: usize = 100_000;
 pub struct Settings {
     /// How long a client's SendMessage waits for the outcomes of remote recipients.
     pub hold_message: Duration,
+    /// How long a client's other requests wait for peers.
+    pub hold_query: Duration,
     /// Whether the first 2-way login of an unknown user makes the account.
     pub registration_open: bool,
     /// Octets of a client's document at most.
@@ -112,6 +117,7 @@ pub struct Sap {
     clients: Clients,
     login: Mutex<Login>,
     pending: Mutex<Pending<oneshot::Sender<Status>>>,
+    askers: Mutex<questions::Askers>,
 }
 
 impl std::fmt::Debug for Sap {
@@ -135,6 +141,7 @@ impl Sap {
             exits: OnceLock::new(),
             clients: Clients::default(),
             pending: Mutex::new(Pending::new(ASKERS_MAX)),
+            askers: Mutex::default(),
         }
     }
 

@@ -52,8 +52,10 @@ impl Sap {
             code_of(answer),
         );
         self.events.ssp_transaction_took(&outgoing.peer, now.since(row.not_before));
-        if outgoing.settlement == Settlement::Notice {
-            return self.dropped(row);
+        match outgoing.settlement {
+            Settlement::Notice => return self.dropped(row),
+            Settlement::Question => return self.question_answered(row, answer),
+            Settlement::Request => {}
         }
         let recipients = match send::recipients(&outgoing.body) {
             Ok(recipients) => recipients,
@@ -98,6 +100,9 @@ impl Sap {
             Unanswered::Settle => {
                 info!(row = row.row, peer = %row.outgoing.peer, "never answered; taken for delivered");
                 self.events.ssp_unconfirmed(&row.outgoing.peer);
+                if row.outgoing.settlement == Settlement::Question {
+                    return self.question_ended(row, Code::TIMEOUT);
+                }
                 let recipients = send::recipients(&row.outgoing.body).unwrap_or_default();
                 let outcomes: Vec<_> = recipients.iter().map(|to| (to.entity(), Code::SUCCESSFUL)).collect();
                 self.ended(row, &outcomes, Undelivered::Rejected)
@@ -115,6 +120,7 @@ impl Sap {
     /// (decisions.md 4).
     pub fn outgoing_waits(&self, rows: impl Iterator<Item = i64>) {
         for row in rows {
+            self.question_waits(row);
             let settled = self.pending().settle(row, &[]);
             if let pending::Settled::Resolved(resolved) = settled {
                 // The asker may be gone; then nobody has to hear it.
@@ -166,21 +172,28 @@ impl Sap {
         }
     }
 
-    fn dropped(&self, row: &StoredOutgoing) -> Settled {
+    pub(super) fn dropped(&self, row: &StoredOutgoing) -> Settled {
         // Carried out though nobody waits for it.
         drop(self.store.commit(vec![Change::DropOutgoing { row: row.row }]));
         Settled::Done
     }
 
-    fn deferred(&self, row: &StoredOutgoing, not_before: Moment) -> Settled {
+    pub(super) fn deferred(&self, row: &StoredOutgoing, not_before: Moment) -> Settled {
         drop(self.store.commit(vec![Change::DeferOutgoing { row: row.row, not_before }]));
         Settled::Again(not_before)
     }
 
     fn ended_for_all(self: &Arc<Self>, row: &StoredOutgoing, code: Code, failed: Undelivered) {
-        if row.outgoing.settlement == Settlement::Notice {
-            self.dropped(row);
-            return;
+        match row.outgoing.settlement {
+            Settlement::Notice => {
+                self.dropped(row);
+                return;
+            }
+            Settlement::Question => {
+                self.question_ended(row, code);
+                return;
+            }
+            Settlement::Request => {}
         }
         let recipients = send::recipients(&row.outgoing.body).unwrap_or_default();
         let outcomes: Vec<_> = recipients.iter().map(|to| (to.entity(), code)).collect();
@@ -307,11 +320,7 @@ fn name_of(primitive: &str) -> &'static str {
 
 fn code_of(answer: &Carried) -> Code {
     match answer {
-        Carried::Primitive(primitive) => match &**primitive {
-            Primitive::Status(status) => status.code,
-            Primitive::SendMessageResponse(response) => response.result.code,
-            _ => Code::INTERNAL_ERROR,
-        },
+        Carried::Primitive(primitive) => primitive.code(),
         _ => Code::INTERNAL_ERROR,
     }
 }

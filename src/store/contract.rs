@@ -48,6 +48,8 @@ pub(super) fn mail(owner: &str, id: &str, octets: usize) -> Mail {
         reply_to: Some("t-1".parse().unwrap()),
         content_type: "text/plain".into(),
         content_octets: 3,
+        session: None,
+        replaces: None,
         body: vec![0x6d; octets].into(),
     }
 }
@@ -64,6 +66,7 @@ pub(super) fn deliver(mail: Mail) -> Change {
 
 pub(super) fn outgoing(peer: &str, primitive: &str, octets: usize) -> Outgoing {
     Outgoing {
+        replaces: None,
         own: domain("north.example"),
         peer: domain(peer),
         settlement: Settlement::Request,
@@ -98,7 +101,7 @@ async fn with_ada(store: &dyn Store) {
 }
 
 pub(super) async fn mailbox(store: &dyn Store, owner: &str) -> Vec<StoredMail> {
-    store.mailbox(user(owner), 0, 100).await.unwrap()
+    store.mailbox(user(owner), None, 0, 100).await.unwrap()
 }
 
 pub(super) async fn outbox(store: &dyn Store, peer: &str) -> Vec<StoredOutgoing> {
@@ -120,6 +123,48 @@ pub(super) async fn a_message_comes_back_as_it_was_delivered(store: &dyn Store) 
         let found = mailbox(store, "ada@north.example").await.pop().unwrap();
         assert_eq!(found, StoredMail { row: number, mail });
     }
+}
+
+pub(super) async fn a_notice_is_for_its_session_and_gives_way_to_a_newer_one(store: &dyn Store) {
+    with_ada(store).await;
+    let ada = user("wv:ada@north.example");
+    let record = csp_record("s-1", "wv:ada@north.example");
+    all(store, vec![Change::PutCspSession(Box::new(record))]).await;
+    let notice = |session: &str, octets| Mail {
+        kind: MailKind::Notice,
+        session: Some(session.parse().unwrap()),
+        replaces: Some("presence wv:bo@south.example".into()),
+        ..mail("wv:ada@north.example", "PresenceNotification", octets)
+    };
+    let deliver = |mail: Mail| Change::Deliver { mail, seen: None };
+    let first = row(one(store, deliver(notice("s-1", 400))).await);
+    let other = row(one(store, deliver(notice("s-2", 400))).await);
+    let newer = one(store, deliver(notice("s-1", 100))).await;
+    let Outcome::Replaced { row: newer, old } = newer else { panic!("not replaced: {newer:?}") };
+    assert_eq!(old, first);
+    row(one(store, deliver(mail("wv:ada@north.example", "m-1", 400))).await);
+    let seen = store.mailbox(ada.clone(), Some("s-1".parse().unwrap()), 0, 100).await.unwrap();
+    assert_eq!(ids(&seen), ["PresenceNotification", "m-1"]);
+    assert_eq!((seen[0].row, seen[0].mail.clone()), (newer, notice("s-1", 100)));
+    assert_eq!(mailbox(store, "ada@north.example").await.iter().map(|mail| mail.row).min(), Some(other));
+    all(store, vec![Change::DropCspSession("s-1".parse().unwrap())]).await;
+    assert_eq!(ids(&store.mailbox(ada, Some("s-1".parse().unwrap()), 0, 100).await.unwrap()), ["m-1"]);
+}
+
+pub(super) async fn a_newer_notice_for_a_peer_takes_the_place_of_the_old_one(store: &dyn Store) {
+    let notice = |peer: &str, octets| Outgoing {
+        settlement: Settlement::Notice,
+        replaces: Some("presence of ada".into()),
+        ..outgoing(peer, "PresenceNotification", octets)
+    };
+    let first = row(one(store, Change::Send(notice("south.example", 300))).await);
+    row(one(store, Change::Send(notice("east.example", 300))).await);
+    let newer = one(store, Change::Send(notice("south.example", 100))).await;
+    assert!(matches!(newer, Outcome::Replaced { old, .. } if old == first), "{newer:?}");
+    assert_eq!(outbox(store, "south.example").await[0].outgoing, notice("south.example", 100));
+    let hangs = Change::Then(Box::new(Change::Send(outgoing("south.example", "SendMessageRequest", 400))));
+    let outcomes = all(store, vec![Change::Send(notice("south.example", 90)), hangs]).await;
+    assert!(matches!(outcomes[..], [Outcome::Replaced { .. }, Outcome::Row(_)]), "{outcomes:?}");
 }
 
 pub(super) async fn a_message_is_delivered_once(store: &dyn Store) {
@@ -183,10 +228,10 @@ pub(super) async fn rows_are_numbered_upwards_and_read_in_pages(store: &dyn Stor
     let rows: Vec<i64> = all(store, changes).await.into_iter().map(row).collect();
     assert!(rows.is_sorted_by(|one, next| one < next));
     let ada = user("wv:ada@north.example");
-    let page = store.mailbox(ada.clone(), 0, 3).await.unwrap();
+    let page = store.mailbox(ada.clone(), None, 0, 3).await.unwrap();
     assert_eq!(ids(&page), ["a", "b", "c"]);
-    assert_eq!(ids(&store.mailbox(ada.clone(), page[2].row, 3).await.unwrap()), ["d"]);
-    assert_eq!(ids(&store.mailbox(ada, 0, 0).await.unwrap()), [""; 0]);
+    assert_eq!(ids(&store.mailbox(ada.clone(), None, page[2].row, 3).await.unwrap()), ["d"]);
+    assert_eq!(ids(&store.mailbox(ada, None, 0, 0).await.unwrap()), [""; 0]);
 }
 
 pub(super) async fn one_message_and_the_newest_are_found(store: &dyn Store) {
@@ -547,6 +592,8 @@ macro_rules! keeps_the_contract {
         $crate::store::contract::keeps_the_contract! { $open =>
             a_message_comes_back_as_it_was_delivered
             a_message_is_delivered_once
+            a_notice_is_for_its_session_and_gives_way_to_a_newer_one
+            a_newer_notice_for_a_peer_takes_the_place_of_the_old_one
             a_full_mailbox_takes_no_more_until_something_is_taken
             who_has_no_account_has_no_mailbox
             rows_are_numbered_upwards_and_read_in_pages

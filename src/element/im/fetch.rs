@@ -33,7 +33,7 @@ pub fn push(mail: &Mail) -> Result<Primitive, Code> {
 /// The primitive that tells a client of a message which it may fetch. A report cannot be fetched; it is
 /// pushed as it is.
 pub fn notification(mail: &Mail) -> Result<Primitive, Code> {
-    if mail.kind == MailKind::Report {
+    if mail.kind != MailKind::Message {
         return push(mail);
     }
     let info = fragment::open_new_message(&mail.body)?.info;

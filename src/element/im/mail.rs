@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::imps::{Domain, MessageId, Moment, TransactionId, UserId};
+use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
 
 /// What a row of a mailbox is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +11,9 @@ pub enum MailKind {
     Message,
     /// What became of a message the owner sent; `body` is a `DeliveryReport`.
     Report,
+    /// Something else that a server tells its clients (a presence, an invitation, a change of a group);
+    /// `body` is that primitive.
+    Notice,
 }
 
 /// Something that waits for a user until a client has taken it or its validity ends.
@@ -18,9 +21,9 @@ pub enum MailKind {
 pub struct Mail {
     /// Whose mailbox.
     pub owner: UserId,
-    /// Message or report.
+    /// Message, report or notice.
     pub kind: MailKind,
-    /// The message it is, or is about.
+    /// The message it is, or is about; of a notice a name without meaning.
     pub message_id: MessageId,
     /// The author as shown, for operators: `wv:ada@north.example`.
     pub sender: Box<str>,
@@ -39,6 +42,10 @@ pub struct Mail {
     pub content_type: Box<str>,
     /// Octets of the decoded content.
     pub content_octets: u64,
+    /// Only for this session, with which it ends; `None`: for whichever client of the owner takes it.
+    pub session: Option<SessionId>,
+    /// A newer row with the same text for the same owner and session takes the place of this one.
+    pub replaces: Option<Box<str>>,
     /// The primitive as CSP 1.3 WBXML fragment (`wire::csp::encode_primitive`).
     pub body: Arc<[u8]>,
 }

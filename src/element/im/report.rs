@@ -53,7 +53,7 @@ pub fn due(author_is_here: bool, wanted: bool, code: Code) -> bool {
 /// or why it failed. Reports themselves, and messages of groups, are not reported on (reference
 /// ssp-primitives §1.3).
 pub fn of_mail(mail: &Mail, code: Code, now: Moment, way: Way<'_>) -> Result<Told, Code> {
-    if mail.kind == MailKind::Report || !due(matches!(way, Way::Here), mail.report_wanted, code) {
+    if mail.kind != MailKind::Message || !due(matches!(way, Way::Here), mail.report_wanted, code) {
         return Ok(Told::Nobody);
     }
     let info = fragment::open_new_message(&mail.body)?.info;
@@ -130,6 +130,8 @@ fn to_author(author: UserId, report: DeliveryReport, now: Moment) -> Result<Mail
         reply_to: None,
         content_type: "".into(),
         content_octets: 0,
+        session: None,
+        replaces: None,
         body: fragment::mail(&Primitive::DeliveryReport(report))?,
     })
 }

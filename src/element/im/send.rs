@@ -186,6 +186,8 @@ pub fn to_local(
         reply_to: if prepared.report_wanted { reply_to } else { None },
         content_type,
         content_octets,
+        session: None,
+        replaces: None,
         body: fragment::mail(&message)?,
     })
 }

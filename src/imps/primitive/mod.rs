@@ -17,7 +17,7 @@ pub use link::*;
 pub use lists::*;
 pub use party::*;
 
-use super::status::Status;
+use super::status::{Code, Status};
 
 macro_rules! primitives {
     ($($(#[$doc:meta])* $name:ident $(($value:ty))?;)*) => {
@@ -130,6 +130,33 @@ primitives! {
     ListManageRequest(ListManageRequest);
     /// CSP: the contact list after the change.
     ListManageResponse(ListManageResponse);
+}
+
+impl Primitive {
+    /// What an answer says of the outcome; `None` for a request, and for an answer that is all good news.
+    pub const fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Status(status) => Some(status),
+            Self::LoginResponse(response) => Some(&response.result),
+            Self::KeepAliveResponse(response) => Some(&response.result),
+            Self::SendMessageResponse(response) => Some(&response.result),
+            _ => None,
+        }
+    }
+
+    /// The code that an answer tells.
+    pub const fn code(&self) -> Code {
+        match self.status() {
+            Some(status) => status.code,
+            None => Code::SUCCESSFUL,
+        }
+    }
+
+    /// The notice with these recipients, all of one domain: SSP names them, CSP knows them by the session.
+    #[must_use]
+    pub fn addressed_to(self, _users: &[User]) -> Self {
+        self
+    }
 }
 
 #[cfg(test)]

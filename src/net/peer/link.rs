@@ -607,7 +607,7 @@ impl State {
             let kind = match (row.outgoing.settlement, &row.outgoing.reply_to) {
                 (_, Some(_)) => Kind::Reply,
                 (Settlement::Notice, None) => Kind::Notice,
-                (Settlement::Request, None) => Kind::Request,
+                (Settlement::Request | Settlement::Question, None) => Kind::Request,
             };
             let outgoing = Outgoing {
                 operation,

@@ -21,6 +21,8 @@ pub enum Form {
     MessageNotification,
     /// What became of a message of this user's.
     DeliveryReport,
+    /// Something else, in the one form it has.
+    Notice,
 }
 
 /// What one content type may weigh (1.3; before, only the type counts).

@@ -53,6 +53,8 @@ pub enum RowKind {
     },
     /// A delivery report.
     Report,
+    /// Something else that the client is told.
+    Notice,
 }
 
 /// The rows that [`Poll`] would like to see.
@@ -109,7 +111,7 @@ pub enum Answered {
         /// The row.
         row: i64,
     },
-    /// The client has the delivery report: likewise.
+    /// The client has the delivery report, or the notice: likewise.
     Acknowledged {
         /// The row.
         row: i64,
@@ -327,6 +329,7 @@ impl Poll {
         let form = match &entry.kind {
             RowKind::Message { octets, content_type } => abilities.form(content_type.as_deref(), *octets),
             RowKind::Report => Form::DeliveryReport,
+            RowKind::Notice => Form::Notice,
         };
         let row = entry.row;
         let transaction = match &entry.offer {
@@ -372,7 +375,9 @@ impl Poll {
                 Answered::Refused { row, code: status.code }
             }
             // A report has nothing to follow, whatever the client thinks of it.
-            (Form::DeliveryReport, Primitive::Status(_)) => Answered::Acknowledged { row },
+            (Form::DeliveryReport, Primitive::Status(_)) | (Form::Notice, _) => {
+                Answered::Acknowledged { row }
+            }
             _ => return Answered::Unknown { message },
         };
         match meaning {
@@ -433,7 +438,7 @@ impl Poll {
             RowKind::Message { octets, content_type } => {
                 RowKind::Message { octets, content_type: content_type.map(|kind| essence(&kind)) }
             }
-            RowKind::Report => RowKind::Report,
+            other @ (RowKind::Report | RowKind::Notice) => other,
         };
         let place = self.window.partition_point(|entry| entry.row < row.id);
         self.window.insert(place, Entry { row: row.id, kind, state: State::Waiting, offer: None });

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 use super::bounded::Bounded;
 use super::rows::{self, Columns, change, millis, one};
 use crate::element::im::Mail;
-use crate::imps::{Domain, Moment, UserId};
+use crate::imps::{Domain, Moment, SessionId, UserId};
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
 
 /// How many mailboxes and queues have their fill remembered.
@@ -49,6 +49,19 @@ pub(super) struct Changes {
     touched: Vec<UserId>,
     /// Seen keys and expected reports before this moment are still to be forgotten.
     forget: Option<Moment>,
+}
+
+/// The first column of a row, and the octets that it weighed.
+fn counted(row: &rusqlite::Row<'_>) -> Result<(i64, u64)> {
+    let mut columns = Columns::of(row);
+    Ok((columns.get()?, columns.count()?))
+}
+
+const fn appended(row: i64, replaced: Option<(i64, u64)>) -> Outcome {
+    match replaced {
+        None => Outcome::Row(row),
+        Some((old, _)) => Outcome::Replaced { row, old },
+    }
 }
 
 fn done_if(rows: usize, otherwise: Outcome) -> Outcome {
@@ -123,7 +136,7 @@ impl Changes {
                     return if took_effect { self.one(connection, change) } else { Ok(Outcome::Skipped) };
                 }
                 let outcome = self.one(connection, change)?;
-                took_effect = matches!(outcome, Outcome::Done | Outcome::Row(_));
+                took_effect = outcome.took_effect();
                 Ok(outcome)
             })
             .collect()
@@ -166,6 +179,7 @@ impl Changes {
             }
             Change::DropCspSession(id) => {
                 let rows = change(connection, "DELETE FROM csp_session WHERE id = ?1", [id.as_str()])?;
+                self.drop_notices_of(connection, id)?;
                 done_if(rows, Outcome::Missing)
             }
             Change::PutLink(record) => {
@@ -219,27 +233,47 @@ impl Changes {
         if full {
             return Ok(Outcome::Full);
         }
+        let mut old = None;
+        if let Some(replaces) = &mail.replaces {
+            let sql = "DELETE FROM mailbox WHERE owner = ?1 AND replaces = ?2 AND session IS ?3 RETURNING row, octets";
+            let session = mail.session.as_ref().map(SessionId::as_str);
+            old = one(connection, sql, params![mailbox.owner, replaces, session], counted)?;
+        }
         rows::add_mail(connection, number, mailbox.owner, mail)?;
         mailbox.messages += 1;
         mailbox.octets += octets;
+        if let Some((_, octets)) = old {
+            mailbox.messages = mailbox.messages.saturating_sub(1);
+            mailbox.octets = mailbox.octets.saturating_sub(octets);
+        }
         self.numbers.start += 1;
-        Ok(Outcome::Row(number))
+        Ok(appended(number, old))
     }
 
     fn drop_mail(&mut self, connection: &Connection, owner: &UserId, row: i64) -> Result<Outcome> {
         // Also for accounts that were removed: their key stays in the table as long as their messages.
         let sql = "DELETE FROM mailbox WHERE row = ?1
                    AND +owner IN (SELECT id FROM account WHERE key = ?2) RETURNING owner, octets";
-        let dropped: Option<(i64, u64)> = one(connection, sql, params![row, owner.key()], |row| {
-            let mut columns = Columns::of(row);
-            Ok((columns.get()?, columns.count()?))
-        })?;
+        let dropped = one(connection, sql, params![row, owner.key()], counted)?;
         let Some((id, octets)) = dropped else { return Ok(Outcome::Missing) };
         if let Some(mailbox) = self.mailboxes.get_mut(owner).filter(|mailbox| mailbox.owner == id) {
             mailbox.messages = mailbox.messages.saturating_sub(1);
             mailbox.octets = mailbox.octets.saturating_sub(octets);
         }
         Ok(Outcome::Done)
+    }
+
+    /// A session is over, and nobody else is told what waited for it alone.
+    fn drop_notices_of(&mut self, connection: &Connection, session: &SessionId) -> Result<()> {
+        let sql =
+            "SELECT a.address FROM mailbox m JOIN account a ON a.id = m.owner WHERE m.session = ?1 LIMIT 1";
+        let owner = one(connection, sql, [session.as_str()], |row| Columns::of(row).parsed())?;
+        if let Some(owner) = owner {
+            change(connection, "DELETE FROM mailbox WHERE session = ?1", [session.as_str()])?;
+            // Counted anew when it is needed.
+            self.mailboxes.remove(&owner);
+        }
+        Ok(())
     }
 
     fn send(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<Outcome> {
@@ -254,10 +288,17 @@ impl Changes {
         if after > self.limits.queue_octets {
             return Ok(Outcome::Full);
         }
+        let mut old = None;
+        if let Some(replaces) = &outgoing.replaces {
+            let sql =
+                "DELETE FROM outbox WHERE peer = ?1 AND own = ?2 AND replaces = ?3 RETURNING row, octets";
+            let key = params![outgoing.peer.as_str(), outgoing.own.as_str(), replaces];
+            old = one(connection, sql, key, counted)?;
+        }
         rows::add_outgoing(connection, number, outgoing)?;
-        *waiting = after;
+        *waiting = after.saturating_sub(old.map_or(0, |(_, octets)| octets));
         self.numbers.start += 1;
-        Ok(Outcome::Row(number))
+        Ok(appended(number, old))
     }
 
     fn drop_outgoing(&mut self, connection: &Connection, row: i64) -> Result<Outcome> {
@@ -278,7 +319,7 @@ impl Changes {
         self.touched.push(user.clone());
         self.mailboxes.remove(user);
         change(connection, "DELETE FROM csp_session WHERE user = ?1", [id])?;
-        change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report = 1", [id])?;
+        change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report <> 0", [id])?;
         let waiting = change(connection, "UPDATE mailbox SET expires = 0 WHERE owner = ?1", [id])?;
         if waiting > 0 {
             change(connection, "UPDATE account SET removed = id, sealed_password = x'' WHERE id = ?1", [id])?;

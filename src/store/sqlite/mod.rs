@@ -40,7 +40,7 @@ use self::readers::Readers;
 use self::schema::SchemaError;
 use self::writer::{Job, Operation, Waiting, Writer};
 use crate::element::im::StoredMail;
-use crate::imps::{Domain, MessageId, Moment, UserId};
+use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
     Account, Change, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing,
@@ -386,8 +386,14 @@ impl Store for Sqlite {
         self.ask(questions::all_accounts)
     }
 
-    fn mailbox(&self, owner: UserId, after: i64, limit: usize) -> Promise<Vec<StoredMail>> {
-        self.ask(move |connection| questions::mailbox(connection, &owner, after, limit))
+    fn mailbox(
+        &self,
+        owner: UserId,
+        reader: Option<SessionId>,
+        after: i64,
+        limit: usize,
+    ) -> Promise<Vec<StoredMail>> {
+        self.ask(move |connection| questions::mailbox(connection, &owner, reader.as_ref(), after, limit))
     }
 
     fn message(&self, owner: UserId, message_id: MessageId) -> Promise<Option<StoredMail>> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::rows::{self, Columns, many, millis, one};
 use crate::element::im::StoredMail;
-use crate::imps::{Domain, MessageId, Moment, UserId};
+use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::ports::{Account, QueueSummary, Sent, StoredOutgoing};
 use crate::session::{csp, ssp};
 
@@ -19,15 +19,18 @@ pub(super) fn all_accounts(connection: &Connection) -> Result<Vec<Account>> {
 pub(super) fn mailbox(
     connection: &Connection,
     owner: &UserId,
+    reader: Option<&SessionId>,
     after: i64,
     limit: usize,
 ) -> Result<Vec<StoredMail>> {
     let sql = [
         rows::MAIL,
         " FROM account a JOIN mailbox m ON m.owner = a.id
-          WHERE a.key = ?1 AND a.removed = 0 AND m.row > ?2 ORDER BY m.row LIMIT ?3",
+          WHERE a.key = ?1 AND a.removed = 0 AND m.row > ?2
+          AND (m.session IS NULL OR ?4 IS NULL OR m.session = ?4) ORDER BY m.row LIMIT ?3",
     ];
-    many(connection, &sql.concat(), params![owner.key(), after, limited(limit)], rows::mail)
+    let reader = reader.map(SessionId::as_str);
+    many(connection, &sql.concat(), params![owner.key(), after, limited(limit), reader], rows::mail)
 }
 
 pub(super) fn message(

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::imps::primitive::ClientId;
-use crate::imps::{MessageId, Moment, TransactionId, UserId, Version};
+use crate::imps::{MessageId, Moment, SessionId, TransactionId, UserId, Version};
 use crate::relay::ports::{Account, Outgoing, SeenKey, Sent, Settlement, StoredOutgoing};
 use crate::session::{csp, ssp};
 use crate::wire::Encoding;
@@ -146,7 +146,16 @@ pub(super) fn account_id(connection: &Connection, user: &UserId) -> Result<Optio
 // mailbox
 
 pub(super) const MAIL: &str = "SELECT m.row, a.address, m.report, m.message_id, m.sender, m.origin,
-    m.accepted, m.expires, m.report_wanted, m.reply_to, m.content_type, m.content_octets, m.body";
+    m.accepted, m.expires, m.report_wanted, m.reply_to, m.content_type, m.content_octets,
+    m.session, m.replaces, m.body";
+
+fn mail_kind(number: i64) -> MailKind {
+    match number {
+        0 => MailKind::Message,
+        1 => MailKind::Report,
+        _ => MailKind::Notice,
+    }
+}
 
 pub(super) fn mail(row: &Row<'_>) -> Result<StoredMail> {
     let mut columns = Columns::of(row);
@@ -154,7 +163,7 @@ pub(super) fn mail(row: &Row<'_>) -> Result<StoredMail> {
         row: columns.get()?,
         mail: Mail {
             owner: columns.parsed()?,
-            kind: if columns.get()? { MailKind::Report } else { MailKind::Message },
+            kind: mail_kind(columns.get()?),
             message_id: columns.parsed()?,
             sender: columns.get()?,
             origin: columns.parsed()?,
@@ -164,6 +173,8 @@ pub(super) fn mail(row: &Row<'_>) -> Result<StoredMail> {
             reply_to: columns.parsed_if_any()?,
             content_type: columns.get()?,
             content_octets: columns.count()?,
+            session: columns.parsed_if_any()?,
+            replaces: columns.get()?,
             body: columns.get()?,
         },
     })
@@ -173,12 +184,16 @@ pub(super) fn add_mail(connection: &Connection, row: i64, owner: i64, mail: &Mai
     change(
         connection,
         "INSERT INTO mailbox (row, owner, report, message_id, sender, origin, accepted, expires,
-             report_wanted, reply_to, content_type, content_octets, octets, body)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             report_wanted, reply_to, content_type, content_octets, session, replaces, octets, body)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             row,
             owner,
-            mail.kind == MailKind::Report,
+            match mail.kind {
+                MailKind::Message => 0,
+                MailKind::Report => 1,
+                MailKind::Notice => 2,
+            },
             mail.message_id.as_str(),
             mail.sender,
             mail.origin.as_str(),
@@ -188,6 +203,8 @@ pub(super) fn add_mail(connection: &Connection, row: i64, owner: i64, mail: &Mai
             mail.reply_to.as_ref().map(TransactionId::as_str),
             mail.content_type,
             i64::try_from(mail.content_octets).unwrap_or(i64::MAX),
+            mail.session.as_ref().map(SessionId::as_str),
+            mail.replaces,
             octets(mail.body.len()),
             &*mail.body,
         ],
@@ -198,9 +215,10 @@ pub(super) fn add_mail(connection: &Connection, row: i64, owner: i64, mail: &Mai
 
 const NOTICE: &str = "notice";
 const REQUEST: &str = "request";
+const QUESTION: &str = "question";
 
 pub(super) const OUTGOING: &str = "SELECT row, attempts, not_before, own, peer, settlement, primitive,
-    message_id, author, order_key, accepted, expires, reply_to, body FROM outbox";
+    message_id, author, order_key, accepted, expires, reply_to, replaces, body FROM outbox";
 
 pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
     let mut columns = Columns::of(row);
@@ -214,6 +232,7 @@ pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
             settlement: columns.word(|word| match word {
                 NOTICE => Some(Settlement::Notice),
                 REQUEST => Some(Settlement::Request),
+                QUESTION => Some(Settlement::Question),
                 _ => None,
             })?,
             primitive: columns.get()?,
@@ -223,6 +242,7 @@ pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
             accepted: columns.moment()?,
             expires: columns.moment()?,
             reply_to: columns.parsed_if_any()?,
+            replaces: columns.get()?,
             body: columns.get()?,
         },
     })
@@ -232,8 +252,8 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
     change(
         connection,
         "INSERT INTO outbox (row, attempts, not_before, own, peer, settlement, primitive, message_id,
-             author, order_key, accepted, expires, reply_to, octets, body)
-         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             author, order_key, accepted, expires, reply_to, replaces, octets, body)
+         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             row,
             millis(outgoing.accepted),
@@ -242,6 +262,7 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
             match outgoing.settlement {
                 Settlement::Notice => NOTICE,
                 Settlement::Request => REQUEST,
+                Settlement::Question => QUESTION,
             },
             outgoing.primitive,
             outgoing.message_id.as_ref().map(MessageId::as_str),
@@ -250,6 +271,7 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
             millis(outgoing.accepted),
             millis(outgoing.expires),
             outgoing.reply_to.as_ref().map(TransactionId::as_str),
+            outgoing.replaces,
             octets(outgoing.body.len()),
             &*outgoing.body,
         ],

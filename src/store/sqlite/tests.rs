@@ -137,7 +137,7 @@ async fn many_at_once_are_each_answered() {
         rows.push(row);
     }
     assert!(rows.is_sorted_by(|one, next| one < next), "in the order of the calls");
-    assert_eq!(store.mailbox(user(ADA), 0, 2000).await.unwrap().len(), 1000);
+    assert_eq!(store.mailbox(user(ADA), None, 0, 2000).await.unwrap().len(), 1000);
 }
 
 #[tokio::test]

@@ -1,0 +1,146 @@
+//! What others are told of a change, in the commit of the change and out after it.
+
+use std::sync::Arc;
+
+use tracing::{debug, warn};
+
+use super::questions::{is_agreed, style};
+use super::{Map, Sap};
+use crate::element::im::{Mail, StoredMail, order};
+use crate::element::notify::{Notify, Reach};
+use crate::imps::primitive::{MetaInfo, User};
+use crate::imps::{Code, ServiceId, SessionId};
+use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError, StoredOutgoing};
+use crate::relay::split::{Elsewhere, by_domain};
+use crate::wire::ssp;
+
+/// A row that a notice becomes.
+enum Row {
+    Mail(Box<Mail>),
+    Leaves(Box<Outgoing>),
+}
+
+impl Sap {
+    /// Commits what was decided, together with what others are told of it; they hear it after the commit,
+    /// and only if the change before it took effect. Gives the outcomes of `changes`. Notices need no
+    /// change; with none they are only worth sending.
+    pub(super) async fn commit_and_tell(
+        &self,
+        changes: Vec<Change>,
+        notices: Vec<Notify>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let rows = {
+            let map = self.map();
+            notices.iter().flat_map(|notice| self.rows(&map, notice)).collect::<Vec<_>>()
+        };
+        let decided = changes.len();
+        let mut all = changes;
+        for row in &rows {
+            let change = match row {
+                Row::Mail(mail) => Change::Deliver { mail: Mail::clone(mail), seen: None },
+                Row::Leaves(outgoing) => Change::Send(Outgoing::clone(outgoing)),
+            };
+            all.push(if decided == 0 { change } else { Change::Then(Box::new(change)) });
+        }
+        let mut outcomes = self.store.commit(all).await?;
+        let told = outcomes.split_off(decided.min(outcomes.len()));
+        let now = self.now();
+        let mut leaving = Vec::new();
+        for (row, outcome) in rows.into_iter().zip(told) {
+            match (row, outcome.row()) {
+                (Row::Mail(mail), Some(row)) => {
+                    if let Outcome::Replaced { old, .. } = outcome {
+                        self.clients.row_removed(&mail.owner, old);
+                    }
+                    self.clients.arrived(StoredMail { row, mail: *mail });
+                }
+                (Row::Leaves(outgoing), Some(row)) => {
+                    if let Outcome::Replaced { old, .. } = outcome
+                        && let Some(exit) = self.exit(&outgoing)
+                    {
+                        exit.withdraw(old);
+                    }
+                    leaving.push(StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing });
+                }
+                (Row::Mail(mail), None) => {
+                    debug!(owner = %mail.owner, notice = %mail.message_id, ?outcome, "a notice finds no place");
+                }
+                (Row::Leaves(outgoing), None) => {
+                    debug!(peer = %outgoing.peer, notice = %outgoing.primitive, ?outcome, "a notice finds no place");
+                }
+            }
+        }
+        self.offer(leaving);
+        Ok(outcomes)
+    }
+
+    /// The rows of one notice: for each of our users, or each of its sessions, and for each other domain.
+    fn rows(&self, map: &Map, notice: &Notify) -> Vec<Row> {
+        let now = self.now();
+        let to = by_domain(notice.to.iter().cloned(), |user| user.id.domain_str(), &map.routes, now);
+        let mut rows = Vec::new();
+        if !to.local.is_empty() {
+            match notice.body() {
+                Ok(body) => {
+                    for user in &to.local {
+                        rows.extend(self.mails(notice, user, &body));
+                    }
+                }
+                Err(code) => warn!(notice = notice.primitive.name(), %code, "a notice cannot be written"),
+            }
+        }
+        for elsewhere in to.remote {
+            match self.leaves(map, notice, elsewhere) {
+                Ok(outgoing) => rows.push(Row::Leaves(Box::new(outgoing))),
+                Err(code) => debug!(notice = notice.primitive.name(), %code, "a notice does not leave"),
+            }
+        }
+        rows
+    }
+
+    fn mails(&self, notice: &Notify, user: &User, body: &Arc<[u8]>) -> Vec<Row> {
+        let sessions: Vec<Option<SessionId>> = match &notice.reach {
+            Reach::Account => vec![None],
+            Reach::EverySession => {
+                self.clients.of_user(&user.id).iter().map(|client| Some(client.id.clone())).collect()
+            }
+            Reach::Sessions(sessions) => sessions.iter().cloned().map(Some).collect(),
+        };
+        let mails = sessions
+            .into_iter()
+            .filter_map(|session| notice.mail(user.id.clone(), session, Arc::clone(body), self.now()).ok());
+        mails.map(|mail| Row::Mail(Box::new(mail))).collect()
+    }
+
+    fn leaves(&self, map: &Map, notice: &Notify, to: Elsewhere<User>) -> Result<Outgoing, Code> {
+        let agreement = map.directory.agreement(to.peer.as_str()).ok_or(Code::SERVICE_NOT_AGREED)?;
+        if !is_agreed(agreement, &notice.primitive) {
+            return Err(Code::SERVICE_NOT_AGREED);
+        }
+        let meta = MetaInfo {
+            client_originated: false,
+            service: ServiceId::of(notice.own.clone()),
+            user: notice.by.clone(),
+        };
+        // Notices about the same thing keep their order; those about others need not wait for them.
+        let about = notice.replaces.as_deref().unwrap_or(notice.own.as_str());
+        let primitive = notice.primitive.clone().addressed_to(&to.items);
+        let body = ssp::encode_primitive(&primitive, Some(&meta), style(map, &to.peer))
+            .ok_or(Code::INTERNAL_ERROR)?;
+        let now = self.now();
+        Ok(Outgoing {
+            own: notice.own.clone(),
+            settlement: Settlement::Notice,
+            primitive: primitive.name().into(),
+            message_id: None,
+            author: None,
+            order: order(&format!("{about} {}", to.domain), &[]),
+            accepted: now,
+            expires: notice.expires(now),
+            reply_to: notice.reply_to.clone(),
+            replaces: notice.replaces.as_ref().map(|text| format!("{text} {}", to.domain).into()),
+            body: body.into(),
+            peer: to.peer,
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! The services beside messages: presence, groups, contact lists, common features. One file each carries
+//! its requests from the door to the answer; here is only who goes where.
+//!
+//! A request of a peer is carried out by the same element as a client's, in the name of the user whom the
+//! peer vouches for (reference ssp-primitives G9). What is at home elsewhere is asked there
+//! ([`Sap::ask`]), and what others hear of it leaves with the commit ([`Sap::commit_and_tell`]).
+
+use std::sync::Arc;
+
+use tracing::debug;
+
+use super::Sap;
+use super::clients::Client;
+use crate::imps::agreement::Agreement;
+use crate::imps::status::Entity;
+use crate::imps::{Code, Domain, Primitive, Status, TransactionId};
+use crate::relay::admit::Origin;
+use crate::relay::events::Refused;
+use crate::relay::ports::StoreError;
+
+/// What is known of a peer's request that passed the door.
+pub(super) struct PeerAsks<'a> {
+    /// Our domain that is asked.
+    pub(super) own: &'a Domain,
+    /// The agreement with the peer.
+    pub(super) agreement: &'a Agreement,
+    /// The peer is the one known implementation.
+    pub(super) legacy: bool,
+    /// Its transaction.
+    pub(super) transaction: &'a TransactionId,
+    /// Who asks.
+    pub(super) origin: Origin,
+    /// What the door took out, each with its code.
+    pub(super) refused: Vec<(Entity, Code)>,
+}
+
+impl Sap {
+    /// A client's request that passed the door; addresses in it are complete.
+    pub(super) async fn client_service(&self, client: &Arc<Client>, primitive: Primitive) -> Primitive {
+        match primitive {
+            other => {
+                debug!(user = %client.user(), primitive = other.name(), "not served yet");
+                Status::new(Code::NOT_IMPLEMENTED).into()
+            }
+        }
+    }
+
+    /// A client answered a notice. Most say nothing by it; what they do say is carried out before the row
+    /// of the notice is settled.
+    pub(super) async fn notice_answered(&self, client: &Arc<Client>, answer: &Primitive) {
+        match answer {
+            Primitive::Status(_) => {}
+            other => debug!(user = %client.user(), answer = other.name(), "says nothing to a notice"),
+        }
+    }
+
+    /// A peer's request that passed the door. An error means that nothing was stored, and the peer has to
+    /// keep it.
+    pub(super) async fn peer_service(
+        &self,
+        asks: PeerAsks<'_>,
+        primitive: Primitive,
+    ) -> Result<Primitive, StoreError> {
+        match primitive {
+            other => {
+                let peer = &asks.agreement.domain;
+                debug!(%peer, transaction = %asks.transaction, primitive = other.name(), "not served yet");
+                self.events.ssp_refused(Some(peer), Refused::NotServed);
+                Ok(Status::new(Code::NOT_IMPLEMENTED).into())
+            }
+        }
+    }
+}
