@@ -60,7 +60,8 @@ impl Encoding {
 pub enum Carried {
     /// A primitive with every mandatory field.
     Primitive(Box<Primitive>),
-    /// A primitive of the standard that is not served yet: its name (answered 501).
+    /// A primitive of the standard that is not served yet (answered 501), or that was seen from outside
+    /// only, by [`ssp::scan`]: its name.
     NotServed(&'static str),
     /// An element the standard does not have: its name, at most 64 characters (answered 405).
     Unknown(Box<str>),

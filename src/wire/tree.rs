@@ -44,7 +44,7 @@ impl Name {
 }
 
 /// Elements whose text is content: bounded by the document alone (decisions.md 16).
-const CONTENT: [u32; 3] =
+pub(super) const CONTENT: [u32; 3] =
     [folded_hash("ContentData"), folded_hash("DirectContent"), folded_hash("ContainedvCard")];
 
 /// What stands between the tags of an element, before its first child.

@@ -8,16 +8,16 @@ use crate::wire::xml::{self, DateForm, Doctype, XmlSink};
 use crate::wire::{Carried, Limits, Mode, Refusal, digest};
 
 use super::primitives::SspPrimitives;
-use super::{Body, Message, SessionMessage, SetupTransaction, Style, Transaction, link, party};
+use super::{Body, Message, Outline, SessionMessage, SetupTransaction, Style, Transaction, link, party};
 
-const MESSAGE: Name = Name::new("WV-SSP-Message");
-const XMLNS: Name = Name::new("xmlns");
+pub(super) const MESSAGE: Name = Name::new("WV-SSP-Message");
+pub(super) const XMLNS: Name = Name::new("xmlns");
 const SETUP_TRANSACTION: Name = Name::new("SetupTransaction");
-const SESSION: Name = Name::new("Session");
-const SESSION_ID: Name = Name::new("sessionID");
-const TRANSACTION: Name = Name::new("Transaction");
-const TRANSACTION_ID: Name = Name::new("transactionID");
-const MODE: Name = Name::new("mode");
+pub(super) const SESSION: Name = Name::new("Session");
+pub(super) const SESSION_ID: Name = Name::new("sessionID");
+pub(super) const TRANSACTION: Name = Name::new("Transaction");
+pub(super) const TRANSACTION_ID: Name = Name::new("transactionID");
+pub(super) const MODE: Name = Name::new("mode");
 
 /// The namespace that is sent (conflict C-01).
 const fn namespace(version: Version) -> &'static str {
@@ -30,14 +30,36 @@ const fn namespace(version: Version) -> &'static str {
 
 /// The version of a message: the suffix of the root's namespace, 1.3 for none or a strange one.
 fn version_of(root: Element<'_, '_>) -> Version {
-    let namespace = root.attribute(XMLNS).unwrap_or_default().trim();
-    let suffix = namespace.rsplit_once("SSP").map_or("", |(_, suffix)| suffix);
+    version_of_namespace(root.attribute(XMLNS).unwrap_or_default())
+}
+
+/// The version by the namespace of the root.
+pub(super) fn version_of_namespace(namespace: &str) -> Version {
+    let suffix = namespace.trim().rsplit_once("SSP").map_or("", |(_, suffix)| suffix);
     Version::parse(suffix).unwrap_or(Version::V1_3)
 }
 
 /// Reads a document. `charset` is the parameter of the HTTP media type. A fault inside one
 /// transaction concerns that transaction alone; one in a set-up element refuses the document.
 pub fn read(body: &[u8], charset: Option<&str>, limits: &Limits) -> Result<Message, Refusal> {
+    read_as(body, charset, limits, false)
+}
+
+/// Reads a document as [`read`] does, and gives each request its [`Outline`].
+pub fn read_outlined(body: &[u8], charset: Option<&str>, limits: &Limits) -> Result<Message, Refusal> {
+    read_as(body, charset, limits, true)
+}
+
+/// A document on its way through the reader.
+struct Reading<'a> {
+    text: &'a str,
+    /// Octets that stand before the text in the document; `None` if the text is not part of it.
+    before: Option<usize>,
+    context: Context<'static>,
+    outlined: bool,
+}
+
+fn read_as(body: &[u8], charset: Option<&str>, limits: &Limits, outlined: bool) -> Result<Message, Refusal> {
     let text = xml::decode(body, charset, limits)?;
     let tree = xml::read(&text, Doctype::Refused, limits)?;
     let root = tree.root();
@@ -45,11 +67,12 @@ pub fn read(body: &[u8], charset: Option<&str>, limits: &Limits) -> Result<Messa
         return Err(Refusal::Envelope(format!("the root is {:.40}", root.name())));
     }
     let version = version_of(root);
-    let context = Context::new(version);
+    let before = matches!(text, std::borrow::Cow::Borrowed(_)).then(|| body.len() - text.len());
+    let reading = Reading { text: &text, before, context: Context::new(version), outlined };
     let body = if let Some(setup) = root.child(SETUP_TRANSACTION) {
-        Body::Setup(read_setup(setup, &context)?)
+        Body::Setup(read_setup(setup, &reading.context)?)
     } else if let Some(session) = root.child(SESSION) {
-        Body::Session(read_session(session, &text, &context)?)
+        Body::Session(read_session(session, &reading)?)
     } else {
         return Err(Refusal::Envelope("neither SetupTransaction nor Session".to_owned()));
     };
@@ -75,18 +98,14 @@ fn read_setup(element: Element<'_, '_>, context: &Context<'_>) -> Result<SetupTr
     Ok(SetupTransaction { id, mode: mode_of(element), element: setup })
 }
 
-fn read_session(
-    element: Element<'_, '_>,
-    text: &str,
-    context: &Context<'_>,
-) -> Result<SessionMessage, Refusal> {
+fn read_session(element: Element<'_, '_>, reading: &Reading<'_>) -> Result<SessionMessage, Refusal> {
     let session: SessionId = element
         .attribute(SESSION_ID)
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| Refusal::Envelope("Session without a sessionID".to_owned()))?;
     let mut message = SessionMessage { session, transactions: Vec::new(), skipped: 0 };
     for transaction in element.children().filter(|child| child.is(TRANSACTION)) {
-        match read_transaction(transaction, text, context) {
+        match read_transaction(transaction, reading) {
             Some(transaction) => message.transactions.push(transaction),
             None => message.skipped += 1,
         }
@@ -95,12 +114,23 @@ fn read_session(
 }
 
 /// `None` without id or child.
-fn read_transaction(element: Element<'_, '_>, text: &str, context: &Context<'_>) -> Option<Transaction> {
+fn read_transaction(element: Element<'_, '_>, reading: &Reading<'_>) -> Option<Transaction> {
     let id: TransactionId = element.attribute(TRANSACTION_ID)?.parse().ok()?;
     let primitive = element.children().next()?;
-    let (meta, carried) = read_primitive(primitive, context);
-    let octets = text.get(primitive.range()).unwrap_or_default().as_bytes();
-    Some(Transaction { id, mode: mode_of(element), meta, content: carried, digest: digest(octets) })
+    let (meta, carried) = read_primitive(primitive, &reading.context);
+    let range = primitive.range();
+    let octets = reading.text.get(range.clone()).unwrap_or_default().as_bytes();
+    let mode = mode_of(element);
+    let outlined = reading.outlined && mode == Mode::Request;
+    Some(Transaction {
+        id,
+        mode,
+        meta,
+        content: carried,
+        digest: digest(octets),
+        place: reading.before.map_or(0..0, |before| range.start + before..range.end + before),
+        outline: outlined.then(|| Outline::of(primitive).map(Box::new)).flatten(),
+    })
 }
 
 /// A MetaInfo that cannot be read is a fault of the primitive.

@@ -7,13 +7,15 @@
 mod envelope;
 mod im;
 mod link;
+mod outline;
 mod party;
 mod primitives;
 mod status;
 #[cfg(test)]
 mod tests;
 
-pub use envelope::{decode_primitive, encode_primitive, read, write_session, write_setup};
+pub use envelope::{decode_primitive, encode_primitive, read, read_outlined, write_session, write_setup};
+pub use outline::{Mark, Outline, Role, is_plain, scan};
 pub use primitives::{names, tables};
 
 use crate::imps::primitive::{MetaInfo, Setup};
@@ -82,6 +84,10 @@ pub struct Transaction {
     pub content: Carried,
     /// A hash over the octets of the primitive, to tell a repeat from a reused id.
     pub digest: u64,
+    /// Where the primitive stands in the document as it came; empty if it came in another character set.
+    pub place: std::ops::Range<usize>,
+    /// What a relay has to know of it, if that was asked for and a relay could pass it on.
+    pub outline: Option<Box<Outline>>,
 }
 
 /// The element name that an encoded primitive begins with; for logs.

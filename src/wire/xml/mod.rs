@@ -12,5 +12,6 @@ mod read;
 mod write;
 
 pub use charset::decode;
+pub(super) use read::is_forbidden;
 pub use read::{Doctype, read};
 pub use write::{DateForm, XmlSink};

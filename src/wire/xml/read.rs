@@ -91,6 +91,11 @@ fn position(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
+/// Whether a text holds a character that XML 1.0 cannot carry.
+pub(in crate::wire) fn is_forbidden(text: &str) -> bool {
+    forbidden(text).is_some()
+}
+
 /// Where the first character stands that XML 1.0 cannot carry.
 fn forbidden(text: &str) -> Option<usize> {
     // In blocks without early end, so that the compiler makes wide instructions of it. Only

@@ -241,6 +241,8 @@ fn in_session(session: &str, mode: Mode, name: &str, primitive: Primitive, diges
         meta: None,
         content: Carried::Primitive(Box::new(primitive)),
         digest,
+        place: 0..0,
+        outline: None,
     };
     let session =
         SessionMessage { session: session.parse().unwrap(), transactions: vec![transaction], skipped: 0 };
