@@ -292,6 +292,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A start tag whose name has its [`folded_hash`] already.
+    #[inline]
     pub(super) fn open_hashed(&mut self, name: &'a str, hash: u32, offset: usize) -> Result<(), Refusal> {
         if self.is_complete() {
             return Err(malformed(offset, "a second root element"));

@@ -36,8 +36,7 @@ impl Charset {
             let units = octets.chunks_exact(2).position(|unit| unit == [0, 0])?;
             return Some((octets.get(..units * 2)?, 2));
         }
-        let length = octets.iter().position(|octet| *octet == 0)?;
-        Some((octets.get(..length)?, 1))
+        Some((octets.get(..first_null(octets)?)?, 1))
     }
 
     /// The octets as text; `None` if they are none in this character set.
@@ -73,6 +72,22 @@ impl Charset {
         let text = char::decode_utf16(units).collect::<Result<String, _>>().ok()?;
         pairs.remainder().is_empty().then_some(text)
     }
+}
+
+/// Where the first null octet stands: strings are short, and eight octets at a time are looked at.
+fn first_null(octets: &[u8]) -> Option<usize> {
+    const LOW: u64 = u64::MAX / 0xFF;
+    const HIGH: u64 = LOW << 7;
+    let (words, rest) = octets.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set is the top bit of the first octet that is null.
+        let nulls = word.wrapping_sub(LOW) & !word & HIGH;
+        if nulls != 0 {
+            return Some(index * 8 + nulls.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|octet| *octet == 0).map(|place| words.len() * 8 + place)
 }
 
 /// Reads UTF-8 in which characters beyond U+FFFF stand as two surrogates of three octets each, as a
@@ -113,6 +128,22 @@ mod tests {
         assert_eq!(decode(b"a\xED\xA0\xBD\xED\xB8"), None);
         assert_eq!(decode(b"a\xFF"), None);
         assert!(matches!(Charset::Utf8.decode("grüße".as_bytes()), Some(Cow::Borrowed("grüße"))));
+    }
+
+    #[test]
+    fn the_first_null_octet_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            let mut octets = [0x80, 0x01, 0xFF].repeat(20);
+            octets.truncate(length);
+            assert_eq!(first_null(&octets), None);
+            for place in 0..length {
+                let mut octets = octets.clone();
+                octets[place] = 0;
+                assert_eq!(first_null(&octets), Some(place));
+                octets[length - 1] = 0;
+                assert_eq!(first_null(&octets), Some(place));
+            }
+        }
     }
 
     #[test]

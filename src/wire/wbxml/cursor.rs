@@ -69,6 +69,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string that ends with a null character of the document's character set.
+    #[inline]
     pub(super) fn string(&mut self, charset: Charset) -> Result<&'a [u8], Refusal> {
         let rest = self.octets.get(self.at..).unwrap_or_default();
         let (text, width) = charset.terminated(rest).ok_or_else(|| self.malformed("a string has no end"))?;

@@ -54,6 +54,7 @@ pub fn read_fragment<'a>(octets: &'a [u8], version: Version, limits: &Limits) ->
         version: Some(version),
         named: Some(version),
         page: 0,
+        tags: tokens::page(version, 0),
         searching_at: 0,
         expansion_left: limits.document,
         expansion_max: limits.document,
@@ -101,6 +102,8 @@ struct Reader<'a> {
     named: Option<Version>,
     /// Selected tag page; stays until the next switch, also across element ends.
     page: u8,
+    /// The tags of the page.
+    tags: tokens::Page,
     /// Depth of the innermost `SearchElement`, 0 if there is none.
     searching_at: usize,
     /// Octets that references to the string table may still stand for: a short reference can name a
@@ -135,6 +138,8 @@ impl<'a> Reader<'a> {
             version: None,
             named: None,
             page: 0,
+            // Before the root is read no version is known; roots are the same in all.
+            tags: tokens::page(Version::V1_3, 0),
             searching_at: 0,
             expansion_left: limits.document,
             expansion_max: limits.document,
@@ -146,26 +151,20 @@ impl<'a> Reader<'a> {
         while !self.builder.is_complete() {
             let at = self.cursor.at();
             let octet = self.cursor.octet()?;
-            match octet {
-                token::SWITCH_PAGE => self.page = self.cursor.octet()?,
-                token::PI => return Err(malformed(at, "a processing instruction")),
-                token::LITERAL | token::LITERAL_A | token::LITERAL_C | token::LITERAL_AC => {
-                    let index = self.cursor.number()?;
-                    let name = self.literal_name(index, at)?;
-                    self.element(octet, name, folded_hash(name), at)?;
+            if octet & token::TAG >= token::FIRST_TAG {
+                let (name, hash) =
+                    self.tags.get(octet).map_or((UNKNOWN_TAG, UNKNOWN_HASH), |tag| (tag.row.name, tag.hash));
+                self.builder.open_hashed(name, hash, at)?;
+                if octet & (token::ATTRIBUTES | token::CONTENT) != token::CONTENT
+                    || hash == SEARCH_ELEMENT
+                    || self.version.is_none()
+                {
+                    self.opened(octet, hash)?;
                 }
-                _ if octet & token::TAG >= token::FIRST_TAG => {
-                    // Before the root is read no version is known; roots are the same in all.
-                    let version = self.version.unwrap_or(Version::V1_3);
-                    let (name, hash) = tokens::tag(version, self.page, octet)
-                        .map_or((UNKNOWN_TAG, UNKNOWN_HASH), |tag| (tag.row.name, tag.hash));
-                    self.element(octet, name, hash, at)?;
-                }
-                _ if self.builder.depth() == 0 => {
-                    return Err(malformed(at, "the document does not begin with an element"));
-                }
-                token::END => self.end()?,
-                _ => self.text(octet, at)?,
+            } else if octet == token::END && self.builder.depth() > 0 {
+                self.end()?;
+            } else {
+                self.global(octet, at)?;
             }
         }
         if self.cursor.is_at_end() {
@@ -175,15 +174,41 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A start tag; `octet` has the attribute and content bits.
-    fn element(&mut self, octet: u8, name: &'a str, hash: u32, at: usize) -> Result<(), Refusal> {
-        self.builder.open_hashed(name, hash, at)?;
+    /// What is neither a tag of the page nor an end.
+    fn global(&mut self, octet: u8, at: usize) -> Result<(), Refusal> {
+        match octet {
+            token::SWITCH_PAGE => {
+                self.page = self.cursor.octet()?;
+                self.select();
+                Ok(())
+            }
+            token::PI => Err(malformed(at, "a processing instruction")),
+            token::LITERAL | token::LITERAL_A | token::LITERAL_C | token::LITERAL_AC => {
+                let index = self.cursor.number()?;
+                let name = self.literal_name(index, at)?;
+                let hash = folded_hash(name);
+                self.builder.open_hashed(name, hash, at)?;
+                self.opened(octet, hash)
+            }
+            _ if self.builder.depth() == 0 => {
+                Err(malformed(at, "the document does not begin with an element"))
+            }
+            _ => self.text(octet, at),
+        }
+    }
+
+    /// Looks up the tags of the page, at the version as far as it is known.
+    fn select(&mut self) {
+        self.tags = tokens::page(self.version.unwrap_or(Version::V1_3), self.page);
+    }
+
+    /// What follows a start tag; `octet` has the attribute and content bits.
+    fn opened(&mut self, octet: u8, hash: u32) -> Result<(), Refusal> {
         if octet & token::ATTRIBUTES != 0 {
             self.attributes()?;
         }
         if self.version.is_none() {
-            self.named = self.named.map_or_else(|| self.public_version(), |named| Ok(Some(named)))?;
-            self.version = Some(self.named.unwrap_or(Version::V1_2));
+            self.settle_version()?;
         }
         if hash == SEARCH_ELEMENT {
             self.searching_at = self.builder.depth();
@@ -194,6 +219,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    #[cold]
+    fn settle_version(&mut self) -> Result<(), Refusal> {
+        self.named = self.named.map_or_else(|| self.public_version(), |named| Ok(Some(named)))?;
+        self.version = Some(self.named.unwrap_or(Version::V1_2));
+        self.select();
+        Ok(())
+    }
+
+    #[inline]
     fn end(&mut self) -> Result<(), Refusal> {
         if self.searching_at == self.builder.depth() {
             self.searching_at = 0;
@@ -327,6 +361,11 @@ impl<'a> Reader<'a> {
     /// Text, or octets where they are no text in the document's character set: then only content can
     /// use them.
     fn string(&mut self, octets: &'a [u8]) -> Result<(), Refusal> {
+        if self.charset == Charset::Utf8
+            && let Ok(text) = std::str::from_utf8(octets)
+        {
+            return self.builder.text(Cow::Borrowed(text));
+        }
         match self.charset.decode(octets) {
             Some(text) => self.builder.text(text),
             None => self.builder.octets(Cow::Borrowed(octets)),

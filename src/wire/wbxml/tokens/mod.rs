@@ -174,11 +174,25 @@ const fn row_number(i: usize) -> u16 {
     i as u16
 }
 
-/// The element name that a tag token of this page stands for, at this version or, where that lacks
-/// it, the next lower or the next higher one. `None`: skip the element.
-pub fn tag(version: Version, page: u8, token: u8) -> Option<&'static Tag> {
-    let row = *INDEX.get(version as usize)?.get(usize::from(page))?.get(usize::from(token & 0x3F))?;
-    NAMED.get(usize::from(row))
+/// The element names of a code page: what each tag token stands for at a version or, where that lacks
+/// it, at the next lower or the next higher one.
+#[derive(Clone, Copy, Debug)]
+pub struct Page(&'static [u16; 64]);
+
+/// The page of this number; one without names if no version has it.
+pub fn page(version: Version, page: u8) -> Page {
+    const EMPTY: &[u16; 64] = &[NONE; 64];
+    let pages = INDEX.get(version as usize);
+    Page(pages.and_then(|pages| pages.get(usize::from(page))).unwrap_or(EMPTY))
+}
+
+impl Page {
+    /// The tag of this octet, whatever its content and attribute bits. `None`: skip the element.
+    #[inline]
+    pub fn get(self, octet: u8) -> Option<&'static Tag> {
+        let row = *self.0.get(usize::from(octet & 0x3F))?;
+        NAMED.get(usize::from(row))
+    }
 }
 
 /// A tag with its folded name.
@@ -351,7 +365,7 @@ mod tests {
     const GOLDEN: &str = include_str!("../../../../tests/golden/wbxml-csp.tsv");
 
     fn name(version: Version, page: u8, token: u8) -> Option<&'static str> {
-        tag(version, page, token).map(|tag| tag.row.name)
+        super::page(version, page).get(token).map(|tag| tag.row.name)
     }
 
     #[test]
