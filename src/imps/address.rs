@@ -7,7 +7,6 @@
 //! domain by [`Address::completed`] with the sender's own (reference ssp-transport §2.2, csp.md §11).
 //! Comparison ignores ASCII case; the spelling is kept for display.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -63,7 +62,8 @@ impl Address {
 
     /// The user part of the local part: `ada` in `ada/friends`; empty in `/sailing`.
     pub fn user(&self) -> &str {
-        self.local().split('/').next().unwrap_or_default()
+        let local = self.local();
+        local.bytes().position(|octet| octet == b'/').and_then(|slash| local.get(..slash)).unwrap_or(local)
     }
 
     /// The part after the slash, if there is one: `friends` in `ada/friends`.
@@ -113,6 +113,9 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        if let Some(at) = sign_in_normal(text) {
+            return Ok(Self { text: text.into(), at });
+        }
         let text = text.trim();
         let bare = match text.get(..3) {
             Some(scheme) if scheme.eq_ignore_ascii_case("wv:") => text.get(3..).unwrap_or_default(),
@@ -124,26 +127,15 @@ impl FromStr for Address {
         if bare.len() + 3 > ADDRESS_OCTETS_MAX {
             return Err(AddressError::TooLong(bare.len() + 3));
         }
-        // Nearly every address is plain ASCII; the others are looked at character by character.
-        let plain =
-            |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'<' | b'>' | b'"' | b'\'' | b'&');
-        if !bare.bytes().all(plain)
-            && let Some(found) = bare
-                .chars()
-                .find(|&c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '&'))
+        if let Some(found) = bare
+            .chars()
+            .find(|&c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '&'))
         {
             return Err(AddressError::Character(found));
         }
         let (local, written) =
             split_at_sign(bare).map_or((bare, None), |(local, domain)| (local, Some(domain)));
-        let domain = written.map(domain::normal).transpose()?;
-        let normal = text.starts_with("wv:")
-            && match (&domain, written) {
-                (Some(Cow::Borrowed(domain)), Some(written)) => domain.len() == written.len(),
-                (domain, _) => domain.is_none(),
-            };
-        let full: Arc<str> = match &domain {
-            _ if normal => text.into(),
+        let full: Arc<str> = match written.map(domain::normal).transpose()? {
             Some(domain) => format!("wv:{local}@{domain}").into(),
             None => format!("wv:{local}").into(),
         };
@@ -151,6 +143,34 @@ impl FromStr for Address {
         let at = u16::try_from(local.len() + 3).map_err(|_| AddressError::TooLong(full.len()))?;
         Ok(Self { text: full, at })
     }
+}
+
+/// The octets of a local part that is plain ASCII.
+static PLAIN: [bool; 256] = plain();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time only")]
+const fn plain() -> [bool; 256] {
+    let mut plain = [false; 256];
+    let mut octet: u8 = 0;
+    while octet < 128 {
+        plain[octet as usize] =
+            octet.is_ascii_graphic() && !matches!(octet, b'<' | b'>' | b'"' | b'\'' | b'&');
+        octet += 1;
+    }
+    plain
+}
+
+/// The place of the `@` (see [`Address`]) in a text that is an address in normal form already, as nearly
+/// every address is: plain ASCII with scheme, the domain normalised. `None` says to look closer.
+fn sign_in_normal(text: &str) -> Option<u16> {
+    let bare = text.strip_prefix("wv:").filter(|_| text.len() <= ADDRESS_OCTETS_MAX)?;
+    let local = match split_at_sign(bare) {
+        Some((local, domain)) => domain::is_plain(domain).then_some(local)?,
+        None if bare.is_empty() => return None,
+        None => bare,
+    };
+    let plain = local.bytes().all(|octet| PLAIN.get(usize::from(octet)) == Some(&true));
+    if plain { u16::try_from(local.len() + 3).ok() } else { None }
 }
 
 /// Local part and domain, around the last `@`.
@@ -248,7 +268,10 @@ macro_rules! kind {
 
 kind! {
     /// A user: `wv:ada@north.example`. The user part is never empty.
-    UserId, |address| if address.user().is_empty() { Err(AddressError::NoUser) } else { Ok(()) }
+    UserId, |address| match address.local().as_bytes() {
+        [] | [b'/', ..] => Err(AddressError::NoUser),
+        _ => Ok(()),
+    }
 }
 kind! {
     /// A group: private `wv:ada/team@north.example` or public `wv:/sailing@south.example`.
@@ -296,6 +319,30 @@ mod tests {
         assert_eq!("wv:sailing@south.example".parse::<GroupId>(), Err(AddressError::NoResource));
         assert_eq!("wv:/sailing@south.example".parse::<UserId>(), Err(AddressError::NoUser));
         assert!("wv:ada/~pep1.0_privatelist@north.example".parse::<ContactListId>().is_ok());
+    }
+
+    #[test]
+    fn normal_forms_are_taken_as_they_are_and_others_brought_there() {
+        for normal in
+            ["wv:ada@north.example", "wv:a@b@c.example", "wv:/x@y", "wv:ada", "wv:+1", "wv:@a-b_c.d"]
+        {
+            assert!(sign_in_normal(normal).is_some(), "{normal}");
+            let address: Address = normal.parse().unwrap();
+            for written in
+                [format!(" {normal}"), normal.replacen("wv:", "WV:", 1), normal.replacen("wv:", "", 1)]
+            {
+                assert_eq!(sign_in_normal(&written), None, "{written}");
+                let other: Address = written.parse().unwrap();
+                assert_eq!((other.as_str(), other.at), (address.as_str(), address.at), "{written}");
+            }
+        }
+        let long = format!("wv:{}@b", "a".repeat(252));
+        for other in [
+            "", "wv:", "wv:@", "wv:a@", "wv:a@B", "wv:a@b.", "wv:a@-b", "wv:a b", "wv:a&b", "wv:ä@b",
+            "wv:a@ä", &long,
+        ] {
+            assert_eq!(sign_in_normal(other), None, "{other}");
+        }
     }
 
     #[test]

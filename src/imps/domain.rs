@@ -44,21 +44,43 @@ impl Domain {
     }
 }
 
-/// Whether a name is fine as it stands, in one pass over its octets; [`check`] finds the reason if not.
-fn is_plain(name: &str) -> bool {
-    let mut label: usize = 0;
-    let mut last = b'.';
-    for octet in name.bytes() {
-        match octet {
-            b'.' if label == 0 || last == b'-' => return false,
-            b'.' => label = 0,
-            b'-' if label == 0 => return false,
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' if label < LABEL_OCTETS_MAX => label += 1,
-            _ => return false,
-        }
-        last = octet;
+/// What an octet is in a domain in normal form: part of a word, `-`, `.` or nothing that may stand there.
+/// Of two neighbours that are no words one may not be a dot: then their product has more than the low bit.
+static CLASSES: [u8; 256] = classes();
+const WORD: u8 = 0;
+const HYPHEN: u8 = 1;
+const DOT: u8 = 2;
+const STRANGE: u8 = 4;
+
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time only")]
+const fn classes() -> [u8; 256] {
+    let mut classes = [STRANGE; 256];
+    let mut octet: u8 = 0;
+    while octet < 128 {
+        classes[octet as usize] = match octet {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' => WORD,
+            b'-' => HYPHEN,
+            b'.' => DOT,
+            _ => STRANGE,
+        };
+        octet += 1;
     }
-    label > 0 && last != b'-' && name.len() <= DOMAIN_OCTETS_MAX
+    classes
+}
+
+/// Whether a name is fine as it stands, in one pass over its octets; [`check`] finds the reason if not.
+pub(super) fn is_plain(name: &str) -> bool {
+    let (mut before, mut wrong) = (DOT, 0);
+    for octet in name.bytes() {
+        let class = CLASSES.get(usize::from(octet)).copied().unwrap_or(STRANGE);
+        wrong |= (class & STRANGE) | ((before * class) & !HYPHEN);
+        before = class;
+    }
+    wrong == 0
+        && before == WORD
+        && (name.len() <= LABEL_OCTETS_MAX
+            || name.len() <= DOMAIN_OCTETS_MAX
+                && name.split('.').all(|label| label.len() <= LABEL_OCTETS_MAX))
 }
 
 /// The normal form of a domain as text, borrowed where it is one already.

@@ -51,6 +51,11 @@ macro_rules! opaque {
 
             /// Trims white space at both ends; otherwise the text is kept as it is.
             fn from_str(text: &str) -> Result<Self, IdError> {
+                // Nearly every identifier is plain ASCII.
+                let plain = (1..=$max).contains(&text.len());
+                if plain && text.bytes().all(|octet| octet.is_ascii_graphic()) {
+                    return Ok(Self(text.into()));
+                }
                 let text = text.trim();
                 if text.is_empty() {
                     return Err(IdError::Empty);
