@@ -107,6 +107,17 @@ opaque! {
     MessageId, max 256
 }
 
+opaque! {
+    /// Identifier of an invitation, chosen by the inviter and meaningful together with it only
+    /// (reference csp-messages §4). At most 256 octets.
+    InviteId, max 256
+}
+opaque! {
+    /// Identifier of a search, chosen by the server that answers it. Some write it as a number, some as
+    /// text; it is echoed as it is (reference csp-wbxml §4.2). At most 128 octets.
+    SearchId, max 128
+}
+
 impl TransactionId {
     /// A fresh id of 22 characters that cannot be guessed (reference ssp-transport §4).
     pub fn fresh(chance: &mut dyn Chance) -> Self {

@@ -21,7 +21,7 @@ pub use address::{Address, AddressError, ContactListId, GroupId, UserId};
 pub use chance::Chance;
 pub use content::Content;
 pub use domain::{Domain, DomainError};
-pub use ids::{IdError, MessageId, ServiceId, SessionId, TransactionId};
+pub use ids::{IdError, InviteId, MessageId, SearchId, ServiceId, SessionId, TransactionId};
 pub use primitive::Primitive;
 pub use status::{Code, DetailedResult, Status};
 pub use time::{DateTime, Moment};

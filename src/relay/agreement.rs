@@ -6,6 +6,7 @@
 
 use crate::imps::Primitive;
 use crate::imps::agreement::Service;
+use crate::imps::primitive::InviteType;
 
 /// What has to be agreed before a peer may ask this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Standing {
     Of(Service),
     /// This service, run by the peer for our users.
     Delegated(Service),
+    /// No agreement allows it between providers.
+    Never,
     /// Only clients ask this; SSP has no such request.
     ClientOnly,
     /// It is an answer, and no request.
@@ -29,7 +32,19 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::Disconnect(_)
         | Primitive::KeepAliveRequest(_)
         | Primitive::GetSpInfoRequest(_)
-        | Primitive::ServiceRequest(_) => Standing::Session,
+        | Primitive::GetServiceRequest
+        | Primitive::LinkServiceRequest(_)
+        | Primitive::ServiceIndication(_)
+        | Primitive::VerifyIdRequest(_) => Standing::Session,
+        Primitive::InviteRequest(invitation) => Standing::Of(service_of(invitation.kind)),
+        // Whether the invitation was agreed was asked when it came or went.
+        Primitive::InviteResponse(_) | Primitive::CancelInviteRequest(_) => Standing::Session,
+        Primitive::SearchRequest(_)
+        | Primitive::StopSearchRequest(_)
+        | Primitive::GetPublicProfileRequest(_) => Standing::Of(Service::Search),
+        Primitive::UpdatePublicProfileRequest(_) => Standing::Delegated(Service::Search),
+        // A foreign operator does not talk to our users (reference ssp-primitives §3.7).
+        Primitive::SystemMessageRequest(_) | Primitive::SystemMessageUser(_) => Standing::Never,
         Primitive::SendMessageRequest(_) | Primitive::DeliveryReport(_) => Standing::Of(Service::Im),
         Primitive::NewMessage(_)
         | Primitive::MessageDelivered(_)
@@ -45,9 +60,14 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::CreateListRequest(_)
         | Primitive::DeleteListRequest(_)
         | Primitive::ListManageRequest(_) => Standing::Delegated(Service::Presence),
-        Primitive::LoginRequest(_) | Primitive::PollingRequest | Primitive::ClientCapabilityRequest(_) => {
-            Standing::ClientOnly
-        }
+        Primitive::LoginRequest(_)
+        | Primitive::PollingRequest
+        | Primitive::ServiceRequest(_)
+        | Primitive::ClientCapabilityRequest(_)
+        | Primitive::InviteUserRequest(_)
+        | Primitive::InviteUserResponse(_)
+        | Primitive::CancelInviteUserRequest(_)
+        | Primitive::VersionDiscoveryRequest(_) => Standing::ClientOnly,
         Primitive::Status(_)
         | Primitive::LoginResponse(_)
         | Primitive::KeepAliveResponse(_)
@@ -61,7 +81,25 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::GetBlockedListResponse(_)
         | Primitive::GetListResponse(_)
         | Primitive::CreateListResponse(_)
-        | Primitive::ListManageResponse(_) => Standing::Answer,
+        | Primitive::ListManageResponse(_)
+        | Primitive::SearchResponse(_)
+        | Primitive::GetPublicProfileResponse(_)
+        | Primitive::VersionDiscoveryResponse(_)
+        | Primitive::GetServiceResponse(_)
+        | Primitive::LinkServiceResponse(_) => Standing::Answer,
+    }
+}
+
+/// The service that an invitation belongs to: that of its type (architecture §4, *Services*).
+pub const fn service_of(kind: InviteType) -> Service {
+    match kind {
+        InviteType::Group
+        | InviteType::Membership
+        | InviteType::ExtendConversation
+        | InviteType::ExtendGroup => Service::Group,
+        InviteType::Message | InviteType::Application => Service::Im,
+        InviteType::Presence => Service::Presence,
+        InviteType::Content => Service::Content,
     }
 }
 

@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_kind_fails_with_500() {
-        let strange = GetSpInfoResponse { client: None, name: "x".into(), description: None, url: None };
+        let strange = GetSpInfoResponse { name: "x".into(), ..GetSpInfoResponse::default() };
         for answer in [Carried::Primitive(Box::new(strange.into())), Carried::Unknown("Pong".into())] {
             let verdict = judge(&answer, &[to(BO)], &south(), Profile::Standard);
             assert_eq!(verdict.outcomes(), [(to(BO).entity(), Code::INTERNAL_ERROR)]);

@@ -125,8 +125,12 @@ impl Sap {
 
     fn provider_info(&self, request: &GetSpInfoRequest) -> Primitive {
         let name = self.domains().first().map(ToString::to_string).unwrap_or_default();
-        GetSpInfoResponse { client: request.client.clone(), name: name.into(), description: None, url: None }
-            .into()
+        GetSpInfoResponse {
+            client: request.client.clone(),
+            name: name.into(),
+            ..GetSpInfoResponse::default()
+        }
+        .into()
     }
 
     async fn login(

@@ -239,7 +239,7 @@ pub(super) fn is_agreed(agreement: &Agreement, primitive: &Primitive) -> bool {
         Standing::Of(service) => agreement.services.contains(&service),
         Standing::Delegated(service) => agreement.delegates.contains(&service),
         Standing::Session | Standing::Answer => true,
-        Standing::ClientOnly => false,
+        Standing::ClientOnly | Standing::Never => false,
     }
 }
 

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod attributes;
 pub mod csp;
 pub mod ssp;
 pub mod table;

@@ -123,6 +123,7 @@ fn imports_go_down_only() {
 fn is_test(below: &str) -> bool {
     let name = below.rsplit('/').next().unwrap_or(below);
     below.contains("/tests/")
+        || below.contains("/arbitrary/")
         || matches!(name, "tests.rs" | "testing.rs" | "properties.rs" | "contract.rs" | "arbitrary.rs")
 }
 

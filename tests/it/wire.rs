@@ -4,7 +4,7 @@
 pub use causeway::wire::*;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 
-#[path = "../../src/wire/arbitrary.rs"]
+#[path = "../../src/wire/arbitrary/mod.rs"]
 #[allow(dead_code, reason = "not every strategy is asked for here")]
 pub mod arbitrary;
 

@@ -184,9 +184,11 @@ pub struct GetSpInfoRequest {
 }
 
 /// Name and description of the provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GetSpInfoResponse {
-    /// The client, as asked.
+    /// SSP: how it went.
+    pub result: Status,
+    /// CSP: the client, as asked.
     pub client: Option<ClientId>,
     /// Name.
     pub name: Box<str>,
@@ -196,11 +198,12 @@ pub struct GetSpInfoResponse {
     pub url: Option<Box<str>>,
 }
 
-/// A tree of function names below `WVCSPFeat` (reference csp.md §5.2). In a request an empty branch
-/// means everything below it; in an answer the tree is the complement: what is not available.
+/// A tree of function names: below `WVCSPFeat` in CSP (reference csp.md §5.2), below `WVSSPFeat` on a link
+/// (reference ssp-session §5). In a request an empty branch means everything below it; in an answer of
+/// CSP the tree is the complement: what is not available.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Functions {
-    /// FundamentalFeat, PresenceFeat, IMFeat, GroupFeat.
+    /// FundamentalFeat, PresenceFeat, IMFeat, GroupFeat; on a link also ContentFeat.
     pub features: Vec<Branch>,
 }
 
@@ -209,7 +212,7 @@ pub struct Functions {
 pub struct Branch {
     /// The element name.
     pub name: Box<str>,
-    /// Three levels at most: feature, function, leaf.
+    /// Three levels at most: feature, function, leaf; on a link two: feature, leaf.
     pub branches: Vec<Branch>,
 }
 

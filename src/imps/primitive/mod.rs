@@ -7,15 +7,23 @@
 
 mod access;
 mod im;
+mod invite;
 mod link;
 mod lists;
+mod negotiation;
 mod party;
+mod profile;
+mod search;
 
 pub use access::*;
 pub use im::*;
+pub use invite::*;
 pub use link::*;
 pub use lists::*;
+pub use negotiation::*;
 pub use party::*;
+pub use profile::*;
+pub use search::*;
 
 use super::status::{Code, Status};
 
@@ -69,9 +77,9 @@ primitives! {
     KeepAliveResponse(KeepAliveResponse);
     /// CSP: the client asks for what waits for it.
     PollingRequest;
-    /// CSP: which provider is this?
+    /// Which provider is this?
     GetSpInfoRequest(GetSpInfoRequest);
-    /// CSP: name and description of the provider.
+    /// Name and description of the provider.
     GetSpInfoResponse(GetSpInfoResponse);
     /// CSP: which functions the client wants.
     ServiceRequest(ServiceRequest);
@@ -130,6 +138,50 @@ primitives! {
     ListManageRequest(ListManageRequest);
     /// CSP: the contact list after the change.
     ListManageResponse(ListManageResponse);
+    /// Somebody invites others: a client asks its home, a home the invitee's.
+    InviteRequest(Box<InviteRequest>);
+    /// CSP: a client hears that its user is invited.
+    InviteUserRequest(Box<InviteUserRequest>);
+    /// CSP: the invitee's client answers.
+    InviteUserResponse(InviteUserResponse);
+    /// The answer on its way to the inviter. A request of its own (reference csp-messages §4).
+    InviteResponse(InviteResponse);
+    /// The inviter takes an invitation back.
+    CancelInviteRequest(Box<CancelInviteRequest>);
+    /// CSP: a client hears that an invitation was taken back.
+    CancelInviteUserRequest(Box<CancelInviteUserRequest>);
+    /// Find users or groups.
+    SearchRequest(SearchRequest);
+    /// Some of what was found.
+    SearchResponse(SearchResponse);
+    /// No more of this search.
+    StopSearchRequest(StopSearchRequest);
+    /// Do these exist?
+    VerifyIdRequest(VerifyIdRequest);
+    /// What users say of themselves.
+    GetPublicProfileRequest(GetPublicProfileRequest);
+    /// The profiles.
+    GetPublicProfileResponse(GetPublicProfileResponse);
+    /// Change one's own profile.
+    UpdatePublicProfileRequest(UpdatePublicProfileRequest);
+    /// The provider speaks to a user.
+    SystemMessageRequest(SystemMessageRequest);
+    /// The user answers the provider.
+    SystemMessageUser(SystemMessageUser);
+    /// CSP: which versions are spoken? The root of a document of its own.
+    VersionDiscoveryRequest(VersionDiscoveryRequest);
+    /// CSP: the version to use.
+    VersionDiscoveryResponse(VersionDiscoveryResponse);
+    /// SSP: what does the peer offer?
+    GetServiceRequest;
+    /// SSP: what it offers.
+    GetServiceResponse(GetServiceResponse);
+    /// SSP: what this server wants to use.
+    LinkServiceRequest(LinkServiceRequest);
+    /// SSP: what is granted.
+    LinkServiceResponse(LinkServiceResponse);
+    /// SSP: the offer has changed.
+    ServiceIndication(ServiceIndication);
 }
 
 impl Primitive {
@@ -140,6 +192,8 @@ impl Primitive {
             Self::LoginResponse(response) => Some(&response.result),
             Self::KeepAliveResponse(response) => Some(&response.result),
             Self::SendMessageResponse(response) => Some(&response.result),
+            Self::SearchResponse(response) => Some(&response.result),
+            Self::GetPublicProfileResponse(response) => Some(&response.result),
             _ => None,
         }
     }

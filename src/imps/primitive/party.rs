@@ -93,6 +93,63 @@ impl Recipient {
     }
 }
 
+/// Somebody who takes part: a user, a group, or a name inside a group (reference ssp-types §2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// A user.
+    User(User),
+    /// A group as a whole.
+    Group(GroupId),
+    /// A name inside a group.
+    ScreenName(ScreenName),
+}
+
+impl Party {
+    /// The domain that serves this party, as written; `None` if the address has none yet.
+    pub fn domain_str(&self) -> Option<&str> {
+        match self {
+            Self::User(user) => user.id.domain_str(),
+            Self::Group(group) => group.domain_str(),
+            Self::ScreenName(name) => name.group.domain_str(),
+        }
+    }
+
+    /// How the party is named in a [`DetailedResult`](crate::imps::DetailedResult).
+    pub fn entity(&self) -> Entity {
+        match self {
+            Self::User(user) => Entity::User(user.id.clone()),
+            Self::Group(group) => Entity::Group(group.clone()),
+            Self::ScreenName(name) => Entity::ScreenName(name.clone()),
+        }
+    }
+
+    /// The user, if it is one.
+    pub const fn user(&self) -> Option<&User> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Group(_) | Self::ScreenName(_) => None,
+        }
+    }
+
+    /// The same party with a domain: its own if it has one, else `home`.
+    #[must_use]
+    pub fn completed(&self, home: &Domain) -> Self {
+        match self {
+            Self::User(user) => Self::User(User { id: user.id.completed(home), ..user.clone() }),
+            Self::Group(group) => Self::Group(group.completed(home)),
+            Self::ScreenName(name) => {
+                Self::ScreenName(ScreenName { name: name.name.clone(), group: name.group.completed(home) })
+            }
+        }
+    }
+}
+
+impl From<User> for Party {
+    fn from(user: User) -> Self {
+        Self::User(user)
+    }
+}
+
 /// Who wrote a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sender {

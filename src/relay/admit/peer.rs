@@ -80,6 +80,10 @@ fn agreed(agreement: &Agreement, primitive: &Primitive, now: Moment) -> Result<(
             let what = format!("{name} needs the service {}, not agreed with {peer}", service.as_str());
             Err(Refused::new(Code::SERVICE_NOT_AGREED, events::Refused::NotAgreed, what))
         }
+        Standing::Never => {
+            let what = format!("{name} is never agreed between providers");
+            Err(Refused::new(Code::SERVICE_NOT_AGREED, events::Refused::NotAgreed, what))
+        }
         Standing::ClientOnly => {
             let what = format!("{name} is no request between providers");
             Err(Refused::new(Code::SERVICE_NOT_SUPPORTED, events::Refused::UnknownPrimitive, what))

@@ -58,6 +58,7 @@ table! { Csp GetSpInfoRequest {
 }}
 
 table! { Csp GetSpInfoResponse {
+    result:      lost(),
     client:      opt("ClientID"),
     name:        one("Name"),
     description: opt("Description"),

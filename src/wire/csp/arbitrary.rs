@@ -11,17 +11,17 @@ use crate::imps::primitive::{
     ClientCapabilityRequest, ClientCapabilityResponse, ClientType, Contact, CreateListRequest,
     CreateListResponse, DeleteListRequest, DeliveryMethod, DigestSchema, Disconnect, Display, Entities, Font,
     ForwardMessageRequest, ForwardMessageResponse, Functions, GetBlockedListResponse, GetListResponse,
-    GetMessageListRequest, GetMessageListResponse, GetMessageRequest, GetMessageResponse, GetSpInfoRequest,
-    GetSpInfoResponse, KeepAliveRequest, KeepAliveResponse, ListManageRequest, ListManageResponse,
-    LoginRequest, LoginResponse, MessageDelivered, MessageInfo, MessageNotification, NewMessage, NickList,
-    Password, Property, Recipient, RejectMessageRequest, Sender, ServiceRequest, ServiceResponse,
-    SetDeliveryMethodRequest, User,
+    GetMessageListRequest, GetMessageListResponse, GetMessageRequest, GetMessageResponse, KeepAliveRequest,
+    KeepAliveResponse, ListManageRequest, ListManageResponse, LoginRequest, LoginResponse, MessageDelivered,
+    MessageInfo, MessageNotification, NewMessage, NickList, Party, Password, Property, Recipient,
+    RejectMessageRequest, Sender, ServiceRequest, ServiceResponse, SetDeliveryMethodRequest, User,
 };
 use crate::imps::status::{Entity, Status};
 use crate::imps::{Primitive, Version};
 use crate::wire::arbitrary::{
-    client_id, contact_list_id, content, delivery_report, group_id, message_id, message_info, recipient,
-    screen_name, send_message_request, send_message_response, session_id, status, text, user, user_id,
+    client_id, common, contact_list_id, content, delivery_report, group_id, message_id, message_info,
+    recipient, screen_name, send_message_request, send_message_response, session_id, status, text, user,
+    user_id,
 };
 
 /// Senders as CSP can show them: a user, a group, or a screen name with its group behind it.
@@ -234,10 +234,6 @@ fn negotiation() -> BoxedStrategy<Primitive> {
     prop_oneof![
         login_request().prop_map(|login| Primitive::LoginRequest(Box::new(login))),
         login_response().prop_map(|login| Primitive::LoginResponse(Box::new(login))),
-        client().prop_map(|client| GetSpInfoRequest { client }.into()),
-        (client(), text(), option::of(text()), option::of(text())).prop_map(
-            |(client, name, description, url)| GetSpInfoResponse { client, name, description, url }.into()
-        ),
         (client(), functions(), any::<bool>()).prop_map(|(client, functions, all_functions_request)| {
             ServiceRequest { client, functions, all_functions_request }.into()
         }),
@@ -372,7 +368,8 @@ fn lists() -> BoxedStrategy<Primitive> {
 
 /// Every primitive that CSP has, with everything that any version can carry.
 pub(in crate::wire) fn primitive() -> BoxedStrategy<Primitive> {
-    prop_oneof![session_life(), negotiation(), messages(), lists()].boxed()
+    prop_oneof![session_life(), negotiation(), messages(), lists(), common::shared(), common::csp_only()]
+        .boxed()
 }
 
 /// What CSP has no place for in any version: the outcome of answers that are sent only with success.
@@ -384,6 +381,8 @@ pub(super) fn unsay(primitive: &mut Primitive) {
         Primitive::GetBlockedListResponse(it) => it.result = Status::ok(),
         Primitive::GetListResponse(it) => it.result = Status::ok(),
         Primitive::CreateListResponse(it) => it.result = Status::ok(),
+        Primitive::SearchResponse(it) => it.result = Status::ok(),
+        Primitive::GetSpInfoResponse(it) => it.result = Status::ok(),
         _ => {}
     }
 }
@@ -447,8 +446,73 @@ pub(in crate::wire) fn fit(primitive: &mut Primitive, version: Version) {
             it.authorize_and_grant = it.authorize_and_grant.filter(|_| version == Version::V1_3);
         }
         Primitive::ListManageResponse(it) => fit_status(&mut it.result, version),
+        other => fit_common(other, version),
+    }
+}
+
+/// Invitations, search and the other common features (reference csp-messages §4).
+fn fit_common(primitive: &mut Primitive, version: Version) {
+    let early = version < Version::V1_3;
+    match primitive {
+        Primitive::InviteRequest(it) => {
+            if early {
+                (it.sender, it.application) = (None, None);
+            }
+            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+        }
+        Primitive::InviteUserRequest(it) => {
+            if early {
+                it.application = None;
+                it.recipients.clear();
+            }
+            it.screen_name = it.screen_name.take().filter(|_| version != Version::V1_2);
+            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+        }
+        Primitive::InviteUserResponse(it) => {
+            it.recipient = it.recipient.take().filter(|_| !early);
+            fit_parties(it.sender.as_mut(), &mut [], version);
+            fit_parties(it.recipient.as_mut(), &mut [], version);
+        }
+        Primitive::InviteResponse(it) => {
+            if early {
+                (it.inviter, it.screen_name) = (None, None);
+            }
+            fit_parties(it.responder.as_mut(), &mut [], version);
+            fit_parties(it.inviter.as_mut(), &mut [], version);
+        }
+        Primitive::CancelInviteRequest(it) => {
+            if early {
+                (it.sender, it.application, it.group) = (None, None, None);
+                it.attributes.clear();
+            }
+            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+        }
+        Primitive::CancelInviteUserRequest(it) => {
+            if early {
+                (it.application, it.group, it.screen_name) = (None, None, None);
+                it.attributes.clear();
+                it.recipients.clear();
+            }
+            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+        }
+        Primitive::SearchRequest(it) if early => {
+            it.criteria = None;
+            it.pairs.iter_mut().for_each(|pair| pair.id = None);
+        }
+        Primitive::GetPublicProfileResponse(it) => fit_status(&mut it.result, version),
+        Primitive::SystemMessageRequest(it) => {
+            it.recipients.clear();
+            it.messages.iter_mut().filter(|_| early).for_each(|message| message.options.clear());
+        }
         _ => {}
     }
+}
+
+fn fit_parties(party: Option<&mut Party>, recipients: &mut [Recipient], version: Version) {
+    if let Some(Party::User(user)) = party {
+        fit_user(user, version);
+    }
+    recipients.iter_mut().for_each(|recipient| fit_recipient(recipient, version));
 }
 
 fn fit_status(status: &mut Status, version: Version) {

@@ -11,11 +11,10 @@ use crate::wire::xml::{self, DateForm, Doctype, XmlSink};
 use crate::wire::{Carried, Encoding, Fault, Limits, Mode, Refusal, wbxml};
 
 const MESSAGE: Name = Name::new("WV-CSP-Message");
-const DISCOVERY: [Name; 4] = [
-    Name::new("WV-CSP-VersionDiscovery-Request"),
-    Name::new("WV-CSP-VersionDiscovery-Response"),
-    Name::new("WV-CSP-NSDiscovery-Request"),
-    Name::new("WV-CSP-NSDiscovery-Response"),
+/// Roots that are a primitive without envelope, in two spellings, requests first.
+const DISCOVERY: [[Name; 2]; 2] = [
+    [Name::new("WV-CSP-VersionDiscovery-Request"), Name::new("WV-CSP-NSDiscovery-Request")],
+    [Name::new("WV-CSP-VersionDiscovery-Response"), Name::new("WV-CSP-NSDiscovery-Response")],
 ];
 const XMLNS: &str = "xmlns";
 const SESSION: Name = Name::new("Session");
@@ -35,8 +34,8 @@ const VERSION_UNSAID: Version = Version::V1_2;
 
 /// Reads a document. A primitive that cannot be understood is [`Carried::Faulty`], [`Carried::NotServed`]
 /// or [`Carried::Unknown`] in an envelope that can be answered; a refusal says that there is no such
-/// envelope. `charset` is the parameter of the HTTP media type and counts for XML only. Version discovery
-/// reads as one transaction without session and id that is not served.
+/// envelope. `charset` is the parameter of the HTTP media type and counts for XML only. Version discovery,
+/// which has no envelope, reads as one transaction without session and id.
 pub fn read(
     body: &[u8],
     encoding: Encoding,
@@ -59,16 +58,16 @@ pub fn read(
 
 fn message(tree: &Tree<'_>, named: Option<Version>, encoding: Encoding) -> Result<Message, Refusal> {
     let root = tree.root();
-    if DISCOVERY.iter().any(|name| root.is(*name)) {
-        let request = root.name().to_ascii_lowercase().ends_with("request");
-        let transaction = Transaction {
-            mode: if request { Mode::Request } else { Mode::Response },
-            id: None,
-            content: Carried::NotServed(if request { DISCOVERY[0].text } else { DISCOVERY[1].text }),
-        };
-        let transactions = vec![transaction];
+    let [asks, answers] = DISCOVERY.map(|names| names.iter().any(|name| root.is(*name)));
+    if asks || answers {
         // Discovery is a thing of 1.3 (reference csp.md §10).
         let version = named.unwrap_or(Version::V1_3);
+        let transaction = Transaction {
+            mode: if asks { Mode::Request } else { Mode::Response },
+            id: None,
+            content: primitives::read(root, &Context::new(version)),
+        };
+        let transactions = vec![transaction];
         return Ok(Message { version, encoding, session: None, transactions, poll: None, cir: None });
     }
     if !root.is(MESSAGE) {
@@ -175,6 +174,7 @@ pub enum Unwritable {
 }
 
 /// Writes the canonical document of the message's version, with XML declaration and without DOCTYPE.
+/// A version discovery that is alone, without session and id, is written without envelope.
 pub fn write(message: &Message) -> Result<Vec<u8>, Unwritable> {
     if message.transactions.is_empty() {
         return Err(Unwritable::Empty);
@@ -196,6 +196,10 @@ pub fn write(message: &Message) -> Result<Vec<u8>, Unwritable> {
 fn write_message(message: &Message, sink: &mut dyn Sink) -> Result<(), Unwritable> {
     let version = message.version;
     let context = Context::new(version);
+    if let Some(discovery) = discovery(message) {
+        let written = primitives::write(discovery, sink, &context);
+        return if written { Ok(()) } else { Err(Unwritable::NotCsp(discovery.name())) };
+    }
     let name_space = |which| Atom::Text(namespace(version, which));
     let poll_below = version == Version::V1_1;
     sink.open(MESSAGE.text);
@@ -239,6 +243,17 @@ fn write_message(message: &Message, sink: &mut dyn Sink) -> Result<(), Unwritabl
     sink.close();
     sink.close();
     Ok(())
+}
+
+/// The primitive of a message that is nothing but a version discovery.
+fn discovery(message: &Message) -> Option<&Primitive> {
+    let [Transaction { id: None, content: Carried::Primitive(primitive), .. }] = &message.transactions[..]
+    else {
+        return None;
+    };
+    let alone =
+        matches!(**primitive, Primitive::VersionDiscoveryRequest(_) | Primitive::VersionDiscoveryResponse(_));
+    (alone && message.session.is_none()).then_some(&**primitive)
 }
 
 fn element(sink: &mut dyn Sink, name: Name, value: Atom<'_>) {

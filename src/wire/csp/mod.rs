@@ -3,12 +3,13 @@
 //! [`read`] makes a [`Message`] of a document in either encoding and any version, whatever mixture of
 //! versions its author wrote; [`write()`] makes the canonical document of the message's own version.
 //! [`encode_primitive`] and [`decode_primitive`] do the same for one primitive without its envelope,
-//! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `im`,
-//! `lists` and `party`.
+//! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `common`,
+//! `im`, `lists` and `party`.
 
 mod access;
 #[cfg(test)]
 pub(in crate::wire) mod arbitrary;
+mod common;
 mod content;
 mod envelope;
 mod im;

@@ -1,12 +1,14 @@
 //! Who takes part, and what became of a request: the structures that many primitives share
 //! (reference csp-messages §1).
 
-use crate::imps::primitive::{Author, ClientId, Display, Entities, Recipient, ScreenName, Sender, User};
+use crate::imps::primitive::{
+    Author, ClientId, Display, Entities, Party, Recipient, ScreenName, Sender, User,
+};
 use crate::imps::status::Entity;
 use crate::imps::{DetailedResult, GroupId, Status, Version};
-use crate::wire::Fault;
 use crate::wire::table::{Choice, Context, Csp, Form, Sink, choice, table, write_element};
 use crate::wire::tree::{Element, Name};
+use crate::wire::{Fault, attributes};
 
 table! { Csp ClientId {
     text:   body_opt(),
@@ -31,6 +33,12 @@ choice! { Csp Recipient {
     Group:       one("Group").of("GroupID"),
     ScreenName:  one("Group").of("ScreenName"),
     ContactList: one("ContactList"),
+}}
+
+choice! { Csp Party {
+    User:       one("User"),
+    Group:      one("Group").of("GroupID"),
+    ScreenName: one("Group").of("ScreenName"),
 }}
 
 table! { Csp Entities {
@@ -87,6 +95,22 @@ fn write_entities(entities: &Vec<Entity>, sink: &mut dyn Sink, context: &Context
             Choice::<Csp>::write_variant(entity, sink, context);
         }
     }
+}
+
+const PRESENCE_SUB_LIST: Name = Name::new("PresenceSubList");
+
+/// The names of presence attributes: empty elements in a PresenceSubList.
+#[allow(clippy::unnecessary_wraps, reason = "the row wants a function that may fail")]
+pub(super) fn read_attributes(
+    element: Element<'_, '_>,
+    _context: &Context<'_>,
+) -> Result<Vec<Box<str>>, Fault> {
+    Ok(element.child(PRESENCE_SUB_LIST).map(attributes::read).unwrap_or_default())
+}
+
+#[allow(clippy::ref_option, clippy::ptr_arg, reason = "a row hands over its field as it is")]
+pub(super) fn write_attributes(names: &Vec<Box<str>>, sink: &mut dyn Sink, context: &Context<'_>) {
+    attributes::write(names, sink, context);
 }
 
 const SENDER: Name = Name::new("Sender");

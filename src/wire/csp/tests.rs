@@ -358,7 +358,7 @@ fn a_faulty_primitive_leaves_an_envelope_to_answer() {
         ("SendMessage-Request/MessageInfo/Recipient/User/UserID".into(), 427)
     );
     assert_eq!(fault(""), ("TransactionContent/primitive".into(), 400));
-    assert_eq!(carried(Version::V1_2, "<Search-Request/>"), Carried::NotServed("Search-Request"));
+    assert_eq!(carried(Version::V1_2, "<GetMap-Request/>"), Carried::NotServed("GetMap-Request"));
     assert_eq!(carried(Version::V1_2, "<Dance-Request/>"), Carried::Unknown("Dance-Request".into()));
 }
 
@@ -424,6 +424,11 @@ proptest! {
     ) {
         for version in Version::ALL {
             for encoding in ENCODINGS {
+                // Discovery has no envelope.
+                let discovers = |primitive: &Primitive| primitive.name().starts_with("VersionDiscovery");
+                let primitives: Vec<Primitive> =
+                    primitives.iter().filter(|primitive| !discovers(primitive)).cloned().collect();
+                prop_assume!(!primitives.is_empty());
                 let transaction = |(mut primitive, id): (Primitive, _)| {
                     arbitrary::fit(&mut primitive, version);
                     arbitrary::unsay(&mut primitive);
@@ -434,7 +439,7 @@ proptest! {
                     version,
                     encoding,
                     session: session.clone(),
-                    transactions: primitives.clone().into_iter().zip(ids.clone()).map(transaction).collect(),
+                    transactions: primitives.into_iter().zip(ids.clone()).map(transaction).collect(),
                     poll,
                     cir: cir.filter(|_| version > Version::V1_1),
                 };

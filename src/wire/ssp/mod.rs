@@ -4,6 +4,7 @@
 //! form, that of the grammar. A primitive is encoded once, as a fragment that waits in the outbox;
 //! the envelope with session and transaction ids is written around it when it leaves.
 
+mod common;
 mod envelope;
 mod im;
 mod link;

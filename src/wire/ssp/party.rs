@@ -1,6 +1,8 @@
 //! Identities as SSP writes them (reference ssp-types §2, §3).
 
-use crate::imps::primitive::{Author, ClientId, Display, MetaInfo, Recipient, ScreenName, Sender, User};
+use crate::imps::primitive::{
+    Author, ClientId, Display, MetaInfo, Party, Property, Recipient, ScreenName, Sender, User,
+};
 use crate::wire::Fault;
 use crate::wire::table::{
     Context, Form, Pass, Row, RowInfo, Scalar, Sink, Ssp, Table, choice, described, rows, table,
@@ -35,6 +37,18 @@ choice! { Ssp Recipient {
     Group:       one("GroupID").at("groupID"),
     ScreenName:  one("ScreenName"),
     ContactList: lost(),
+}}
+
+choice! { Ssp Party {
+    User:       one("User"),
+    Group:      one("GroupID").at("groupID"),
+    ScreenName: one("ScreenName"),
+}}
+
+// The same as in CSP (reference ssp-types §6).
+table! { Ssp Property {
+    name:  one("Name"),
+    value: opt("Value"),
 }}
 
 choice! { Ssp Author {

@@ -3,10 +3,13 @@
 use std::fmt::Display;
 
 use super::{Atom, Context, Form, Pass, Protocol, Sink};
-use crate::imps::primitive::{Bearer, CirMethod, ClientType, DeliveryMethod, DigestSchema, Password};
+use crate::imps::primitive::{
+    Bearer, CirMethod, ClientType, DeliveryMethod, DigestSchema, InviteType, Password,
+};
 use crate::imps::status::Code;
 use crate::imps::{
-    AddressError, ContactListId, DateTime, GroupId, MessageId, ServiceId, SessionId, TransactionId, UserId,
+    AddressError, ContactListId, DateTime, GroupId, InviteId, MessageId, SearchId, ServiceId, SessionId,
+    TransactionId, UserId,
 };
 use crate::wire::Fault;
 use crate::wire::tree::{Element, Raw, trimmed};
@@ -100,6 +103,8 @@ macro_rules! parsed {
 }
 
 parsed! {
+    InviteId: Text(as_str);
+    InviteType: Token(as_str);
     MessageId: Text(as_str);
     SessionId: Text(as_str);
     TransactionId: Text(as_str);
@@ -162,6 +167,25 @@ impl<P: Protocol> Scalar<P> for Code {
 
     fn atom(&self) -> Atom<'_> {
         Atom::Integer(u64::from(self.get()))
+    }
+}
+
+/// A number for most, a text for some (reference csp-wbxml §4.2): what is a plain number is written as one.
+impl<P: Protocol> Scalar<P> for SearchId {
+    fn parse(raw: Raw<'_>) -> Result<Self, Wrong> {
+        match raw {
+            Raw::Octets(_) => number(raw)?.to_string().parse().map_err(Wrong::because),
+            Raw::Text(text) => text.parse().map_err(Wrong::because),
+        }
+    }
+
+    fn atom(&self) -> Atom<'_> {
+        let text = self.as_str();
+        let plain = text == "0" || !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
+        match text.parse() {
+            Ok(number) if plain => Atom::Integer(number),
+            _ => Atom::Text(text),
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //! `decode(encode(x)) == x` can be asked of every protocol: texts are trimmed and not empty,
 //! content is anything.
 
+pub(crate) mod common;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -224,6 +226,11 @@ pub(crate) fn ssp_primitive() -> BoxedStrategy<Primitive> {
             .prop_map(|time_to_live| Primitive::KeepAliveRequest(KeepAliveRequest { time_to_live })),
         (status(), option::of(any::<u32>())).prop_map(|(result, time_to_live)| {
             Primitive::KeepAliveResponse(KeepAliveResponse { result, time_to_live })
+        }),
+        common::ssp_only(),
+        common::shared().prop_map(|mut primitive| {
+            common::fit_ssp(&mut primitive);
+            primitive
         }),
     ]
     .boxed()
