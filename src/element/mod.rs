@@ -1,4 +1,5 @@
 //! Floor 3: the service elements, pure functions over small aggregates.
 
 pub mod im;
+pub mod lists;
 pub mod notify;

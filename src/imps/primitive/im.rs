@@ -3,6 +3,7 @@
 use super::{DeliveryMethod, Recipient, ScreenName, Sender, User};
 use crate::imps::address::{ContactListId, GroupId, UserId};
 use crate::imps::content::Content;
+use crate::imps::domain::Domain;
 use crate::imps::ids::MessageId;
 use crate::imps::status::Status;
 use crate::imps::time::DateTime;
@@ -183,6 +184,8 @@ pub struct ForwardMessageResponse {
 pub struct Entities {
     /// Users.
     pub users: Vec<UserId>,
+    /// Everybody of a domain, written `wv:@domain` in the place of a user (reference presence-attributes §5).
+    pub domains: Vec<Domain>,
     /// Screen names.
     pub screen_names: Vec<ScreenName>,
     /// Groups.
@@ -191,6 +194,20 @@ pub struct Entities {
     pub contact_lists: Vec<ContactListId>,
     /// Applications (1.3).
     pub applications: Vec<Box<str>>,
+}
+
+impl Entities {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        let Self { users, domains, screen_names, groups, contact_lists, applications } = self;
+        let named = users.len() + domains.len() + screen_names.len();
+        named + groups.len() + contact_lists.len() + applications.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// A block or grant list, or a change of one.

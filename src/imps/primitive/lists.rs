@@ -43,7 +43,7 @@ pub struct NickList {
 pub struct GetListResponse {
     /// What became of the request; CSP sends this answer only with success.
     pub result: Status,
-    /// All lists; from 1.2 on all but the default one.
+    /// All lists but the default one; other servers repeat it here in 1.1.
     pub lists: Vec<ContactListId>,
     /// The default list; there is one as soon as there is any list.
     pub default: Option<ContactListId>,

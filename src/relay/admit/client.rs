@@ -85,7 +85,7 @@ fn own_sender(user: &UserId, client: &ClientId, home: &Domain, written: Option<S
 
 fn complete_list(list: &mut BlockList, home: &Domain) {
     for entities in [&mut list.entities, &mut list.add, &mut list.remove].into_iter().flatten() {
-        let Entities { users, screen_names, groups, contact_lists, applications: _ } = entities;
+        let Entities { users, screen_names, groups, contact_lists, domains: _, applications: _ } = entities;
         for user in users {
             *user = user.completed(home);
         }

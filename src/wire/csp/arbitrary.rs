@@ -19,7 +19,7 @@ use crate::imps::primitive::{
 use crate::imps::status::{Entity, Status};
 use crate::imps::{Primitive, Version};
 use crate::wire::arbitrary::{
-    client_id, common, contact_list_id, content, delivery_report, group_id, message_id, message_info,
+    client_id, common, contact_list_id, content, delivery_report, domain, group_id, message_id, message_info,
     recipient, screen_name, send_message_request, send_message_response, session_id, status, text, user,
     user_id,
 };
@@ -65,13 +65,15 @@ fn info(beside_content: bool) -> BoxedStrategy<MessageInfo> {
 fn entities() -> BoxedStrategy<Entities> {
     (
         vec(user_id(), 0..3),
+        vec(domain(), 0..2),
         vec(screen_name(), 0..2),
         vec(group_id(), 0..2),
         vec(contact_list_id(), 0..2),
         vec(text(), 0..2),
     )
-        .prop_map(|(users, screen_names, groups, contact_lists, applications)| Entities {
+        .prop_map(|(users, domains, screen_names, groups, contact_lists, applications)| Entities {
             users,
+            domains,
             screen_names,
             groups,
             contact_lists,

@@ -5,8 +5,8 @@ use crate::imps::primitive::{
     Author, ClientId, Display, Entities, Party, Recipient, ScreenName, Sender, User,
 };
 use crate::imps::status::Entity;
-use crate::imps::{DetailedResult, GroupId, Status, Version};
-use crate::wire::table::{Choice, Context, Csp, Form, Sink, choice, table, write_element};
+use crate::imps::{DetailedResult, Domain, GroupId, Status, UserId, Version};
+use crate::wire::table::{Atom, Choice, Context, Csp, Form, Sink, choice, table, write_element};
 use crate::wire::tree::{Element, Name};
 use crate::wire::{Fault, attributes};
 
@@ -42,12 +42,49 @@ choice! { Csp Party {
 }}
 
 table! { Csp Entities {
-    users:         many("UserID"),
+    users:         own("UserID", read_users, write_users),
+    domains:       own("UserID", read_domains, write_domains),
     screen_names:  many("ScreenName"),
     groups:        many("GroupID"),
     contact_lists: many("ContactList").since(V1_3),
     applications:  many("ApplicationID").since(V1_3),
 }}
+
+/// The domain that is named in the place of a user: `wv:@domain`.
+fn whole_domain(element: Element<'_, '_>) -> Option<Domain> {
+    let text = element.text();
+    let bare = text.get(..3).filter(|scheme| scheme.eq_ignore_ascii_case("wv:")).map_or(text, |_| &text[3..]);
+    bare.strip_prefix('@')?.parse().ok()
+}
+
+fn read_users(element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<UserId>, Fault> {
+    let users = element.children().filter(|child| child.is(USER_ID) && !child.raw().is_blank());
+    users
+        .filter(|child| whole_domain(*child).is_none())
+        .map(|child| Form::<Csp>::read(child, context).map_err(|fault: Fault| fault.within(USER_ID.text)))
+        .collect()
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "the row wants a function that may fail")]
+fn read_domains(element: Element<'_, '_>, _context: &Context<'_>) -> Result<Vec<Domain>, Fault> {
+    Ok(element.children().filter(|child| child.is(USER_ID)).filter_map(whole_domain).collect())
+}
+
+#[allow(clippy::ptr_arg, reason = "a row hands over its field as it is")]
+fn write_users(users: &Vec<UserId>, sink: &mut dyn Sink, context: &Context<'_>) {
+    for user in users {
+        write_element::<Csp, UserId>(USER_ID.text, user, sink, context);
+    }
+}
+
+#[allow(clippy::ptr_arg, reason = "a row hands over its field as it is")]
+fn write_domains(domains: &Vec<Domain>, sink: &mut dyn Sink, _context: &Context<'_>) {
+    for domain in domains {
+        sink.open(USER_ID.text);
+        sink.value(Atom::Joined("wv:@", domain.as_str()));
+        sink.close();
+    }
+}
 
 // The content of a Result element; the primitive Status has a Result inside.
 table! { Csp Status {
@@ -115,6 +152,7 @@ pub(super) fn write_attributes(names: &Vec<Box<str>>, sink: &mut dyn Sink, conte
 
 const SENDER: Name = Name::new("Sender");
 const USER: Name = Name::new("User");
+const USER_ID: Name = Name::new("UserID");
 const GROUP: Name = Name::new("Group");
 const GROUP_ID: Name = Name::new("GroupID");
 const SCREEN_NAME: Name = Name::new("ScreenName");
