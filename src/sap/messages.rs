@@ -37,6 +37,36 @@ struct Accepted {
     leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
 }
 
+/// A message that is split and prepared, before its commit.
+struct Planned {
+    id: MessageId,
+    home: Home,
+    /// What is known of recipients already.
+    settled: Vec<(Entity, Code)>,
+    /// What the commit has to do, and what each change stands for.
+    changes: Vec<Change>,
+    slots: Vec<Slot>,
+}
+
+/// A request of a peer, as the link hands it over.
+#[derive(Debug)]
+pub struct PeerRequest {
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// Who asks.
+    pub meta: Option<MetaInfo>,
+    /// What.
+    pub content: Carried,
+}
+
+/// What a request of a peer has come to, before the commit of those that share one.
+enum Step {
+    /// Answered.
+    Answer(Box<Result<Primitive, StoreError>>),
+    /// A message whose commit is to come.
+    Message(Box<Planned>),
+}
+
 /// What a change of the commit stands for.
 enum Slot {
     Mail(Box<Mail>, Entity),
@@ -117,7 +147,7 @@ impl Sap {
     }
 
     async fn send_from_client(&self, admitted: Admitted, client: &ClientId) -> SendMessageResponse {
-        let accepted = match self.accept(admitted, Some(client), None).await {
+        let accepted = match self.accept(admitted, Some(client)).await {
             Ok(accepted) => accepted,
             Err(status) => return SendMessageResponse { result: status, message_id: None },
         };
@@ -144,14 +174,22 @@ impl Sap {
         SendMessageResponse { result, message_id: id.filter(|_| any_good) }
     }
 
-    /// Splits, prepares and commits a message that passed the door. `reply_to` is the transaction that
-    /// brought it from a legacy peer.
-    async fn accept(
+    /// Splits, prepares and commits a message that passed the door.
+    async fn accept(&self, admitted: Admitted, client: Option<&ClientId>) -> Result<Accepted, Status> {
+        let mut planned = self.plan(admitted, client, None).await?;
+        let changes = std::mem::take(&mut planned.changes);
+        let outcomes = self.store.commit(changes).await.map_err(|error| Status::new(store_code(&error)))?;
+        Ok(self.accepted(planned, &mut outcomes.into_iter()))
+    }
+
+    /// Splits and prepares a message that passed the door. `reply_to` is the transaction that brought it
+    /// from a legacy peer.
+    async fn plan(
         &self,
         admitted: Admitted,
         client: Option<&ClientId>,
         reply_to: Option<&TransactionId>,
-    ) -> Result<Accepted, Status> {
+    ) -> Result<Planned, Status> {
         let now = self.now();
         let map = self.map.load_full();
         let split = split(&admitted, &map.routes, now).map_err(|error| Status::new(error.code()))?;
@@ -210,27 +248,30 @@ impl Sap {
                 Err(code) => settled.extend(entities.into_iter().map(|entity| (entity, code))),
             }
         }
+        Ok(Planned { id: prepared.id().clone(), home, settled, changes, slots })
+    }
+
+    /// The commit was done; takes the outcomes of this message's changes.
+    fn accepted(&self, planned: Planned, outcomes: &mut impl Iterator<Item = Outcome>) -> Accepted {
+        let Planned { id, home, mut settled, slots, changes: _ } = planned;
+        let now = self.now();
         let mut leaving = Vec::new();
-        if !changes.is_empty() {
-            let outcomes =
-                self.store.commit(changes).await.map_err(|error| Status::new(store_code(&error)))?;
-            for (slot, outcome) in slots.into_iter().zip(outcomes) {
-                match (slot, outcome) {
-                    (Slot::Mail(mail, entity), Outcome::Row(row)) => {
-                        self.clients.arrived(StoredMail { row, mail: *mail });
-                        settled.push((entity, Code::SUCCESSFUL));
-                    }
-                    (Slot::Mail(_, entity), outcome) => settled.push((entity, changes::code_of(outcome))),
-                    (Slot::Leaves(outgoing, entities), Outcome::Row(row)) => {
-                        let row = StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing };
-                        leaving.push((row, entities));
-                    }
-                    (Slot::Leaves(_, entities), outcome) => {
-                        let code = changes::code_of(outcome);
-                        settled.extend(entities.into_iter().map(|entity| (entity, code)));
-                    }
-                    (Slot::Nothing, _) => {}
+        for (slot, outcome) in slots.into_iter().zip(outcomes) {
+            match (slot, outcome) {
+                (Slot::Mail(mail, entity), Outcome::Row(row)) => {
+                    self.clients.arrived(StoredMail { row, mail: *mail });
+                    settled.push((entity, Code::SUCCESSFUL));
                 }
+                (Slot::Mail(_, entity), outcome) => settled.push((entity, changes::code_of(outcome))),
+                (Slot::Leaves(outgoing, entities), Outcome::Row(row)) => {
+                    let row = StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing };
+                    leaving.push((row, entities));
+                }
+                (Slot::Leaves(_, entities), outcome) => {
+                    let code = changes::code_of(outcome);
+                    settled.extend(entities.into_iter().map(|entity| (entity, code)));
+                }
+                (Slot::Nothing, _) => {}
             }
         }
         for (_, code) in &settled {
@@ -247,20 +288,86 @@ impl Sap {
                 Home::Elsewhere => Door::Ssp,
             });
         }
-        Ok(Accepted { id: kept.then(|| prepared.id().clone()), settled, leaving })
+        Accepted { id: kept.then_some(id), settled, leaving }
     }
 
-    /// A request of a peer is carried out and stored. The answer is an encoded primitive; none for what
-    /// wants none. An error means that nothing was stored, and the peer has to keep it.
-    pub async fn peer_request(
+    /// Requests of a peer that came in one document are carried out in their order and stored. Each answer
+    /// is an encoded primitive; none for what wants none. An error means that nothing was stored, and the
+    /// peer has to keep it. Messages that follow each other share one commit.
+    pub async fn peer_requests(
         &self,
         own: &Domain,
         agreement: &Agreement,
         legacy: bool,
-        transaction: &TransactionId,
-        meta: Option<&MetaInfo>,
-        content: Carried,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+        requests: Vec<PeerRequest>,
+    ) -> Vec<(TransactionId, Result<Option<Vec<u8>>, StoreError>)> {
+        let mut done = Vec::with_capacity(requests.len());
+        let mut waiting = Vec::new();
+        for request in requests {
+            let name = request.content.name();
+            let transaction = request.transaction.clone();
+            if !is_message(&request.content) {
+                self.commit_messages(&mut waiting, &mut done).await;
+            }
+            match self.peer_request(own, agreement, legacy, request).await {
+                Step::Message(planned) => waiting.push((transaction, planned)),
+                Step::Answer(answer) => {
+                    // What comes behind a message is answered behind it.
+                    self.commit_messages(&mut waiting, &mut done).await;
+                    done.push((transaction, name, *answer));
+                }
+            }
+        }
+        self.commit_messages(&mut waiting, &mut done).await;
+        let style = Style { version: Version::V1_3, legacy };
+        let encoded = done.into_iter().map(|(transaction, name, answer)| {
+            let answer = answer.map(|answer| {
+                self.events.ssp_transaction(&agreement.domain, Direction::In, name, answer.code());
+                ssp::encode_primitive(&answer, None, style)
+            });
+            (transaction, answer)
+        });
+        encoded.collect()
+    }
+
+    async fn commit_messages(
+        &self,
+        waiting: &mut Vec<(TransactionId, Box<Planned>)>,
+        done: &mut Vec<(TransactionId, &'static str, Result<Primitive, StoreError>)>,
+    ) {
+        if waiting.is_empty() {
+            return;
+        }
+        let changes =
+            waiting.iter_mut().flat_map(|(_, planned)| std::mem::take(&mut planned.changes)).collect();
+        let name = "SendMessageRequest";
+        match self.store.commit(changes).await {
+            Ok(outcomes) => {
+                let mut outcomes = outcomes.into_iter();
+                for (transaction, planned) in waiting.drain(..) {
+                    // Nothing of a peer's message leaves again: there is no transit.
+                    let accepted = self.accepted(*planned, &mut outcomes);
+                    let (result, message_id) = (Status::merge(accepted.settled), accepted.id);
+                    done.push((transaction, name, Ok(SendMessageResponse { result, message_id }.into())));
+                }
+            }
+            Err(error) => {
+                done.extend(
+                    waiting.drain(..).map(|(transaction, _)| (transaction, name, Err(error.clone()))),
+                );
+            }
+        }
+    }
+
+    async fn peer_request(
+        &self,
+        own: &Domain,
+        agreement: &Agreement,
+        legacy: bool,
+        request: PeerRequest,
+    ) -> Step {
+        let PeerRequest { transaction, meta, content } = request;
+        let (transaction, meta) = (&transaction, meta.as_ref());
         let peer = &agreement.domain;
         let name = content.name();
         let refuse = |reason: Refused, what: &str| {
@@ -281,48 +388,42 @@ impl Sap {
                 Status::new(fault.code).into()
             }
             Carried::Primitive(primitive) => {
-                let is_message = matches!(*primitive, Primitive::SendMessageRequest(_));
                 match admit::from_peer(&PeerContext { own, agreement }, meta, *primitive, self.now()) {
                     Err(refused) => {
                         refuse(refused.reason, &refused.what);
                         refused.status.into()
                     }
-                    Ok(admitted) if is_message => {
-                        self.message_from_peer(admitted, legacy.then_some(transaction)).await?
+                    Ok(admitted) if matches!(admitted.primitive(), Primitive::SendMessageRequest(_)) => {
+                        match self.plan(admitted, None, legacy.then_some(transaction)).await {
+                            Ok(planned) => return Step::Message(Box::new(planned)),
+                            // HTTP 503 and the peer's own queue are better than a Status that it may take
+                            // for final.
+                            Err(status)
+                                if status.code == Code::INTERNAL_ERROR
+                                    || status.code == Code::SERVICE_UNAVAILABLE =>
+                            {
+                                let failed = StoreError::Failed(format!("{:?}", status.code));
+                                return Step::Answer(Box::new(Err(failed)));
+                            }
+                            Err(status) => SendMessageResponse { result: status, message_id: None }.into(),
+                        }
                     }
-                    Ok(admitted) => match admitted.into_parts() {
-                        (_, Primitive::DeliveryReport(report), _) => {
-                            self.report_from_peer(peer, report).await?
-                        }
-                        (origin, primitive, refused) => {
-                            let asks = PeerAsks { own, agreement, legacy, transaction, origin, refused };
-                            self.peer_service(asks, primitive).await?
-                        }
-                    },
+                    Ok(admitted) => {
+                        let answer = match admitted.into_parts() {
+                            (_, Primitive::DeliveryReport(report), _) => {
+                                self.report_from_peer(peer, report).await
+                            }
+                            (origin, primitive, refused) => {
+                                let asks = PeerAsks { own, agreement, legacy, transaction, origin, refused };
+                                self.peer_service(asks, primitive).await
+                            }
+                        };
+                        return Step::Answer(Box::new(answer));
+                    }
                 }
             }
         };
-        self.events.ssp_transaction(peer, Direction::In, name, answer.code());
-        Ok(ssp::encode_primitive(&answer, None, Style { version: Version::V1_3, legacy }))
-    }
-
-    async fn message_from_peer(
-        &self,
-        admitted: Admitted,
-        reply_to: Option<&TransactionId>,
-    ) -> Result<Primitive, StoreError> {
-        // Nothing of a peer's message leaves again: there is no transit.
-        let (result, message_id) = match self.accept(admitted, None, reply_to).await {
-            Ok(accepted) => (Status::merge(accepted.settled), accepted.id),
-            // HTTP 503 and the peer's own queue are better than a Status that it may take for final.
-            Err(status)
-                if status.code == Code::INTERNAL_ERROR || status.code == Code::SERVICE_UNAVAILABLE =>
-            {
-                return Err(StoreError::Failed(format!("{:?}", status.code)));
-            }
-            Err(status) => (status, None),
-        };
-        Ok(SendMessageResponse { result, message_id }.into())
+        Step::Answer(Box::new(Ok(answer)))
     }
 
     async fn report_from_peer(
@@ -476,6 +577,10 @@ impl Sap {
     pub(super) fn exit(&self, outgoing: &Outgoing) -> Option<Arc<dyn crate::relay::exit::Exit>> {
         self.exits.get()?.exit(&outgoing.own, &outgoing.peer)
     }
+}
+
+fn is_message(content: &Carried) -> bool {
+    matches!(content, Carried::Primitive(primitive) if matches!(**primitive, Primitive::SendMessageRequest(_)))
 }
 
 /// The request for one foreign domain, and the reports to expect from there.

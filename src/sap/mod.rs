@@ -32,6 +32,7 @@ use crate::relay::route::Routes;
 use crate::session::csp::{Login, ServedFunctions, Session};
 
 pub use client::ClientDocument;
+pub use messages::PeerRequest;
 pub use outgoing::Settled;
 pub use system::{Clock, SystemChance, SystemClock};
 

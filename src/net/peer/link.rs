@@ -33,7 +33,7 @@ use crate::relay::exit::Exit;
 use crate::relay::ports::{Change, Settlement, StoredOutgoing};
 use crate::relay::queue::Window;
 use crate::relay::rate::Meter;
-use crate::sap::Settled;
+use crate::sap::{PeerRequest, Settled};
 use crate::session::ssp::{
     Alarm, Arrived, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
     PostOutcome, SessionRecord,
@@ -96,7 +96,7 @@ impl PeerLink {
         stop: CancellationToken,
     ) -> Arc<Self> {
         let peer = agreement.domain.clone();
-        let settings = LinkSettings::for_profile(own.clone(), peer.clone(), agreement.profile);
+        let settings = LinkSettings::of(own.clone(), agreement);
         let link = Link::new(settings, records, shared.sap.now());
         shared.sap.events().ssp_link(&peer, link.is_up());
         let state = State {
@@ -207,10 +207,11 @@ impl PeerLink {
         match (standing, *left) {
             (PeerState::Active, false) | (PeerState::Suspended | PeerState::Closed, true) => {}
             (PeerState::Active, true) => {
-                let profile = self.agreement().map_or(Profile::Standard, |agreement| agreement.profile);
-                let settings = LinkSettings::for_profile(self.own.clone(), self.peer.clone(), profile);
-                *link = Link::new(settings, Vec::new(), self.now());
-                *left = false;
+                if let Some(agreement) = self.agreement() {
+                    let settings = LinkSettings::of(self.own.clone(), &agreement);
+                    *link = Link::new(settings, Vec::new(), self.now());
+                    *left = false;
+                }
             }
             (PeerState::Suspended, false) => {
                 link.close(Close::Suspended, &mut **chance);
@@ -527,17 +528,11 @@ impl PeerLink {
         if is_setup {
             self.settled().await;
         }
-        let mut stored = true;
+        let mut requests = Vec::new();
         for arrived in arrived {
             match arrived {
                 Arrived::Request { transaction, meta, content } => {
-                    let legacy = self.is_legacy();
-                    let carried = self
-                        .shared
-                        .sap
-                        .peer_request(&self.own, agreement, legacy, &transaction, meta.as_ref(), content)
-                        .await;
-                    stored &= self.carried(&transaction, carried);
+                    requests.push(PeerRequest { transaction, meta, content });
                 }
                 Arrived::Answer { operation, content, .. } => {
                     let profile = self.state().link.settings().profile;
@@ -547,6 +542,15 @@ impl PeerLink {
                     debug!(peer = %self.peer, %transaction, "an answer that nobody waits for");
                 }
                 Arrived::Repeat { .. } | Arrived::Acknowledged { .. } | Arrived::Control { .. } => {}
+            }
+        }
+        let mut stored = true;
+        if !requests.is_empty() {
+            let legacy = self.is_legacy();
+            for (transaction, carried) in
+                self.shared.sap.peer_requests(&self.own, agreement, legacy, requests).await
+            {
+                stored &= self.carried(&transaction, carried);
             }
         }
         self.go();

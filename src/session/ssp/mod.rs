@@ -28,4 +28,6 @@ pub use output::{
     Post, PostContent, PostId, PostOutcome,
 };
 pub use record::SessionRecord;
-pub use settings::{IN_FLIGHT_MAX, LEGACY_IN_FLIGHT_MAX, LinkSettings, TIME_TO_LIVE, TIME_TO_LIVE_MIN};
+pub use settings::{
+    BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, LEGACY_IN_FLIGHT_MAX, LinkSettings, TIME_TO_LIVE, TIME_TO_LIVE_MIN,
+};

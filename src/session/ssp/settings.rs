@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::imps::agreement::Profile;
+use crate::imps::agreement::{Agreement, Profile};
 use crate::imps::primitive::DigestSchema;
 use crate::imps::{Domain, Version};
 
-/// How a link to one peer behaves. The agreement says; see [`LinkSettings::for_profile`].
+/// How a link to one peer behaves. The agreement says; see [`LinkSettings::of`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkSettings {
     /// Our domain on this link.
@@ -32,15 +32,28 @@ pub struct LinkSettings {
 
 /// POSTs in flight to a legacy peer: eight wedge it (reference legacy-peer §2.7).
 pub const LEGACY_IN_FLIGHT_MAX: usize = 4;
-/// POSTs in flight to any other peer.
+/// POSTs in flight to any other peer that takes one Transaction in each.
 pub const IN_FLIGHT_MAX: usize = 32;
+/// POSTs in flight to a peer that takes several Transactions in each: few, so that what waits meanwhile
+/// fills the next one instead of leaving alone.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 6;
 /// Idle limit that we propose, seconds (reference ssp-session §1.1).
 pub const TIME_TO_LIVE: u32 = 86_400;
 /// Shortest idle limit that is taken from a peer, seconds: less would end a session between two posts.
 pub const TIME_TO_LIVE_MIN: u32 = 60;
 
 impl LinkSettings {
-    /// The settings that a profile asks for.
+    /// The settings that an agreement asks for, from our domain `own`.
+    pub fn of(own: Domain, agreement: &Agreement) -> Self {
+        let mut settings = Self::for_profile(own, agreement.domain.clone(), agreement.profile);
+        if settings.profile != Profile::Legacy && agreement.max_transactions_per_post > 1 {
+            settings.transactions_per_post = agreement.max_transactions_per_post;
+            settings.in_flight_max = BATCHES_IN_FLIGHT_MAX;
+        }
+        settings
+    }
+
+    /// The settings that a profile asks for, with one Transaction in each POST.
     pub fn for_profile(own: Domain, peer: Domain, profile: Profile) -> Self {
         let legacy = profile == Profile::Legacy;
         Self {

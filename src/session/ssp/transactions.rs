@@ -21,6 +21,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const OPERATIONS_MAX: usize = 4096;
 /// Answers of ours that wait for a POST; beyond, the oldest is dropped and the peer has to ask again.
 const ANSWERS_MAX: usize = 4096;
+/// Octets of one POST of several; a larger one leaves alone.
+const POST_OCTETS_MAX: usize = 256 * 1024;
 /// How often an answer of ours is posted before it is dropped.
 const ANSWER_TRIES: u32 = 5;
 /// Notices that have left lately, whose acknowledgements are expected.
@@ -160,12 +162,14 @@ impl Transactions {
     /// Takes what goes into the next POST.
     pub(super) fn take(&mut self, max: usize) -> Vec<(Key, Part)> {
         let mut taken: Vec<(Key, Part)> = Vec::new();
+        let mut octets = 0_usize;
         while taken.len() < max.max(1) {
             let urgent = !self.urgent.is_empty();
             let queue = if urgent { &mut self.urgent } else { &mut self.waiting };
             let Some(key) = queue.pop_front() else { break };
             let Some(item) = self.items.get_mut(&key) else { continue };
-            if item.alone && !taken.is_empty() {
+            octets = octets.saturating_add(item.body.octets());
+            if (item.alone || octets > POST_OCTETS_MAX) && !taken.is_empty() {
                 queue.push_front(key);
                 break;
             }
@@ -415,6 +419,17 @@ mod tests {
         assert_eq!(table.arrived(&id("t2")), Match::Notice(None));
         assert_eq!(table.arrived(&id("t3")), Match::Nothing);
         assert_eq!((table.capacity(10), table.next_deadline()), (10, None));
+    }
+
+    #[test]
+    fn several_share_a_post_as_long_as_it_stays_small() {
+        let mut table = Transactions::default();
+        let large = Body::Encoded(vec![b' '; POST_OCTETS_MAX - 10].into());
+        for (n, body) in [(1, body()), (2, body()), (3, large.clone()), (4, large), (5, body())] {
+            table.enqueue(OperationId(n), id(&format!("t{n}")), Kind::Request, body, 10).unwrap();
+        }
+        let posts = std::iter::from_fn(|| Some(table.take(16).len()).filter(|taken| *taken > 0));
+        assert_eq!(posts.collect::<Vec<_>>(), [3, 2]);
     }
 
     #[test]
