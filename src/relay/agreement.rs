@@ -46,6 +46,22 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         // A foreign operator does not talk to our users (reference ssp-primitives §3.7).
         Primitive::SystemMessageRequest(_) | Primitive::SystemMessageUser(_) => Standing::Never,
         Primitive::SendMessageRequest(_) | Primitive::DeliveryReport(_) => Standing::Of(Service::Im),
+        Primitive::CreateGroupRequest(_)
+        | Primitive::DeleteGroupRequest(_)
+        | Primitive::GetGroupPropsRequest(_)
+        | Primitive::SetGroupPropsRequest(_)
+        | Primitive::JoinGroupRequest(_)
+        | Primitive::LeaveGroupRequest(_)
+        // Told unasked, by the group's home.
+        | Primitive::LeaveGroupResponse(_)
+        | Primitive::GetGroupMembersRequest(_)
+        | Primitive::GetJoinedUsersRequest(_)
+        | Primitive::AddGroupMembersRequest(_)
+        | Primitive::RemoveGroupMembersRequest(_)
+        | Primitive::MemberAccessRequest(_)
+        | Primitive::RejectListRequest(_)
+        | Primitive::SubscribeGroupNoticeRequest(_)
+        | Primitive::GroupChangeNotice(_) => Standing::Of(Service::Group),
         Primitive::NewMessage(_)
         | Primitive::MessageDelivered(_)
         | Primitive::MessageNotification(_)
@@ -86,7 +102,13 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::GetPublicProfileResponse(_)
         | Primitive::VersionDiscoveryResponse(_)
         | Primitive::GetServiceResponse(_)
-        | Primitive::LinkServiceResponse(_) => Standing::Answer,
+        | Primitive::LinkServiceResponse(_)
+        | Primitive::GetGroupPropsResponse(_)
+        | Primitive::JoinGroupResponse(_)
+        | Primitive::GetGroupMembersResponse(_)
+        | Primitive::GetJoinedUsersResponse(_)
+        | Primitive::RejectListResponse(_)
+        | Primitive::SubscribeGroupNoticeResponse(_) => Standing::Answer,
     }
 }
 

@@ -7,6 +7,8 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod attributes;
+#[cfg(test)]
+mod conversion;
 pub mod csp;
 pub mod ssp;
 pub mod table;

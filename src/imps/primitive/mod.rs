@@ -6,6 +6,7 @@
 //! SSP carries it beside as [`MetaInfo`].
 
 mod access;
+mod group;
 mod im;
 mod invite;
 mod link;
@@ -16,6 +17,7 @@ mod profile;
 mod search;
 
 pub use access::*;
+pub use group::*;
 pub use im::*;
 pub use invite::*;
 pub use link::*;
@@ -182,6 +184,48 @@ primitives! {
     LinkServiceResponse(LinkServiceResponse);
     /// SSP: the offer has changed.
     ServiceIndication(ServiceIndication);
+    /// Make a group.
+    CreateGroupRequest(CreateGroupRequest);
+    /// Delete a group.
+    DeleteGroupRequest(DeleteGroupRequest);
+    /// Properties of a group, and one's own in it?
+    GetGroupPropsRequest(GetGroupPropsRequest);
+    /// The properties.
+    GetGroupPropsResponse(GetGroupPropsResponse);
+    /// Change properties.
+    SetGroupPropsRequest(SetGroupPropsRequest);
+    /// Enter a group.
+    JoinGroupRequest(JoinGroupRequest);
+    /// The asker is in.
+    JoinGroupResponse(Box<JoinGroupResponse>);
+    /// Leave a group.
+    LeaveGroupRequest(LeaveGroupRequest);
+    /// Somebody is out of a group: an answer, or told unasked (SSP `LeaveGroupIndication`).
+    LeaveGroupResponse(LeaveGroupResponse);
+    /// Who are the members of a group?
+    GetGroupMembersRequest(GetGroupMembersRequest);
+    /// The members by rank.
+    GetGroupMembersResponse(GetGroupMembersResponse);
+    /// Who is in a group now?
+    GetJoinedUsersRequest(GetJoinedUsersRequest);
+    /// Who is.
+    GetJoinedUsersResponse(Box<GetJoinedUsersResponse>);
+    /// Make users members.
+    AddGroupMembersRequest(AddGroupMembersRequest);
+    /// Take membership from users.
+    RemoveGroupMembersRequest(RemoveGroupMembersRequest);
+    /// Give members other ranks.
+    MemberAccessRequest(MemberAccessRequest);
+    /// Change and read the list of those who may not join.
+    RejectListRequest(RejectListRequest);
+    /// That list.
+    RejectListResponse(RejectListResponse);
+    /// Ask for notices of a group, or whether they are sent.
+    SubscribeGroupNoticeRequest(SubscribeGroupNoticeRequest);
+    /// Whether they are.
+    SubscribeGroupNoticeResponse(SubscribeGroupNoticeResponse);
+    /// Something changed in a group.
+    GroupChangeNotice(Box<GroupChangeNotice>);
 }
 
 impl Primitive {

@@ -3,6 +3,7 @@
 //! content is anything.
 
 pub(crate) mod common;
+pub(crate) mod group;
 
 use proptest::collection::vec;
 use proptest::option;
@@ -230,6 +231,10 @@ pub(crate) fn ssp_primitive() -> BoxedStrategy<Primitive> {
         common::ssp_only(),
         common::shared().prop_map(|mut primitive| {
             common::fit_ssp(&mut primitive);
+            primitive
+        }),
+        group::primitive().prop_map(|mut primitive| {
+            group::fit_ssp(&mut primitive);
             primitive
         }),
     ]

@@ -19,9 +19,9 @@ use crate::imps::primitive::{
 use crate::imps::status::{Entity, Status};
 use crate::imps::{Primitive, Version};
 use crate::wire::arbitrary::{
-    client_id, common, contact_list_id, content, delivery_report, domain, group_id, message_id, message_info,
-    recipient, screen_name, send_message_request, send_message_response, session_id, status, text, user,
-    user_id,
+    client_id, common, contact_list_id, content, delivery_report, domain, group, group_id, message_id,
+    message_info, recipient, screen_name, send_message_request, send_message_response, session_id, status,
+    text, user, user_id,
 };
 
 /// Senders as CSP can show them: a user, a group, or a screen name with its group behind it.
@@ -370,8 +370,16 @@ fn lists() -> BoxedStrategy<Primitive> {
 
 /// Every primitive that CSP has, with everything that any version can carry.
 pub(in crate::wire) fn primitive() -> BoxedStrategy<Primitive> {
-    prop_oneof![session_life(), negotiation(), messages(), lists(), common::shared(), common::csp_only()]
-        .boxed()
+    prop_oneof![
+        session_life(),
+        negotiation(),
+        messages(),
+        lists(),
+        common::shared(),
+        common::csp_only(),
+        group::primitive()
+    ]
+    .boxed()
 }
 
 /// What CSP has no place for in any version: the outcome of answers that are sent only with success.
@@ -506,7 +514,7 @@ fn fit_common(primitive: &mut Primitive, version: Version) {
             it.recipients.clear();
             it.messages.iter_mut().filter(|_| early).for_each(|message| message.options.clear());
         }
-        _ => {}
+        other => group::fit_csp(other, version, fit_status),
     }
 }
 

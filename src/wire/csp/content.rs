@@ -33,13 +33,18 @@ pub(super) trait Carrier {
 /// Tells the rows what form the content beside them will have.
 pub(super) fn describe<'c, T: Carrier>(value: &'c T, sink: &dyn Sink, context: &Context<'_>) -> Context<'c> {
     let content_type = value.info().content_type.as_deref();
-    let form = value.content().map(|content| match content.as_text(content_type) {
+    let form = value.content().map(|content| form_of(content, content_type, sink));
+    let Context { version, legacy, delegated, .. } = *context;
+    Context { legacy, delegated, content: form, content_type, ..Context::new(version) }
+}
+
+/// The form that content will have in this sink.
+pub(super) fn form_of(content: &Content, content_type: Option<&str>, sink: &dyn Sink) -> ContentForm {
+    match content.as_text(content_type) {
         Some(_) => ContentForm::Text,
         None if sink.takes_octets() => ContentForm::Opaque,
         None => ContentForm::Base64,
-    });
-    let Context { version, legacy, delegated, .. } = *context;
-    Context { version, legacy, delegated, content: form, content_type }
+    }
 }
 
 /// The encoding has been undone; it says nothing any more.
@@ -60,6 +65,11 @@ pub(super) fn settle<T: Carrier>(
 pub(super) fn read(element: Element<'_, '_>, _context: &Context<'_>) -> Result<Option<Content>, Fault> {
     let Some(data) = element.child(CONTENT_DATA) else { return Ok(None) };
     let encoding = element.child(MESSAGE_INFO).and_then(|info| info.child(CONTENT_ENCODING));
+    decoded(data, encoding).map(Some)
+}
+
+/// The content of a ContentData that this ContentEncoding describes.
+pub(super) fn decoded(data: Element<'_, '_>, encoding: Option<Element<'_, '_>>) -> Result<Content, Fault> {
     let encoded = encoding.is_some_and(|encoding| encoding.text().eq_ignore_ascii_case("BASE64"));
     let content = match data.raw() {
         Raw::Text(text) if encoded => Content::new(
@@ -71,7 +81,7 @@ pub(super) fn read(element: Element<'_, '_>, _context: &Context<'_>) -> Result<O
         Raw::Octets(octets) if encoded => decode(octets).map_or_else(|_| Content::new(octets), Content::new),
         Raw::Octets(octets) => Content::new(octets),
     };
-    Ok(Some(content))
+    Ok(content)
 }
 
 fn decode(encoded: &[u8]) -> Result<Vec<u8>, base64::DecodeError> {

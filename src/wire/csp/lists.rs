@@ -1,18 +1,40 @@
 //! Tables of the contact list primitives (reference csp-messages §5).
 
-use crate::imps::UserId;
 use crate::imps::primitive::{
     Contact, CreateListRequest, CreateListResponse, DeleteListRequest, GetListResponse, ListManageRequest,
     ListManageResponse, NickList, Property,
 };
+use crate::imps::{UserId, Version};
 use crate::wire::Fault;
 use crate::wire::table::{Atom, Choice, Context, Csp, Form, Sink, table, write_element};
-use crate::wire::tree::{Element, Name};
+use crate::wire::tree::{Element, Name, folded_hash};
 
+// The DTDs of 1.1 and 1.2 spell one property name their own way (csp-wbxml §8).
 table! { Csp Property {
-    name:  one("Name").token(),
+    name:  own("Name", read_property_name, write_property_name),
     value: opt("Value").token(),
 }}
+
+const ACCESS_TYPE: &str = "AccessType";
+const NAME: Name = Name::new("Name");
+
+fn read_property_name(element: Element<'_, '_>, context: &Context<'_>) -> Result<Box<str>, Fault> {
+    let name = element
+        .child(NAME)
+        .filter(|name| !name.raw().is_blank())
+        .ok_or_else(|| Fault::missing(NAME.text, element))?;
+    let text = <Box<str> as Form<Csp>>::read(name, context).map_err(|fault| fault.within(NAME.text))?;
+    let is_access_type = folded_hash(&text) == const { folded_hash(ACCESS_TYPE) };
+    Ok(if is_access_type { ACCESS_TYPE.into() } else { text })
+}
+
+#[allow(clippy::borrowed_box, reason = "a row hands over its field as it is")]
+fn write_property_name(name: &Box<str>, sink: &mut dyn Sink, context: &Context<'_>) {
+    let old = context.version < Version::V1_3 && **name == *ACCESS_TYPE;
+    sink.open(NAME.text);
+    sink.value(Atom::Token(if old { "Accesstype" } else { name }));
+    sink.close();
+}
 
 table! { Csp NickList {
     contacts: each(),
@@ -56,7 +78,6 @@ table! { Csp ListManageResponse {
 }}
 
 const NICK_NAME: Name = Name::new("NickName");
-const NAME: Name = Name::new("Name");
 const USER_ID: Name = Name::new("UserID");
 
 /// `NickName` with Name and UserID, or a bare `UserID`.

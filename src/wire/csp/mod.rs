@@ -4,7 +4,7 @@
 //! versions its author wrote; [`write()`] makes the canonical document of the message's own version.
 //! [`encode_primitive`] and [`decode_primitive`] do the same for one primitive without its envelope,
 //! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `common`,
-//! `im`, `lists` and `party`.
+//! `group`, `im`, `lists` and `party`.
 
 mod access;
 #[cfg(test)]
@@ -12,6 +12,7 @@ pub(in crate::wire) mod arbitrary;
 mod common;
 mod content;
 mod envelope;
+mod group;
 mod im;
 mod lists;
 mod media;

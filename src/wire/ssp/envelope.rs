@@ -7,8 +7,9 @@ use crate::wire::tree::{Element, Name};
 use crate::wire::xml::{self, DateForm, Doctype, XmlSink};
 use crate::wire::{Carried, Limits, Mode, Refusal, digest};
 
-use super::primitives::SspPrimitives;
-use super::{Body, Message, Outline, SessionMessage, SetupTransaction, Style, Transaction, link, party};
+use super::{
+    Body, Message, Outline, SessionMessage, SetupTransaction, Style, Transaction, link, party, primitives,
+};
 
 pub(super) const MESSAGE: Name = Name::new("WV-SSP-Message");
 pub(super) const XMLNS: Name = Name::new("xmlns");
@@ -135,12 +136,12 @@ fn read_transaction(element: Element<'_, '_>, reading: &Reading<'_>) -> Option<T
 
 /// A MetaInfo that cannot be read is a fault of the primitive.
 fn read_primitive(element: Element<'_, '_>, context: &Context<'_>) -> (Option<MetaInfo>, Carried) {
-    let carried = SspPrimitives::read(element, context);
+    let carried = primitives::read(element, context);
     match (party::read_meta(element, context), carried) {
         (Ok(meta), carried) => (meta, carried),
         (Err(fault), Carried::Primitive(_)) => {
-            let name = SspPrimitives::NAMES.iter().find(|name| element.is(Name::new(name)));
-            let name = name.copied().unwrap_or("MetaInfo");
+            let (names, _) = primitives::names();
+            let name = names.into_iter().find(|name| element.is(Name::new(name))).unwrap_or("MetaInfo");
             (None, Carried::Faulty { name, fault: fault.within(name) })
         }
         (Err(_), carried) => (None, carried),
@@ -163,7 +164,7 @@ pub fn encode_primitive(primitive: &Primitive, meta: Option<&MetaInfo>, style: S
             party::write_meta(meta, sink, &context);
         }
     };
-    SspPrimitives::write(primitive, &mut prelude, &mut sink, &context).then(|| sink.into_octets())
+    primitives::write(primitive, &mut prelude, &mut sink, &context).then(|| sink.into_octets())
 }
 
 /// Reads a fragment that [`encode_primitive`] made, as it comes back from the store.

@@ -64,7 +64,7 @@ const CONTENT_TYPE: Name = Name::new("contentType");
 const ENCODING: Name = Name::new("encoding");
 
 /// What an absent content type means (reference csp.md §5.1).
-const DEFAULT_TYPE: &str = "text/plain";
+pub(super) const DEFAULT_TYPE: &str = "text/plain";
 
 /// SSP repeats the content type beside the content.
 fn with_content_type<'c>(
@@ -91,7 +91,7 @@ fn take_content_type(
 }
 
 #[allow(clippy::ref_option)] // the signature of a row's writer
-fn write_content(data: &Option<Content>, sink: &mut dyn Sink, context: &Context<'_>) {
+pub(super) fn write_content(data: &Option<Content>, sink: &mut dyn Sink, context: &Context<'_>) {
     let Some(data) = data else { return };
     sink.open(CONTENT_DATA.text);
     sink.attribute(CONTENT_TYPE.text, Atom::Text(context.content_type.unwrap_or(DEFAULT_TYPE)));
@@ -107,7 +107,10 @@ fn write_content(data: &Option<Content>, sink: &mut dyn Sink, context: &Context<
 }
 
 /// Text is kept exactly; conflict C-23: the encoding's case does not count, absent is plain text.
-fn read_content(element: Element<'_, '_>, _context: &Context<'_>) -> Result<Option<Content>, Fault> {
+pub(super) fn read_content(
+    element: Element<'_, '_>,
+    _context: &Context<'_>,
+) -> Result<Option<Content>, Fault> {
     let Some(data) = element.child(CONTENT_DATA) else { return Ok(None) };
     let encoding = data.attribute(ENCODING).unwrap_or_default().trim();
     let text = data.raw().text().unwrap_or_default();

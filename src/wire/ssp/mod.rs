@@ -6,6 +6,7 @@
 
 mod common;
 mod envelope;
+mod group;
 mod im;
 mod link;
 mod outline;

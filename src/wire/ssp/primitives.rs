@@ -1,6 +1,10 @@
 //! Which elements may stand under a Transaction (reference ssp-primitives, `ssp.rnc`).
 
-use crate::wire::table::{RowInfo, Ssp, Table, primitives};
+use super::group;
+use crate::imps::Primitive;
+use crate::wire::Carried;
+use crate::wire::table::{Context, RowInfo, Sink, Ssp, Table, carried, primitives};
+use crate::wire::tree::Element;
 
 primitives! {
     /// The primitives of SSP.
@@ -55,24 +59,58 @@ primitives! {
         GetPublicProfileRequest: "GetPublicProfileRequest",
         GetPublicProfileResponse: "GetPublicProfileResponse",
         UpdatePublicProfileRequest: "UpdatePublicProfileRequest",
+        CreateGroupRequest: "CreateGroupRequest",
+        DeleteGroupRequest: "DeleteGroupRequest",
+        GetGroupPropsRequest: "GetGroupPropsRequest",
+        GetGroupPropsResponse: "GetGroupPropsResponse",
+        SetGroupPropsRequest: "SetGroupPropsRequest",
+        JoinGroupRequest: "JoinGroupRequest",
+        JoinGroupResponse: "JoinGroupResponse",
+        LeaveGroupRequest: "LeaveGroupRequest",
+        LeaveGroupResponse: "LeaveGroupIndication",
+        GetGroupMembersRequest: "GetGroupMemberRequest",
+        GetGroupMembersResponse: "GetGroupMemberResponse",
+        GetJoinedUsersRequest: "GetJoinedUsersRequest",
+        GetJoinedUsersResponse: "GetJoinedUsersResponse",
+        AddGroupMembersRequest: "AddGroupMemberRequest",
+        RemoveGroupMembersRequest: "RemoveGroupMemberRequest",
+        MemberAccessRequest: "MemberAccessRequest",
+        RejectListRequest: "RejectListRequest",
+        RejectListResponse: "RejectListResponse",
+        SubscribeGroupNoticeResponse: "GetGroupSubStatusResponse",
+        GroupChangeNotice: "GroupChangeNotice",
     } not served {
         "SubscribeRequest", "UnsubscribeRequest", "PresenceNotification",
         "GetPresenceRequest", "GetPresenceResponse", "GetWatcherListRequest", "GetWatcherListResponse",
-        "CreateGroupRequest", "DeleteGroupRequest",
-        "GetGroupPropsRequest", "GetGroupPropsResponse", "SetGroupPropsRequest",
-        "JoinGroupRequest", "JoinGroupResponse", "LeaveGroupRequest", "LeaveGroupIndication",
-        "GetGroupMemberRequest", "GetGroupMemberResponse",
-        "GetJoinedUsersRequest", "GetJoinedUsersResponse",
-        "AddGroupMemberRequest", "RemoveGroupMemberRequest", "MemberAccessRequest",
-        "RejectListRequest", "RejectListResponse",
-        "SubscribeGroupChangeRequest", "UnsubscribeGroupChangeRequest",
-        "GetGroupSubStatusRequest", "GetGroupSubStatusResponse", "GroupChangeNotice",
         // Delegated services, in CSP shape (ssp-primitives §6).
         "CreateAttributeListRequest", "DeleteAttributeListRequest",
         "GetAttributeListRequest", "GetAttributeListResponse",
         "UpdatePresenceRequest", "PresenceAuthRequest", "PresenceAuthUser",
         "ExtendConversationRequest", "ExtendConversationResponse", "GetMapRequest", "GetMapResponse",
     }
+}
+
+/// Reads the primitive that this element is.
+pub(super) fn read(element: Element<'_, '_>, context: &Context<'_>) -> Carried {
+    match group::read_wish_element(element, context) {
+        Some((name, read)) => carried(name, read),
+        None => SspPrimitives::read(element, context),
+    }
+}
+
+/// Writes the primitive; `false` if SSP has no such primitive, and then nothing is written. `prelude`
+/// is called between the attributes and the children.
+pub(super) fn write(
+    primitive: &Primitive,
+    prelude: &mut dyn FnMut(&mut dyn Sink),
+    sink: &mut dyn Sink,
+    context: &Context<'_>,
+) -> bool {
+    let Primitive::SubscribeGroupNoticeRequest(request) = primitive else {
+        return SspPrimitives::write(primitive, prelude, sink, context);
+    };
+    group::write_wish_element(request, prelude, sink);
+    true
 }
 
 macro_rules! rows_of {
@@ -94,10 +132,18 @@ pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
         GetPublicProfileResponse, PublicProfile, UpdatePublicProfileRequest, SystemMessageRequest, SystemMessage,
         AnswerOption, SystemMessageUser, SystemMessageResponse, GetSpInfoRequest, GetSpInfoResponse,
         GetServiceResponse, LinkServiceRequest, LinkServiceResponse, ServiceIndication,
+        WelcomeNote, GroupProperties, CreateGroupRequest, DeleteGroupRequest,
+        GetGroupPropsRequest, GetGroupPropsResponse, SetGroupPropsRequest, JoinGroupRequest,
+        JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, GetGroupMembersRequest,
+        GetGroupMembersResponse, GetJoinedUsersRequest, GetJoinedUsersResponse, AddGroupMembersRequest,
+        RemoveGroupMembersRequest, MemberAccessRequest, RejectListRequest, RejectListResponse,
+        SubscribeGroupNoticeRequest, SubscribeGroupNoticeResponse, GroupChangeNotice,
     }
 }
 
 /// Element names of the primitives that are served, and of those that are known and not served yet.
-pub fn names() -> (&'static [&'static str], &'static [&'static str]) {
-    (SspPrimitives::NAMES, SspPrimitives::UNSERVED)
+pub fn names() -> (Vec<&'static str>, &'static [&'static str]) {
+    let mut served = SspPrimitives::NAMES.to_vec();
+    served.extend(group::WISHES.iter().map(|(name, _)| name.text));
+    (served, SspPrimitives::UNSERVED)
 }

@@ -117,11 +117,11 @@ fn golden_documents_are_written_as_they_were_read() {
             assert_eq!(String::from_utf8(rewrite(&message)).unwrap(), canonical(&text), "{}", path.display());
         }
     }
-    assert_eq!(written, 13, "01 to 10, 12, 19 and 20");
+    assert!(written >= 16, "{written}: 01 to 12, 17 to 20");
 }
 
 #[test]
-fn an_answer_with_details_is_read_beside_one_not_served() {
+fn an_answer_with_details_is_read_beside_others() {
     let path = golden("ssp").into_iter().nth(10).unwrap();
     let message = read(&std::fs::read(path).unwrap(), None, &LIMITS).unwrap();
     let session = session(&message);
@@ -136,7 +136,7 @@ fn an_answer_with_details_is_read_beside_one_not_served() {
     let Primitive::Status(status) = &**status else { panic!() };
     assert_eq!(status.details[0].entities.len(), 2);
     assert_eq!(status.details[1].entities, [Entity::Domain("gamma.example".into())]);
-    assert_eq!(join.content, Carried::NotServed("JoinGroupResponse"));
+    assert_eq!(join.content.name(), "JoinGroupResponse");
     assert_eq!((join.mode, join.id.as_str()), (Mode::Response, "alpha-5009"));
 }
 

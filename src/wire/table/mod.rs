@@ -45,7 +45,7 @@ pub use sink::{Atom, Sink};
 use super::tree::Element;
 use super::{Carried, Fault};
 use crate::imps::status::Code;
-use crate::imps::{Primitive, Version};
+use crate::imps::{GroupId, Primitive, Version};
 
 /// A vocabulary in which values are written: which words are true, which tables apply.
 pub trait Protocol: Copy + std::fmt::Debug + 'static {
@@ -118,12 +118,14 @@ pub struct Context<'c> {
     pub content: Option<ContentForm>,
     /// When a ContentData is written beside: its type.
     pub content_type: Option<&'c str>,
+    /// The group that the primitive is about, for the screen names in it.
+    pub group: Option<&'c GroupId>,
 }
 
 impl Context<'static> {
     /// For documents of this version.
     pub const fn new(version: Version) -> Self {
-        Self { version, legacy: false, delegated: false, content: None, content_type: None }
+        Self { version, legacy: false, delegated: false, content: None, content_type: None, group: None }
     }
 }
 

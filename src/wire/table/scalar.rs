@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::{Atom, Context, Form, Pass, Protocol, Sink};
 use crate::imps::primitive::{
-    Bearer, CirMethod, ClientType, DeliveryMethod, DigestSchema, InviteType, Password,
+    Bearer, CirMethod, ClientType, DeliveryMethod, DigestSchema, InviteType, NoticeWish, Password,
 };
 use crate::imps::status::Code;
 use crate::imps::{
@@ -110,6 +110,7 @@ parsed! {
     TransactionId: Text(as_str);
     DigestSchema: Text(as_str);
     DeliveryMethod: Token(as_str);
+    NoticeWish: Token(as_str);
     CirMethod: Token(as_str);
     Bearer: Token(as_str);
     ClientType: Token(as_str);
