@@ -3,6 +3,8 @@
 //! A success is only answered after the commit; operations given together take effect together or
 //! not at all. Appends are keyed inserts (decisions.md 22); nothing here names a database.
 
+mod lists;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,6 +13,8 @@ use std::sync::Arc;
 use crate::element::im::{Mail, StoredMail};
 use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
 use crate::session::{csp, ssp};
+
+pub use lists::{ListsChange, ListsStore};
 
 /// A result that comes later: after the commit for changes, after the look-up for questions.
 pub type Promise<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -193,6 +197,8 @@ pub enum Change {
         /// Everything whose `until` lies before this moment.
         before: Moment,
     },
+    /// Change contact lists, block or grant list. Outcome: see [`ListsChange`].
+    Lists(Box<ListsChange>),
     /// Carried out only if the last change before it that is no `Then` took effect; else the
     /// outcome is `Skipped`. `[DropMail, Then(Send(report))]` reports a message once, however many
     /// clients and time-outs meet.
@@ -255,7 +261,7 @@ pub struct QueueSummary {
 
 /// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
 /// calls. Questions see every commit whose promise was kept before they were asked.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: ListsStore + Send + Sync + 'static {
     /// Carries out the changes, all or none; one [`Outcome`] for each, in order. An error means none;
     /// an outcome such as `Duplicate` or `Full` is that change's own and stops no other (but see
     /// [`Change::Then`]). The changes happen also if the promise is dropped.

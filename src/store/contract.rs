@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use crate::element::im::{Mail, MailKind, StoredMail};
-use crate::imps::primitive::ClientId;
-use crate::imps::{Domain, Moment, UserId, Version};
+use crate::element::lists::{Access, ContactList, Edit, Lists};
+use crate::imps::primitive::{ClientId, Contact, Entities, ScreenName};
+use crate::imps::{Domain, GroupId, Moment, UserId, Version};
 use crate::relay::ports::{
-    Account, Change, Outcome, Outgoing, QueueSummary, SeenKey, Sent, Settlement, Store, StoredOutgoing,
+    Account, Change, ListsChange, Outcome, Outgoing, QueueSummary, SeenKey, Sent, Settlement, Store,
+    StoredOutgoing,
 };
 use crate::session::{csp, ssp};
 use crate::wire::Encoding;
@@ -573,6 +575,88 @@ pub(super) async fn links_are_kept_changed_and_dropped(store: &dyn Store) {
     assert_eq!(store.links().await.unwrap(), [second]);
 }
 
+async fn lists(store: &dyn Store, owner: &str) -> Lists {
+    let found = store.lists(vec![user(owner)]).await.unwrap();
+    Lists::clone(&found[0])
+}
+
+fn lists_change(version: u64, edits: Vec<Edit>) -> Change {
+    Change::Lists(Box::new(ListsChange { owner: user("wv:ADA@north.example"), version, edits }))
+}
+
+fn contact_list(name: &str, contacts: &[(&str, Option<&str>)]) -> ContactList {
+    let contact = |(who, nickname): &(&str, Option<&str>)| Contact {
+        user: user(who),
+        nickname: nickname.map(Into::into),
+    };
+    ContactList {
+        id: format!("wv:Ada/{name}@north.example").parse().unwrap(),
+        display_name: Some(name.into()),
+        contacts: contacts.iter().map(contact).collect(),
+    }
+}
+
+pub(super) async fn lists_are_kept_and_changed_by_whoever_was_first(store: &dyn Store) {
+    const ADA: &str = "wv:ada@north.example";
+    assert_eq!(lists(store, ADA).await, Lists::new(user(ADA)), "who has no account has no lists");
+    assert_eq!(one(store, lists_change(0, Vec::new())).await, Outcome::Missing);
+    with_ada(store).await;
+    assert_eq!(lists(store, ADA).await, Lists::new(user(ADA)));
+    let friends =
+        contact_list("Friends", &[("wv:Cy@north.example", Some("Cy")), ("wv:bo@south.example", None)]);
+    let work = contact_list("Work", &[]);
+    let edits =
+        vec![Edit::Put(friends.clone()), Edit::Put(work.clone()), Edit::Default(Some(friends.id.clone()))];
+    assert_eq!(one(store, lists_change(0, edits.clone())).await, Outcome::Done);
+    let hangs = Change::Then(Box::new(deliver(mail(ADA, "m-1", 1))));
+    let late = all(store, vec![lists_change(0, edits), hangs]).await;
+    assert_eq!(late, [Outcome::Conflict, Outcome::Skipped]);
+    let kept = lists(store, ADA).await;
+    assert_eq!((kept.version, &kept.lists[..]), (1, &[friends.clone(), work.clone()][..]));
+    assert_eq!(kept.default, Some(friends.id.clone()));
+
+    let renamed = ContactList {
+        display_name: None,
+        ..contact_list("friends", &[("wv:bo@south.example", Some("Bo")), ("wv:Dee@east.example", None)])
+    };
+    let group: GroupId = "wv:/sailing@south.example".parse().unwrap();
+    let block = Entities {
+        users: vec![user("wv:Eve@west.example"), user("wv:Fay@west.example")],
+        domains: vec![domain("west.example")],
+        screen_names: vec![ScreenName { name: "Skipper".into(), group: group.clone() }],
+        groups: vec![group],
+        contact_lists: vec![work.id.clone()],
+        applications: vec!["game".into()],
+    };
+    let access = Access {
+        grant: Entities { users: vec![user("wv:bo@south.example")], ..Entities::default() },
+        block,
+        block_in_use: false,
+        grant_in_use: true,
+    };
+    let edits =
+        vec![Edit::Put(renamed.clone()), Edit::Drop(work.id.clone()), Edit::Access(Box::new(access.clone()))];
+    assert_eq!(one(store, lists_change(1, edits)).await, Outcome::Done);
+    let kept = lists(store, ADA).await;
+    assert_eq!((kept.version, &kept.lists[..], kept.access), (2, &[renamed.clone()][..], access));
+    assert_eq!(kept.default, Some(renamed.id.clone()));
+    let edits = vec![Edit::Drop(renamed.id), Edit::Default(None)];
+    assert_eq!(one(store, lists_change(2, edits)).await, Outcome::Done);
+    assert!(matches!(lists(store, ADA).await, Lists { default: None, lists, .. } if lists.is_empty()));
+}
+
+pub(super) async fn lists_go_with_their_account(store: &dyn Store) {
+    with_ada(store).await;
+    let edits = vec![Edit::Put(contact_list("Friends", &[("wv:bo@south.example", None)]))];
+    assert_eq!(one(store, lists_change(0, edits)).await, Outcome::Done);
+    // What waits keeps the account's number alive.
+    row(one(store, deliver(mail("wv:ada@north.example", "m-1", 1))).await);
+    all(store, vec![Change::RemoveAccount(user("wv:ada@north.example"))]).await;
+    with_ada(store).await;
+    let ada = user("wv:ada@north.example");
+    assert_eq!(lists(store, "wv:ada@north.example").await, Lists::new(ada));
+}
+
 pub(super) async fn a_dropped_promise_is_carried_out(store: &dyn Store) {
     with_ada(store).await;
     drop(store.commit(vec![deliver(mail("wv:ada@north.example", "m-1", 1))]));
@@ -612,6 +696,8 @@ macro_rules! keeps_the_contract {
             messages_of_a_removed_account_go_back_to_their_authors
             csp_sessions_are_kept_touched_and_dropped
             links_are_kept_changed_and_dropped
+            lists_are_kept_and_changed_by_whoever_was_first
+            lists_go_with_their_account
             a_dropped_promise_is_carried_out
             nothing_to_do_is_done
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, Result, params};
 
 use super::bounded::Bounded;
+use super::lists;
 use super::rows::{self, Columns, change, millis, one};
 use crate::element::im::Mail;
 use crate::imps::{Domain, Moment, SessionId, UserId};
@@ -190,6 +191,10 @@ impl Changes {
                 let rows = change(connection, "DELETE FROM ssp_session WHERE own_id = ?1", [id.as_str()])?;
                 done_if(rows, Outcome::Missing)
             }
+            Change::Lists(wanted) => {
+                self.touched.push(wanted.owner.clone());
+                lists::apply(connection, wanted)?
+            }
             Change::Forget { before } => {
                 self.forget = self.forget.max(Some(*before));
                 Outcome::Done
@@ -320,6 +325,7 @@ impl Changes {
         self.mailboxes.remove(user);
         change(connection, "DELETE FROM csp_session WHERE user = ?1", [id])?;
         change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report <> 0", [id])?;
+        lists::remove(connection, id)?;
         let waiting = change(connection, "UPDATE mailbox SET expires = 0 WHERE owner = ?1", [id])?;
         if waiting > 0 {
             change(connection, "UPDATE account SET removed = id, sealed_password = x'' WHERE id = ?1", [id])?;

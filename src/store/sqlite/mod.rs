@@ -11,7 +11,9 @@
 mod accounts;
 mod bounded;
 mod changes;
+mod lists;
 mod lock;
+mod memory;
 mod questions;
 mod readers;
 mod rows;
@@ -34,16 +36,17 @@ use std::{fmt, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
-use self::accounts::Accounts;
 use self::changes::Limits;
+use self::memory::Memory;
 use self::readers::Readers;
 use self::schema::SchemaError;
 use self::writer::{Job, Operation, Waiting, Writer};
 use crate::element::im::StoredMail;
+use crate::element::lists::Lists;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
-    Account, Change, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing,
+    Account, Change, ListsStore, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing,
 };
 use crate::session::{csp, ssp};
 
@@ -176,7 +179,7 @@ struct Threads {
     waiting_octets_max: usize,
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Readers,
-    accounts: Arc<Accounts>,
+    memory: Arc<Memory>,
 }
 
 impl Sqlite {
@@ -219,9 +222,9 @@ impl Sqlite {
             .collect::<Result<_, _>>()
             .map_err(database)?;
 
-        let accounts = Arc::new(Accounts::new());
+        let memory = Arc::new(Memory::new());
         let writer =
-            Writer::new(connection, settings.limits(), Arc::clone(&accounts), Arc::clone(&settings.events));
+            Writer::new(connection, settings.limits(), Arc::clone(&memory), Arc::clone(&settings.events));
         let readers = Readers::start(connections, settings.waiting_operations_max).map_err(file(&path))?;
         let (inbox, jobs) = sync_channel(settings.waiting_operations_max);
         let waiting = Arc::new(Waiting::default());
@@ -234,7 +237,7 @@ impl Sqlite {
             .map_err(file(&path))?;
         let waiting_octets_max = settings.waiting_octets_max;
         let writer = Mutex::new(Some(writer));
-        let threads = Threads { inbox, waiting, waiting_octets_max, writer, readers, accounts };
+        let threads = Threads { inbox, waiting, waiting_octets_max, writer, readers, memory };
         Ok(Self { engine: Engine::Threads(threads), instance })
     }
 
@@ -254,8 +257,8 @@ impl Sqlite {
             }
         });
         let connection = connection.map_err(|cause| OpenError::Database { path: path(), cause })?;
-        let accounts = Arc::new(Accounts::new());
-        let writer = Writer::new(connection, settings.limits(), accounts, Arc::clone(&settings.events));
+        let memory = Arc::new(Memory::new());
+        let writer = Writer::new(connection, settings.limits(), memory, Arc::clone(&settings.events));
         Ok(Self { engine: Engine::Inline(Box::new(Mutex::new(writer))), instance: instance.into() })
     }
 
@@ -357,11 +360,11 @@ impl Store for Sqlite {
     fn accounts(&self, users: Vec<UserId>) -> Promise<Vec<Option<Account>>> {
         match &self.engine {
             Engine::Threads(threads) => {
-                if let Some(accounts) = threads.accounts.remembered(&users) {
+                if let Some(accounts) = threads.memory.accounts.remembered(&users) {
                     return Box::pin(ready(Ok(accounts)));
                 }
-                let accounts = Arc::clone(&threads.accounts);
-                self.ask(move |connection| accounts.load(connection, &users))
+                let memory = Arc::clone(&threads.memory);
+                self.ask(move |connection| memory.accounts.load(connection, &users))
             }
             Engine::Inline(_) => self.ask(move |connection| accounts::read(connection, &users)),
         }
@@ -369,13 +372,13 @@ impl Store for Sqlite {
 
     fn account_now(&self, user: UserId) -> Promise<Option<Account>> {
         let remembering = match &self.engine {
-            Engine::Threads(threads) => Some(Arc::clone(&threads.accounts)),
+            Engine::Threads(threads) => Some(Arc::clone(&threads.memory)),
             Engine::Inline(_) => None,
         };
         self.ask(move |connection| {
             let users = [user];
             let found = match remembering {
-                Some(accounts) => accounts.load(connection, &users)?,
+                Some(memory) => memory.accounts.load(connection, &users)?,
                 None => accounts::read(connection, &users)?,
             };
             Ok(found.into_iter().next().flatten())
@@ -434,6 +437,21 @@ impl Store for Sqlite {
 
     fn instance(&self) -> &str {
         &self.instance
+    }
+}
+
+impl ListsStore for Sqlite {
+    fn lists(&self, owners: Vec<UserId>) -> Promise<Vec<Arc<Lists>>> {
+        match &self.engine {
+            Engine::Threads(threads) => {
+                if let Some(lists) = threads.memory.lists.remembered(&owners) {
+                    return Box::pin(ready(Ok(lists)));
+                }
+                let memory = Arc::clone(&threads.memory);
+                self.ask(move |connection| memory.lists.load(connection, &owners))
+            }
+            Engine::Inline(_) => self.ask(move |connection| lists::read(connection, &owners)),
+        }
     }
 }
 

@@ -39,6 +39,11 @@ impl<'row> Columns<'row> {
         Self { row, next: 0 }
     }
 
+    /// Begins at this column.
+    pub(super) fn after(row: &'row Row<'row>, next: usize) -> Self {
+        Self { row, next }
+    }
+
     /// The next column.
     pub(super) fn get<T: FromSql>(&mut self) -> Result<T> {
         let column = self.next;
@@ -73,7 +78,7 @@ impl<'row> Columns<'row> {
     }
 
     /// The next column, an identifier or NULL.
-    fn parsed_if_any<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>> {
+    pub(super) fn parsed_if_any<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>> {
         match self.row.get_ref(self.next)?.as_str_or_null()? {
             Some(_) => self.parsed().map(Some),
             None => {

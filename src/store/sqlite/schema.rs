@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::imps::Moment;
 
 /// Every step, oldest first.
-const STEPS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_lists.sql")];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x4357_4159;
@@ -128,8 +129,12 @@ mod tests {
         assert_eq!(
             names(&connection),
             [
+                "access_entry",
                 "account",
+                "contact",
+                "contact_list",
                 "csp_session",
+                "lists",
                 "mailbox",
                 "meta",
                 "migration",

@@ -275,7 +275,7 @@ fn writer_failing_when(failing: &Arc<AtomicBool>) -> Writer {
     let failing = Arc::clone(failing);
     connection.commit_hook(Some(move || failing.load(Ordering::Relaxed))).unwrap();
     let settings = Settings::at("");
-    Writer::new(connection, settings.limits(), Arc::new(Accounts::new()), settings.events)
+    Writer::new(connection, settings.limits(), Arc::new(Memory::new()), settings.events)
 }
 
 fn count(writer: &Writer, table: &str) -> i64 {

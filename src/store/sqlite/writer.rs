@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Result};
 use tokio::sync::oneshot;
 
-use super::accounts::Accounts;
 use super::changes::{Changes, Limits};
+use super::memory::Memory;
 use crate::relay::events::Events;
 use crate::relay::ports::{Change, Outcome, StoreError};
 
@@ -28,6 +28,8 @@ use crate::relay::ports::{Change, Outcome, StoreError};
 const BATCH_OPERATIONS_MAX: usize = 256;
 /// Octets of bodies after which a batch is closed.
 const BATCH_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// What an entry of a contact, block or grant list weighs, for the same bound.
+const LISTS_ENTRY_OCTETS: usize = 256;
 /// How long operations that nobody waits for are held back for company.
 const UNASKED_LINGER: Duration = Duration::from_millis(10);
 /// How long a batch is kept open for more while many ask.
@@ -73,7 +75,7 @@ enum Failure {
 pub(super) struct Writer {
     connection: Connection,
     changes: Changes,
-    accounts: Arc<Accounts>,
+    memory: Arc<Memory>,
     events: Arc<dyn Events>,
     /// `PRAGMA data_version` when last looked at: changes when another process commits.
     data_version: i64,
@@ -85,10 +87,10 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         limits: Limits,
-        accounts: Arc<Accounts>,
+        memory: Arc<Memory>,
         events: Arc<dyn Events>,
     ) -> Self {
-        Self { connection, changes: Changes::new(limits), accounts, events, data_version: 0, failing: false }
+        Self { connection, changes: Changes::new(limits), memory, events, data_version: 0, failing: false }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -126,7 +128,7 @@ impl Writer {
                 batch.iter().map(|_| Err(error.clone())).collect()
             }
         };
-        self.accounts.forget(&self.changes.take_touched());
+        self.memory.forget(&self.changes.take_touched());
         answers
     }
 
@@ -196,7 +198,7 @@ impl Writer {
         if version != self.data_version {
             self.data_version = version;
             self.changes.recount();
-            self.accounts.clear();
+            self.memory.clear();
         }
         Ok(())
     }
@@ -289,6 +291,7 @@ fn body(change: &Change) -> usize {
         Change::Deliver { mail, .. } => mail.body.len(),
         Change::Send(outgoing) => outgoing.body.len(),
         Change::PutCspSession(record) => record.capabilities.len(),
+        Change::Lists(change) => change.entries() * LISTS_ENTRY_OCTETS,
         Change::Then(inner) => body(inner),
         _ => 0,
     }
