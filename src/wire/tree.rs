@@ -349,6 +349,38 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Text that stands in the document as it is; nearly always the only piece of its element.
+    #[inline]
+    pub(super) fn plain_text(&mut self, piece: &'a str) -> Result<(), Refusal> {
+        if self.begins(piece.len(), Value::Text(Cow::Borrowed(piece))) {
+            return Ok(());
+        }
+        self.text(Cow::Borrowed(piece))
+    }
+
+    /// Octets that stand in the document as they are; nearly always the only piece of their element.
+    #[inline]
+    pub(super) fn plain_octets(&mut self, piece: &'a [u8]) -> Result<(), Refusal> {
+        if self.begins(piece.len(), Value::Octets(Cow::Borrowed(piece))) {
+            return Ok(());
+        }
+        self.octets(Cow::Borrowed(piece))
+    }
+
+    /// Whether this value of so many octets could be set as the first of the open element, without regard
+    /// to what it is. If not, nothing has been done.
+    #[inline]
+    fn begins(&mut self, octets: usize, value: Value<'a>) -> bool {
+        let limit = self.limits.text;
+        match self.target() {
+            Some(node) if octets <= limit && matches!(node.value, Value::Nothing) => {
+                node.value = value;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A piece of text; pieces of one element are joined.
     pub fn text(&mut self, piece: Cow<'a, str>) -> Result<(), Refusal> {
         if piece.is_empty() {

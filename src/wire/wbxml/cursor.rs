@@ -45,6 +45,10 @@ impl<'a> Cursor<'a> {
             self.at += 1;
             return Ok(u32::from(*octet));
         }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u32, Refusal> {
         let mut value: u32 = 0;
         for _ in 0..5 {
             let octet = self.octet()?;
@@ -57,6 +61,17 @@ impl<'a> Cursor<'a> {
             }
         }
         Err(self.malformed("a number has more than five octets"))
+    }
+
+    /// The next octets, if there are so many, without taking them.
+    #[inline]
+    pub(super) fn ahead<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.octets.get(self.at..)?.first_chunk()
+    }
+
+    /// Takes octets that [`ahead`](Self::ahead) has shown.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.at = self.octets.len().min(self.at + count);
     }
 
     #[inline]

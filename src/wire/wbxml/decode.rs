@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use super::charset::Charset;
 use super::cursor::{Cursor, StringTable};
+use super::tokens::Namespace;
 use super::{token, tokens};
 use crate::imps::Version;
 use crate::wire::tree::{Builder, Tree, folded_hash, malformed};
@@ -252,6 +253,9 @@ impl<'a> Reader<'a> {
 
     /// The attributes of the element just opened, up to their END.
     fn attributes(&mut self) -> Result<(), Refusal> {
+        if self.only_namespace() {
+            return Ok(());
+        }
         let mut open: Option<(&'a str, Cow<'a, str>)> = None;
         loop {
             let at = self.cursor.at();
@@ -283,6 +287,28 @@ impl<'a> Reader<'a> {
                     None => value.to_mut().push_str(&piece),
                 }
             }
+        }
+    }
+
+    /// Takes what nearly every document has for attributes: one namespace as its token with the version
+    /// inline, and the END. If something else stands there, nothing is taken.
+    fn only_namespace(&mut self) -> bool {
+        let Some([start, token::STR_I, rest @ .., 0, token::END]) = self.cursor.ahead::<7>() else {
+            return false;
+        };
+        match tokens::namespace_of(*start, rest) {
+            Some((version, which)) if self.charset == Charset::Utf8 => {
+                // Namespaces below the root say nothing, and only that of the session names a version.
+                if self.version.is_none() {
+                    if which != Namespace::Session {
+                        return false;
+                    }
+                    self.named = self.named.or(Some(version));
+                }
+                self.cursor.skip(7);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -343,12 +369,12 @@ impl<'a> Reader<'a> {
             }
             token::EXT_T_0 => {
                 let value = self.value_token()?;
-                self.builder.text(Cow::Borrowed(value))
+                self.builder.plain_text(value)
             }
             token::OPAQUE => {
                 let length = self.cursor.number()?;
                 let octets = self.cursor.take(length)?;
-                self.builder.octets(Cow::Borrowed(octets))
+                self.builder.plain_octets(octets)
             }
             // CSP gives these no meaning; they are passed over with what belongs to them.
             token::EXT_T_1 | token::EXT_T_2 => self.cursor.number().map(drop),
@@ -364,11 +390,11 @@ impl<'a> Reader<'a> {
         if self.charset == Charset::Utf8
             && let Ok(text) = std::str::from_utf8(octets)
         {
-            return self.builder.text(Cow::Borrowed(text));
+            return self.builder.plain_text(text);
         }
         match self.charset.decode(octets) {
             Some(text) => self.builder.text(text),
-            None => self.builder.octets(Cow::Borrowed(octets)),
+            None => self.builder.plain_octets(octets),
         }
     }
 

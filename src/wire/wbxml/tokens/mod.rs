@@ -94,6 +94,13 @@ pub fn attribute(token: u8) -> Option<&'static str> {
     ATTRIBUTES.iter().find(|row| row.token == token).map(|row| row.start)
 }
 
+/// The namespace that an attribute start token and the version behind it make, if it is a known one.
+pub fn namespace_of(token: u8, version: &[u8]) -> Option<(Version, Namespace)> {
+    let row = ATTRIBUTES.get(usize::from(token.checked_sub(ATTRIBUTES[0].token)?))?;
+    let whole = row.token == token && row.version.as_str().as_bytes() == version;
+    whole.then_some((row.version, row.which))
+}
+
 /// The whole name that such a start makes together with the text behind it, if it is a known one.
 pub fn joined_namespace(start: &str, rest: &str) -> Option<&'static str> {
     let joined = |row: &&Attribute| row.version.as_str() == rest && row.start == start;
@@ -463,6 +470,12 @@ mod tests {
         assert_eq!(attribute_of("http://www.openmobilealliance.org/DTD/IMPS-TRC1.3"), Some((0x0D, "1.3")));
         assert_eq!(attribute_of("urn:other"), None);
         assert_eq!(attribute(0x05), Some("http://www.wireless-village.org/CSP"));
+        for row in &ATTRIBUTES {
+            let version = row.version.as_str().as_bytes();
+            assert_eq!(namespace_of(row.token, version), Some((row.version, row.which)));
+            assert_eq!(namespace_of(row.token, b"1.0"), None);
+        }
+        assert_eq!((namespace_of(0x04, b"1.1"), namespace_of(0x0E, b"1.3")), (None, None));
         assert_eq!(attribute(0x0E), None);
     }
 }
