@@ -95,7 +95,14 @@ struct Node<'a> {
     start: u32,
     end: u32,
     attributes: u32,
+    /// The [`bit`]s of the children.
+    children: u32,
     attribute_count: u16,
+}
+
+/// The bit of a name's hash in a set of 32: a set without it holds no such name.
+const fn bit(hash: u32) -> u32 {
+    1 << (hash % 32)
 }
 
 #[derive(Debug)]
@@ -186,9 +193,16 @@ impl<'t, 'a> Element<'t, 'a> {
         Children { tree: self.tree, index: self.index + 1, end }
     }
 
+    /// Whether there may be a child with this name; `false` says for certain, and soon, that there is none.
+    #[inline]
+    pub fn may_have(self, name: Name) -> bool {
+        self.node().is_some_and(|node| node.children & bit(name.hash) != 0)
+    }
+
     /// The first child with this name.
+    #[inline]
     pub fn child(self, name: Name) -> Option<Self> {
-        self.children().find(|child| child.is(name))
+        if self.may_have(name) { self.children().find(|child| child.is(name)) } else { None }
     }
 
     /// The value of the first attribute with this name, white space normalised, untrimmed.
@@ -307,6 +321,10 @@ impl<'a> Builder<'a> {
         let index = narrow(self.tree.nodes.len());
         let parent = std::mem::replace(&mut self.innermost, index);
         self.depth += 1;
+        // The root has none.
+        if let Some(node) = self.tree.nodes.get_mut(parent as usize) {
+            node.children |= bit(hash);
+        }
         let node = || Node {
             name,
             value: Value::Nothing,
@@ -315,6 +333,7 @@ impl<'a> Builder<'a> {
             start: narrow(offset),
             end: narrow(offset),
             attributes: narrow(self.tree.attributes.len()),
+            children: 0,
             attribute_count: 0,
         };
         // Made in place: `push` would make it on the stack and copy it.

@@ -232,8 +232,10 @@ macro_rules! primitives {
         }
     };
     (@read $protocol:ident $variant:ident $element:ident $context:ident) => {
-        $crate::wire::table::Form::<$crate::wire::table::$protocol>::read($element, $context)
-            .map(|value| Box::new($crate::imps::Primitive::$variant(value)))
+        match $crate::wire::table::Form::<$crate::wire::table::$protocol>::read($element, $context) {
+            Ok(value) => Ok(Box::new($crate::imps::Primitive::$variant(value))),
+            Err(fault) => Err(fault),
+        }
     };
     (@read $protocol:ident $variant:ident $element:ident $context:ident empty) => {
         Ok(Box::new($crate::imps::Primitive::$variant))

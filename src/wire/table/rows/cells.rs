@@ -33,6 +33,12 @@ impl Manner {
         element.is(self.name) || self.also.is_some_and(|also| element.is(also))
     }
 
+    /// Whether there may be a child with one of the names; `false` is certain.
+    #[inline]
+    pub(super) fn may_stand_in(&self, element: Element<'_, '_>) -> bool {
+        element.may_have(self.name) || self.also.is_some_and(|also| element.may_have(also))
+    }
+
     pub(super) fn attribute<'t>(&self, element: Element<'t, '_>) -> Option<&'t str> {
         element
             .attribute(self.name)

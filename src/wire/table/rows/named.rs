@@ -62,6 +62,14 @@ impl<K, C> Named<K, C> {
         element.children().filter(|child| self.manner.names(*child))
     }
 
+    /// The first child with a value.
+    fn first_child<'t, 'a: 't, P: Protocol, T>(&self, element: Element<'t, 'a>) -> Option<Element<'t, 'a>>
+    where
+        C: Cell<P, T>,
+    {
+        self.children(element).find(|child| !self.cell.is_blank(*child))
+    }
+
     pub(super) fn read_child<P: Protocol, T>(
         &self,
         child: Element<'_, '_>,
@@ -97,7 +105,7 @@ impl<K, C> Named<K, C> {
 
 impl<P: Protocol, T, C: Cell<P, T>> Row<P, T> for Named<One, C> {
     fn read(&self, element: Element<'_, '_>, context: &Context<'_>) -> Result<T, Fault> {
-        match self.children(element).find(|child| !self.cell.is_blank(*child)) {
+        match self.first_child(element) {
             Some(child) => self.read_child(child, context),
             None => self.absent(element),
         }
@@ -121,9 +129,16 @@ impl<P: Protocol, T, C: Cell<P, T>> Row<P, T> for Named<One, C> {
     }
 }
 
-impl<P: Protocol, T, C: Cell<P, T>> Row<P, Option<T>> for Named<Opt, C> {
-    fn read(&self, element: Element<'_, '_>, context: &Context<'_>) -> Result<Option<T>, Fault> {
-        match self.children(element).find(|child| !self.cell.is_blank(*child)) {
+impl<C> Named<Opt, C> {
+    fn read_opt<P: Protocol, T>(
+        &self,
+        element: Element<'_, '_>,
+        context: &Context<'_>,
+    ) -> Result<Option<T>, Fault>
+    where
+        C: Cell<P, T>,
+    {
+        match self.first_child(element) {
             Some(child) => match self.read_child(child, context) {
                 Ok(value) => Ok(Some(value)),
                 Err(_) if self.manner.lenient => Ok(None),
@@ -131,6 +146,13 @@ impl<P: Protocol, T, C: Cell<P, T>> Row<P, Option<T>> for Named<Opt, C> {
             },
             None => Ok(None),
         }
+    }
+}
+
+impl<P: Protocol, T, C: Cell<P, T>> Row<P, Option<T>> for Named<Opt, C> {
+    #[inline]
+    fn read(&self, element: Element<'_, '_>, context: &Context<'_>) -> Result<Option<T>, Fault> {
+        if self.manner.may_stand_in(element) { self.read_opt(element, context) } else { Ok(None) }
     }
     fn write(&self, value: &Option<T>, pass: Pass, sink: &mut dyn Sink, context: &Context<'_>) {
         if let (Pass::Children, Some(value)) = (pass, value) {
@@ -154,6 +176,9 @@ impl<P: Protocol, T, C: Cell<P, T>> Row<P, Option<T>> for Named<Opt, C> {
 impl<P: Protocol, T, C: Cell<P, T>> Row<P, Vec<T>> for Named<Many, C> {
     fn read(&self, element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<T>, Fault> {
         let mut values = Vec::new();
+        if !self.manner.may_stand_in(element) {
+            return Ok(values);
+        }
         for child in self.children(element).filter(|child| !self.cell.is_blank(*child)) {
             match self.read_child(child, context) {
                 Ok(value) => values.push(value),
@@ -186,7 +211,7 @@ impl<P: Protocol, T, C: Cell<P, T>> Row<P, Vec<T>> for Named<Many, C> {
 
 impl<P: Protocol, C: Cell<P, bool>> Row<P, bool> for Named<Flag, C> {
     fn read(&self, element: Element<'_, '_>, context: &Context<'_>) -> Result<bool, Fault> {
-        match self.children(element).find(|child| !self.cell.is_blank(*child)) {
+        match self.first_child(element) {
             Some(child) => self.read_child(child, context),
             None => Ok(false),
         }
