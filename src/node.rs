@@ -24,7 +24,7 @@ use crate::imps::{Chance, Domain, Moment, UserId};
 use crate::net::client::Clients;
 use crate::net::discover::{Discover, DiscoverSetupError};
 use crate::net::listen::{ConnectionEvents, ListenLimits, serve_csp, serve_ssp};
-use crate::net::peer::Peers;
+use crate::net::peer::{Chances, Peers, Sockets};
 use crate::net::tls::{self, HandshakeError, PeerTls, TlsError, Trust, TrustSettings};
 use crate::ops::admin::Admin;
 use crate::ops::metrics::Metrics;
@@ -190,8 +190,9 @@ impl Node {
         if settings.federates() {
             let peer_tls = peer_tls(&settings, &events)?.shared();
             let discover = Arc::new(Discover::new(&settings.discovery())?);
-            let links =
-                Peers::new(sap.clone(), discover, peer_tls.clone(), system_chance, stopping.child_token());
+            let chances: Chances = Arc::new(system_chance);
+            let sockets = Sockets::new(sap.clone(), discover, peer_tls.clone(), chances.clone());
+            let links = Peers::new(sap.clone(), Arc::new(sockets), chances, stopping.child_token());
             let links = Arc::new(links);
             sap.connect(links.clone());
             links.start().await?;

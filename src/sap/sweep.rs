@@ -32,6 +32,7 @@ impl Sap {
         let (mut expiry, mut forget, mut gauges) = (Moment::default(), Moment::default(), Moment::default());
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 _ = tick.tick() => {}
             }

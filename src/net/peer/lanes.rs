@@ -1,7 +1,7 @@
 //! Lanes: the connections to one peer.
 //!
-//! A lane is a task that owns one HTTP/1.1 connection and takes one POST after the other from the
-//! queue it shares with its sisters. Lanes are made when a POST finds none free, up to a bound, and
+//! A lane is a task that owns one HTTP/1.1 connection (or what stands for one, see
+//! [`super::carrier`]) and takes one POST after the other from the queue it shares with its sisters. Lanes are made when a POST finds none free, up to a bound, and
 //! go when they had nothing to do for a while. So no POST costs a task or a connection of its own.
 
 use std::collections::VecDeque;
@@ -9,30 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::body::Bytes;
 use tokio::sync::Notify;
 
-use crate::session::ssp::PostId;
+use super::carrier::Job;
 
 /// A lane without work goes after this time, well before peers close idle connections
 /// (reference legacy-peer §1: 60 to 70 s).
 pub(super) const IDLE: Duration = Duration::from_secs(50);
-
-/// One POST on its way.
-pub(super) struct Job {
-    /// Whose outcome it is.
-    pub(super) post: PostId,
-    /// Another URL than the published one.
-    pub(super) at: Option<Box<str>>,
-    /// Value of `x-wv-transactionid`.
-    pub(super) transaction: Option<String>,
-    /// Value of `x-wv-sessionid`.
-    pub(super) session: Option<String>,
-    /// The document.
-    pub(super) body: Bytes,
-    /// What it carries, for the log; empty if nobody reads that.
-    pub(super) what: String,
-}
 
 /// The queue of POSTs and the count of lanes that serve it. Bounded by the link, which hands out no
 /// more POSTs than its settings allow in flight.

@@ -20,14 +20,12 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::lanes::{Job, Lanes};
-use super::places::Places;
+use super::carrier::{Job, Road};
+use super::lanes::Lanes;
 use super::{POSTS, Shared};
 use crate::imps::agreement::{Agreement, PeerState, Profile};
 use crate::imps::{Chance, Domain, Moment, TransactionId};
-use crate::net::discover::Candidate;
 use crate::net::listen::{Answer, StatusCode};
-use crate::net::post::{Connection, PostError, PostLimits};
 use crate::relay::events::{Direction, Refused};
 use crate::relay::exit::Exit;
 use crate::relay::ports::{Change, Settlement, StoredOutgoing};
@@ -74,7 +72,8 @@ pub(crate) struct PeerLink {
     shared: Arc<Shared>,
     state: Mutex<State>,
     lanes: Lanes,
-    places: Places,
+    /// Where its POSTs go.
+    road: Arc<dyn Road>,
     /// What the agreement's rate has left.
     meter: Mutex<Meter>,
     /// Wakes the driver.
@@ -99,6 +98,7 @@ impl PeerLink {
         let settings = LinkSettings::of(own.clone(), agreement);
         let link = Link::new(settings, records, shared.sap.now());
         shared.sap.events().ssp_link(&peer, link.is_up());
+        let road = shared.carrier.road(&own, &peer);
         let state = State {
             link,
             window: Window::default(),
@@ -115,7 +115,7 @@ impl PeerLink {
             shared,
             state: Mutex::new(state),
             lanes: Lanes::default(),
-            places: Places::default(),
+            road,
             meter: Mutex::default(),
             nudge: Notify::new(),
             taken: AtomicU64::new(0),
@@ -161,6 +161,7 @@ impl PeerLink {
             let now = self.now();
             let sleep = wake_at.map_or(LONGEST_SLEEP, |at| at.since(now)).min(LONGEST_SLEEP);
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => break,
                 () = self.nudge.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
@@ -359,17 +360,19 @@ impl PeerLink {
         }
     }
 
-    /// One lane: a connection and the POSTs that go over it.
+    /// One lane: the POSTs that go over it, one after the other.
     async fn lane(self: Arc<Self>) {
-        let mut connection: Option<Connection> = None;
+        let mut lane = Arc::clone(&self.road).lane();
         loop {
             let job = tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 job = self.lanes.next() => job,
             };
             let Some(job) = job else { return };
             let begin = Instant::now();
-            let outcome = self.place(&mut connection, &job).await;
+            let agreement = self.agreement();
+            let outcome = lane.place(agreement.as_deref(), &job).await;
             let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
             let octets = job.body.len();
             debug!(target: POSTS, from = %self.own, to = %self.peer, what = %job.what, octets, %outcome, micros, "posted");
@@ -390,110 +393,6 @@ impl PeerLink {
             }
             self.nudge.notify_one();
         }
-    }
-
-    /// Places one POST: on the connection there is, else on a new one; on to the next address when one
-    /// fails before it has seen the document, or answers 5xx (decisions.md 9).
-    async fn place(&self, connection: &mut Option<Connection>, job: &Job) -> PostOutcome {
-        let agreement = self.agreement();
-        let mut last = PostOutcome::Unreachable;
-        for attempt in 0.. {
-            let kept = connection.take().filter(|_| job.at.is_none());
-            let mut current = match kept.and_then(|mut open| open.is_usable().then_some(open)) {
-                Some(open) => open,
-                None => match self.connect(job, agreement.as_deref()).await {
-                    Some(fresh) => fresh,
-                    None => return last,
-                },
-            };
-            let target = current.target().clone();
-            match current.post(job.transaction.as_deref(), job.session.as_deref(), job.body.clone()).await {
-                Ok(answer) if answer.status.is_success() => {
-                    self.places.good(&target);
-                    if job.at.is_none() {
-                        *connection = Some(current);
-                    }
-                    return PostOutcome::Accepted;
-                }
-                Ok(answer) => {
-                    let seconds =
-                        answer.retry_after.map(|after| u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
-                    last = PostOutcome::Status(answer.status.as_u16(), seconds);
-                    let failed = answer.status.is_server_error();
-                    if failed {
-                        self.places.bad(&target);
-                    }
-                    if !failed || attempt + 1 >= self.places.len() {
-                        // A connection to elsewhere is of no use to the next POST.
-                        if job.at.is_none() {
-                            *connection = Some(current);
-                        }
-                        return last;
-                    }
-                }
-                // The peer closed an idle connection: nothing has happened, try again.
-                Err(PostError::NotSent { .. }) if attempt < 2 => {}
-                Err(error) if error.nothing_sent() => {
-                    self.places.bad(&target);
-                    if attempt + 1 >= self.places.len() {
-                        return PostOutcome::Unreachable;
-                    }
-                }
-                Err(error) => {
-                    info!(peer = %self.peer, "{error}");
-                    return PostOutcome::Closed;
-                }
-            }
-        }
-        last
-    }
-
-    async fn connect(&self, job: &Job, agreement: Option<&Agreement>) -> Option<Connection> {
-        let agreement = agreement?;
-        if let Some(url) = &job.at {
-            let candidates = self.shared.redirected(&self.peer, url).await?;
-            return self.connect_to(&candidates, agreement).await;
-        }
-        let remembered = self.places.remembered(self.now());
-        if let Some(candidates) = &remembered {
-            let connection = self.connect_to(candidates, agreement).await;
-            if connection.is_some() {
-                return connection;
-            }
-            // The peer may have moved: DNS is asked again, now.
-            self.forget_places(agreement);
-        }
-        let (now, chance) = (self.now(), (self.shared.chance)());
-        let found = self.places.find(&self.shared.discover, agreement, now, chance).await;
-        let is_new = |candidate| remembered.as_ref().is_none_or(|known| !known.contains(candidate));
-        let connection = match &found {
-            Some(candidates) if candidates.iter().any(is_new) => self.connect_to(candidates, agreement).await,
-            _ => None,
-        };
-        if connection.is_none() {
-            self.forget_places(agreement);
-        }
-        connection
-    }
-
-    /// What was found is of no use, or nothing was: the next try asks again. An agreement is a reason
-    /// to believe that there is somebody, and tries have a schedule.
-    fn forget_places(&self, agreement: &Agreement) {
-        self.places.forget();
-        self.shared.discover.forget(&self.peer, &agreement.endpoints);
-    }
-
-    async fn connect_to(&self, candidates: &[Candidate], agreement: &Agreement) -> Option<Connection> {
-        let tls = self.shared.tls.load_full();
-        let check = |identity: &_| {
-            let map = self.shared.sap.map();
-            agreement.speaks_for(identity, map.directory.default_trust())
-        };
-        let limits = PostLimits::default();
-        Connection::connect(&tls, &self.own, &self.peer, candidates, &limits, check)
-            .await
-            .inspect_err(|error| warn!(peer = %self.peer, "no connection: {error}"))
-            .ok()
     }
 
     /// A message of the peer: everything in it is carried out and stored before the answer.

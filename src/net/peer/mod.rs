@@ -1,22 +1,23 @@
-//! Links with peers under real sockets: one driver for each pair of own and peer domain, and the
-//! handler of the SSP listener.
+//! Links with peers: one driver for each pair of own and peer domain, and the handler of the SSP
+//! listener. What carries their POSTs stands behind [`Carrier`]: sockets ([`Sockets`]) in a node, a
+//! network in memory in a simulation.
 
+mod carrier;
 mod lanes;
 mod link;
 mod places;
+mod sockets;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, PeerIdentity, PeerState};
-use crate::imps::{Chance, Domain};
-use crate::net::discover::{Candidate, Discover};
 use crate::net::listen::{Answer, SspHandler, SspRequest, StatusCode};
-use crate::net::tls::SharedPeerTls;
 use crate::relay::events::{Direction, Listener, Refused};
 use crate::relay::exit::{Exit, Exits};
 use crate::relay::ports::StoreError;
@@ -25,6 +26,9 @@ use crate::wire::ssp::{self, Body, Message};
 use crate::wire::{Limits, Refusal};
 
 use link::PeerLink;
+
+pub use carrier::{Carrier, Chances, Job, Lane, Placing, Road};
+pub use sockets::Sockets;
 
 /// Target of the log lines, at level debug, that tell of every POST to a peer: from, to, what,
 /// octets, outcome, micros.
@@ -35,50 +39,33 @@ const SUSPENDED_RETRY_SECONDS: u32 = 300;
 /// What all links share.
 pub(crate) struct Shared {
     sap: Arc<Sap>,
-    discover: Arc<Discover>,
-    tls: SharedPeerTls,
+    /// Brings POSTs to peers.
+    carrier: Arc<dyn Carrier>,
     /// Makes a source of randomness for each link.
-    chance: fn() -> Box<dyn Chance>,
+    chance: Chances,
     /// Drivers and lanes.
     tasks: TaskTracker,
-}
-
-impl Shared {
-    /// The addresses of a URL that this peer redirected us to.
-    async fn redirected(&self, peer: &Domain, url: &str) -> Option<Vec<Candidate>> {
-        let endpoint = crate::imps::agreement::Endpoint::from_url(url)?;
-        let found = self.discover.find(peer, std::slice::from_ref(&endpoint), self.sap.now()).await;
-        let targets =
-            found.inspect_err(|error| warn!(%peer, url, "a redirect leads nowhere: {error}")).ok()?;
-        Some(targets.candidates(&mut *(self.chance)()))
-    }
 }
 
 /// Every link of the node.
 pub struct Peers {
     shared: Arc<Shared>,
-    links: OnceLock<HashMap<(Domain, Domain), Arc<PeerLink>>>,
+    links: OnceLock<BTreeMap<(Domain, Domain), Arc<PeerLink>>>,
     stop: CancellationToken,
 }
 
 impl std::fmt::Debug for Peers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Peers")
-            .field("links", &self.links.get().map_or(0, HashMap::len))
+            .field("links", &self.links.get().map_or(0, BTreeMap::len))
             .finish_non_exhaustive()
     }
 }
 
 impl Peers {
     /// No links yet: [`Peers::start`] makes them.
-    pub fn new(
-        sap: Arc<Sap>,
-        discover: Arc<Discover>,
-        tls: SharedPeerTls,
-        chance: fn() -> Box<dyn Chance>,
-        stop: CancellationToken,
-    ) -> Self {
-        let shared = Shared { sap, discover, tls, chance, tasks: TaskTracker::new() };
+    pub fn new(sap: Arc<Sap>, carrier: Arc<dyn Carrier>, chance: Chances, stop: CancellationToken) -> Self {
+        let shared = Shared { sap, carrier, chance, tasks: TaskTracker::new() };
         Self { shared: Arc::new(shared), links: OnceLock::new(), stop }
     }
 
@@ -86,7 +73,7 @@ impl Peers {
     pub async fn start(&self) -> Result<(), StoreError> {
         let records = self.shared.sap.store().links().await?;
         let map = self.shared.sap.map();
-        let mut links = HashMap::new();
+        let mut links = BTreeMap::new();
         for own in map.directory.own() {
             for agreement in map.directory.agreements() {
                 let mine = records

@@ -1,0 +1,56 @@
+//! What carries POSTs to peers, behind traits: sockets in a node, a network in memory in a simulation.
+//!
+//! A link has one road to its peer, a road as many lanes as POSTs may be under way at a time, and a lane
+//! carries one POST after the other. The driver above is the same whatever the road is made of.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+
+use crate::imps::agreement::Agreement;
+use crate::imps::{Chance, Domain};
+use crate::session::ssp::{PostId, PostOutcome};
+
+/// Makes a source of randomness for whoever needs one of his own.
+pub type Chances = Arc<dyn Fn() -> Box<dyn Chance> + Send + Sync>;
+
+/// A POST on its way: its outcome comes later.
+pub type Placing<'a> = Pin<Box<dyn Future<Output = PostOutcome> + Send + 'a>>;
+
+/// One POST.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Whose outcome it is.
+    pub post: PostId,
+    /// Another URL than the published one.
+    pub at: Option<Box<str>>,
+    /// Value of `x-wv-transactionid`.
+    pub transaction: Option<String>,
+    /// Value of `x-wv-sessionid`.
+    pub session: Option<String>,
+    /// The document.
+    pub body: Bytes,
+    /// What it carries, for the log; empty if nobody reads that.
+    pub what: String,
+}
+
+/// Finds roads.
+pub trait Carrier: Send + Sync + 'static {
+    /// The road of the link from our domain `own` to `peer`.
+    fn road(&self, own: &Domain, peer: &Domain) -> Arc<dyn Road>;
+}
+
+/// The way to one peer.
+pub trait Road: Send + Sync {
+    /// Another lane.
+    fn lane(self: Arc<Self>) -> Box<dyn Lane>;
+}
+
+/// One POST after the other.
+pub trait Lane: Send {
+    /// Places a POST and tells what became of it. `agreement` is the one in force now, if there is one
+    /// still. Dropping the future leaves open whether the peer has the document.
+    fn place<'a>(&'a mut self, agreement: Option<&'a Agreement>, job: &'a Job) -> Placing<'a>;
+}
