@@ -1,0 +1,180 @@
+//! Coming into a group, being in it, and going out.
+
+use super::properties::{self, own_edits};
+use super::{Decision, Edit, Group, OCCUPANTS_MAX, Occupant, Rank, SCREEN_NAME_CHARACTERS_MAX, client};
+use crate::element::notify::Actor;
+use crate::imps::primitive::{
+    GetJoinedUsersResponse, JoinGroupRequest, JoinGroupResponse, JoinedUsers, LeaveGroupResponse, Mapping,
+    Moves, NoticeWish, ScreenName, SubscribeGroupNoticeResponse,
+};
+use crate::imps::{Code, Moment, SessionId, Status};
+
+/// Comes in, or changes name and notices of a client that is in already. In this order (reference
+/// ssp-primitives §4.5): 809 rejected, 816 restricted and no member, 811 the name is somebody else's;
+/// then 817 full, 806 for own properties that are none.
+pub fn join(group: &Group, actor: &Actor, request: &JoinGroupRequest) -> Result<Decision, Code> {
+    let user = actor.id();
+    if group.rejected.contains(user) {
+        return Err(Code::REJECTED_FROM_GROUP);
+    }
+    let restricted = group.properties.get(properties::ACCESS_TYPE);
+    if restricted.is_some_and(|access| **access == *properties::RESTRICTED) && group.rank(user).is_none() {
+        return Err(Code::GROUP_PRIVILEGES);
+    }
+    let before = group.occupant(client(actor));
+    let taken =
+        |name: &str| group.occupants.iter().any(|other| other.user.id != *user && *other.name == *name);
+    let name: Box<str> = match (&request.screen_name, before) {
+        (Some(wanted), _) => {
+            let name = wanted.name.trim();
+            let sane = !name.is_empty()
+                && name.chars().count() <= SCREEN_NAME_CHARACTERS_MAX
+                && !name.chars().any(char::is_control);
+            if !sane {
+                return Err(Code::BAD_PARAMETER);
+            }
+            if taken(name) {
+                return Err(Code::SCREEN_NAME_IN_USE);
+            }
+            name.into()
+        }
+        (None, Some(before)) => before.name.clone(),
+        (None, None) => {
+            let stem: String = user.user().chars().take(SCREEN_NAME_CHARACTERS_MAX - 4).collect();
+            let numbered = (2..).map(|number| format!("{stem}{number}"));
+            let mut names = std::iter::once(stem.clone()).chain(numbered.take(OCCUPANTS_MAX));
+            names.find(|name| !taken(name)).ok_or(Code::SCREEN_NAME_IN_USE)?.into()
+        }
+    };
+    let most = group.properties.get(properties::MAX_ACTIVE_USERS).and_then(|text| text.parse().ok());
+    let most = most.filter(|most| *most > 0).unwrap_or(OCCUPANTS_MAX).min(OCCUPANTS_MAX);
+    if before.is_none() && group.occupants.len() >= most {
+        return Err(Code::JOINED_USERS);
+    }
+    let mut edits = own_edits(group, actor, &request.own)?;
+    edits.push(Edit::Enter(Occupant {
+        user: client(actor).clone(),
+        session: actor.session.clone(),
+        name: name.clone(),
+        subscribed: request.subscribe,
+    }));
+    edits.extend(group.ends.map(|_| Edit::Ends(None)));
+    let after = group.after(&edits);
+    // Who comes with a second client under the same name was there before.
+    let left = group.gone(&after);
+    let joined: Vec<Mapping> = match after.occupant(client(actor)) {
+        Some(occupant) if !group.occupants.iter().any(|other| other.name == name) => {
+            vec![after.shown(occupant, false)]
+        }
+        _ => Vec::new(),
+    };
+    let notices = if joined.is_empty() && left.is_empty() {
+        Vec::new()
+    } else {
+        after.tell(Moves { joined, left, ..Moves::default() }, None, Vec::new(), Some(client(actor)))
+    };
+    let all = group.rank(user) >= Some(Rank::Moderator);
+    let listed = after.occupants.iter().filter(|_| request.joined_request);
+    let answer = JoinGroupResponse {
+        result: Status::ok(),
+        group: Some(group.id.clone()),
+        joined: listed.map(|occupant| after.shown(occupant, all)).collect(),
+        screen_name: Some(ScreenName { name, group: group.id.clone() }),
+        welcome_note: group.welcome_note.clone(),
+    };
+    Ok(Decision { answer: Box::new(answer).into(), edits, notices })
+}
+
+/// A user who wished so comes in because it logged in; `None` if that is not so, or not possible.
+pub fn auto_join(group: &Group, actor: &Actor) -> Option<Decision> {
+    let wish = group.own_truth(actor.id(), properties::AUTO_JOIN, false);
+    let request = JoinGroupRequest {
+        group: group.id.clone(),
+        screen_name: None,
+        joined_request: false,
+        subscribe: true,
+        own: Vec::new(),
+    };
+    if wish { join(group, actor, &request).ok() } else { None }
+}
+
+/// Goes out. 808: the client is not in.
+pub fn leave(group: &Group, actor: &Actor, now: Moment) -> Result<Decision, Code> {
+    group.occupant(client(actor)).ok_or(Code::NOT_JOINED)?;
+    let answer =
+        LeaveGroupResponse { group: Some(group.id.clone()), result: Status::ok(), users: Vec::new() };
+    let (edits, notices) = silent(group, |occupant| occupant.is(client(actor)), now);
+    Ok(Decision { answer: answer.into(), edits, notices })
+}
+
+/// The session of a client of ours is over; `None` if it was not in.
+pub fn log_out(group: &Group, session: &SessionId, now: Moment) -> Option<Decision> {
+    let (edits, notices) = silent(group, |occupant| occupant.session.as_ref() == Some(session), now);
+    let answer = Status::new(Code::LEFT_BY_LOGOUT).into();
+    if edits.is_empty() { None } else { Some(Decision { answer, edits, notices }) }
+}
+
+/// Goes out without being told so.
+fn silent(
+    group: &Group,
+    who: impl Fn(&Occupant) -> bool,
+    now: Moment,
+) -> (Vec<Edit>, Vec<crate::element::notify::Notify>) {
+    let (edits, mut notices) = group.put_out(Code::SUCCESSFUL, who, now);
+    notices.retain(|notice| !matches!(notice.primitive, crate::imps::Primitive::LeaveGroupResponse(_)));
+    (edits, notices)
+}
+
+/// Who is in. By rank and with addresses for moderators and administrators; by name for the others, with
+/// the addresses of those who show them. 808: neither in the group nor a moderator of it.
+pub fn joined_users(group: &Group, actor: &Actor) -> Result<Decision, Code> {
+    let all = group.rank(actor.id()) >= Some(Rank::Moderator);
+    if !all && group.occupant(client(actor)).is_none() {
+        return Err(Code::NOT_JOINED);
+    }
+    let of = |rank: Option<Rank>| {
+        let found = group.occupants.iter().filter(|occupant| {
+            let held = group.rank(&occupant.user.id).unwrap_or(Rank::User);
+            rank.is_none_or(|rank| rank == held)
+        });
+        found.map(|occupant| group.shown(occupant, all)).collect::<Vec<_>>()
+    };
+    let joined = if all {
+        JoinedUsers {
+            admins: of(Some(Rank::Admin)),
+            moderators: of(Some(Rank::Moderator)),
+            users: of(Some(Rank::User)),
+        }
+    } else {
+        JoinedUsers { users: of(None), ..JoinedUsers::default() }
+    };
+    let answer = GetJoinedUsersResponse {
+        result: Status::ok(),
+        group: Some(group.id.clone()),
+        joined,
+        blocked: Vec::new(),
+    };
+    Ok(Decision::answer(Box::new(answer)))
+}
+
+/// Whether changes are told to a client that is in, and from now on. 808: it is not in.
+pub fn subscription(group: &Group, actor: &Actor, wish: NoticeWish) -> Result<Decision, Code> {
+    let occupant = group.occupant(client(actor)).ok_or(Code::NOT_JOINED)?;
+    let subscribed = match wish {
+        NoticeWish::Get => {
+            return Ok(Decision::answer(SubscribeGroupNoticeResponse {
+                result: Status::ok(),
+                group: Some(group.id.clone()),
+                subscribed: occupant.subscribed,
+            }));
+        }
+        NoticeWish::Set => true,
+        NoticeWish::Unset => false,
+    };
+    let edits = if occupant.subscribed == subscribed {
+        Vec::new()
+    } else {
+        vec![Edit::Enter(Occupant { subscribed, ..occupant.clone() })]
+    };
+    Ok(Decision { edits, ..Decision::answer(Status::ok()) })
+}
