@@ -150,26 +150,30 @@ impl Refusal {
 
 /// A hash over octets as they came, to tell a repeat from a reused id within one process. Not
 /// cryptographic: whoever makes two documents look alike deceives nobody but itself. Two words at a time
-/// are multiplied and folded, since every document of a peer passes here.
+/// are multiplied and folded, in two lanes that need not wait for each other, since every document of a
+/// peer passes here.
 pub fn digest(octets: &[u8]) -> u64 {
     const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-    let word = |chunk: &[u8]| {
-        let mut word = [0; 8];
-        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        u64::from_le_bytes(word)
+    let halves = |wide: u128| {
+        [wide & u128::from(u64::MAX), wide >> 64].map(|half| u64::try_from(half).unwrap_or_default())
     };
     let fold = |left: u64, right: u64| {
-        let [low, high] = {
-            let product = u128::from(left) * u128::from(right);
-            [product & u128::from(u64::MAX), product >> 64]
-        };
-        u64::try_from(low ^ high).unwrap_or_default()
+        let [low, high] = halves(u128::from(left) * u128::from(right));
+        low ^ high
+    };
+    let step = |state: u64, chunk: &[u8; 16]| {
+        let [first, second] = halves(u128::from_le_bytes(*chunk));
+        fold(first ^ state, second ^ SEED) ^ state.rotate_left(23)
     };
     let length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
-    octets.chunks(16).fold(fold(SEED, length ^ SEED), |state, chunk| {
-        let (first, second) = chunk.split_at(chunk.len().min(8));
-        fold(word(first) ^ state, word(second) ^ SEED) ^ state.rotate_left(23)
-    })
+    let (chunks, rest) = octets.as_chunks::<16>();
+    let (pairs, single) = chunks.as_chunks::<2>();
+    let mut last = [0; 16];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let begin = (SEED.rotate_left(32), fold(SEED, length ^ SEED));
+    let (even, odd) = pairs.iter().fold(begin, |(even, odd), [a, b]| (step(even, a), step(odd, b)));
+    let even = single.iter().fold(even, step);
+    fold(step(odd, &last), even ^ SEED) ^ even.rotate_left(23)
 }
 
 /// What a reader accepts at most (decisions.md 16).

@@ -11,20 +11,44 @@ use std::borrow::Cow;
 
 use super::{Limits, Refusal};
 
-/// The hash of a name without regard to case, `-` and `_` (FNV-1a, 32 bits).
+/// The hash of a name without regard to case, `-` and `_`.
 #[allow(clippy::indexing_slicing)] // a const fn cannot iterate; the index is bounded by the loop
 pub const fn folded_hash(name: &str) -> u32 {
     let bytes = name.as_bytes();
-    let mut hash: u32 = 0x811c_9dc5;
+    let mut hash = FoldedHash::new();
     let mut index = 0;
     while index < bytes.len() {
         let byte = bytes[index].to_ascii_lowercase();
         if byte != b'-' && byte != b'_' {
-            hash = (hash ^ byte as u32).wrapping_mul(0x0100_0193);
+            hash = hash.with(byte);
         }
         index += 1;
     }
-    hash
+    hash.finish()
+}
+
+/// A [`folded_hash`] in the making, for who walks over the name anyway. A step has to be quick, since each
+/// waits for the one before; a dozen letters fit without touching each other, and the end mixes them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoldedHash(u64);
+
+impl FoldedHash {
+    /// That of no octets.
+    pub(super) const fn new() -> Self {
+        Self(0x243f_6a88_85a3_08d3)
+    }
+
+    /// With one more octet: lower case, no `-` and no `_`.
+    #[must_use]
+    pub(super) const fn with(self, octet: u8) -> Self {
+        Self(self.0.rotate_left(5) ^ octet as u64)
+    }
+
+    /// The hash.
+    #[allow(clippy::cast_possible_truncation)] // the upper half is what is wanted
+    pub(super) const fn finish(self) -> u32 {
+        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
 }
 
 /// A name that the tables look for.
@@ -265,7 +289,8 @@ pub struct Builder<'a> {
 impl<'a> Builder<'a> {
     /// Begins an XML document of so many octets; refused if there are too many.
     pub fn new(limits: &Limits, document_octets: usize) -> Result<Self, Refusal> {
-        Self::with_room(limits, document_octets, (document_octets / 24).clamp(8, 64), 16)
+        let room = (document_octets / 32).clamp(8, 64);
+        Self::with_room(limits, document_octets, room, room)
     }
 
     /// Begins a document of so many octets, with room for so many elements and attributes set aside;
@@ -343,6 +368,16 @@ impl<'a> Builder<'a> {
 
     /// An attribute of the element opened last; `name` is the local name.
     pub fn attribute(&mut self, name: &'a str, value: Cow<'a, str>) -> Result<(), Refusal> {
+        self.attribute_hashed(name, folded_hash(name), value)
+    }
+
+    /// An attribute whose name has its [`folded_hash`] already.
+    pub(super) fn attribute_hashed(
+        &mut self,
+        name: &'a str,
+        hash: u32,
+        value: Cow<'a, str>,
+    ) -> Result<(), Refusal> {
         let Some(node) = self.tree.nodes.last_mut() else { return Ok(()) };
         if usize::from(node.attribute_count) >= self.limits.attributes.min(usize::from(u16::MAX)) {
             return Err(Refusal::Limit { what: "attributes of one element", limit: self.limits.attributes });
@@ -351,7 +386,7 @@ impl<'a> Builder<'a> {
             return Err(Refusal::Limit { what: "value of one attribute", limit: self.limits.text });
         }
         node.attribute_count += 1;
-        self.tree.attributes.push(Attribute { name, hash: folded_hash(name), value });
+        self.tree.attributes.push(Attribute { name, hash, value });
         Ok(())
     }
 

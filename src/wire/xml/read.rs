@@ -9,7 +9,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use crate::imps::content::is_xml_char;
-use crate::wire::tree::{Builder, Tree, malformed};
+use crate::wire::tree::{Builder, FoldedHash, Name, Tree, malformed};
 use crate::wire::{Limits, Refusal};
 
 /// What to do with a document type declaration (decisions.md 15).
@@ -29,7 +29,7 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
     // Transcoding may have made the text longer than the document was.
     let limits = Limits { document: limits.document.max(text.len()), ..*limits };
     let mut builder = Builder::new(&limits, text.len())?;
-    let mut seen: Vec<&'a str> = Vec::with_capacity(8);
+    let mut seen: Vec<(u32, &'a str)> = Vec::with_capacity(8);
     // Names of the open elements as written: end tags are compared here, without the copies that the
     // reader would make. The builder bounds the depth.
     let mut open: Vec<&'a str> = Vec::with_capacity(16);
@@ -171,66 +171,130 @@ const fn is_name(octet: u8) -> bool {
     begins_name(octet) || matches!(octet, b'0'..=b'9' | b'-' | b'.')
 }
 
-/// A name at the front of a text.
+/// What [`IN_NAME`] says of an octet that ends a name.
+const ENDS: u8 = 0;
+/// What [`IN_NAME`] says of an octet that does not count in the hash of a name.
+const DOES_NOT_COUNT: u8 = 1;
+
+/// What an octet is in a name: one of the two above, or itself in lower case.
+static IN_NAME: [u8; 256] = in_name();
+
+#[allow(clippy::indexing_slicing)] // evaluated at compile time only
+const fn in_name() -> [u8; 256] {
+    let mut table = [ENDS; 256];
+    let mut octet = u8::MAX;
+    loop {
+        table[octet as usize] = match octet {
+            b'-' | b'_' => DOES_NOT_COUNT,
+            _ if is_name(octet) => octet.to_ascii_lowercase(),
+            _ => ENDS,
+        };
+        if octet == 0 {
+            return table;
+        }
+        octet -= 1;
+    }
+}
+
+/// A name in a tag.
 struct QName<'a> {
     prefix: &'a str,
     local: &'a str,
+    /// The folded hash of the local part.
+    hash: u32,
     /// As written.
     whole: &'a str,
-    rest: &'a str,
+    /// Where it ends in the tag.
+    end: usize,
 }
 
-/// Cuts the name off the front of a text; `None` if there is none, or one with an empty part.
-fn name(text: &str) -> Option<QName<'_>> {
-    let (mut end, mut colon) = (text.len(), None);
-    for (place, octet) in text.bytes().enumerate() {
-        if !is_name(octet) {
-            end = place;
-            break;
-        }
-        if octet == b':' && colon.is_none() {
-            colon = Some(place);
+/// The name that begins at this octet of a tag, hashed while its octets are looked at; `None` if there is
+/// none, or one with an empty part.
+fn name(tag: &str, start: usize) -> Option<QName<'_>> {
+    let octets = tag.as_bytes().get(start..)?;
+    let begins = begins_name(*octets.first()?);
+    let (mut length, mut colon, mut hash) = (octets.len(), None, FoldedHash::new());
+    for (place, octet) in octets.iter().enumerate() {
+        match IN_NAME.get(usize::from(*octet)).copied() {
+            None | Some(ENDS) => {
+                length = place;
+                break;
+            }
+            Some(DOES_NOT_COUNT) => {}
+            Some(b':') if colon.is_none() => (colon, hash) = (Some(start + place), FoldedHash::new()),
+            Some(folded) => hash = hash.with(folded),
         }
     }
-    let (whole, rest) = text.split_at_checked(end)?;
-    let begins = begins_name(*whole.as_bytes().first()?);
+    let end = start + length;
+    let whole = tag.get(start..end)?;
     let (prefix, local) = match colon {
         None => ("", whole),
-        Some(colon) => (whole.get(..colon)?, whole.get(colon + 1..)?),
+        Some(colon) => (tag.get(start..colon)?, tag.get(colon + 1..end)?),
     };
-    (begins && !local.is_empty()).then_some(QName { prefix, local, whole, rest })
+    (begins && !local.is_empty()).then_some(QName { prefix, local, hash: hash.finish(), whole, end })
 }
 
-/// Cuts the white space off the front of a text.
-fn skip_space(text: &str) -> &str {
-    let end = text.bytes().position(|octet| !is_space(octet)).unwrap_or(text.len());
-    text.get(end..).unwrap_or_default()
+/// Where the white space ends that may begin at this octet.
+fn skip_space(octets: &[u8], mut at: usize) -> usize {
+    while octets.get(at).is_some_and(|octet| is_space(*octet)) {
+        at += 1;
+    }
+    at
 }
 
-/// A quoted value at the front of a text.
+/// A quoted value in a tag.
 struct Quoted<'a> {
     value: &'a str,
     /// Holds no reference, and no white space that is to be made spaces.
     plain: bool,
-    rest: &'a str,
+    /// Where what follows begins in the tag.
+    end: usize,
 }
 
-/// Cuts a quoted value off the front of a text, in one pass; `None` if there is none, or one with `<`.
-fn quoted(text: &str) -> Option<Quoted<'_>> {
-    let quote = text.bytes().next().filter(|quote| matches!(quote, b'"' | b'\''))?;
-    let text = text.get(1..)?;
+/// Octets in an attribute's value that need a second look: quotes, `<`, `&`, controls.
+static IN_VALUE: [bool; 256] = in_value();
+
+#[allow(clippy::indexing_slicing)] // evaluated at compile time only
+const fn in_value() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < b' ' {
+        table[octet as usize] = true;
+        octet += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\'' as usize] = true;
+    table[b'<' as usize] = true;
+    table[b'&' as usize] = true;
+    table
+}
+
+/// The quoted value that begins at this octet of a tag, in one pass; `None` if there is none, or one with
+/// `<`.
+fn quoted(tag: &str, quote_at: usize) -> Option<Quoted<'_>> {
+    let octets = tag.as_bytes();
+    let quote = *octets.get(quote_at).filter(|quote| matches!(quote, b'"' | b'\''))?;
+    let start = quote_at + 1;
     let mut plain = true;
-    for (place, octet) in text.bytes().enumerate() {
+    for (place, &octet) in octets.get(start..)?.iter().enumerate() {
+        if IN_VALUE.get(usize::from(octet)) == Some(&false) {
+            continue;
+        }
         if octet == quote {
-            return Some(Quoted { value: text.get(..place)?, plain, rest: text.get(place + 1..)? });
+            let end = start + place;
+            return Some(Quoted { value: tag.get(start..end)?, plain, end: end + 1 });
         }
-        if octet == b'<' {
-            return None;
+        match octet {
+            b'<' => return None,
+            b'"' | b'\'' => {}
+            _ => plain = false,
         }
-        plain &= octet != b'&' && octet >= b' ';
     }
     None
 }
+
+/// The attribute that names a namespace.
+const XMLNS: Name = Name::new("xmlns");
 
 /// A start tag or empty element, `<name a="b">` or `<name/>`, that begins at `offset`. Gives its name as
 /// written.
@@ -238,54 +302,60 @@ fn start_tag<'a>(
     tag: &'a str,
     offset: usize,
     limits: &Limits,
-    seen: &mut Vec<&'a str>,
+    seen: &mut Vec<(u32, &'a str)>,
     builder: &mut Builder<'a>,
 ) -> Result<&'a str, Refusal> {
-    let inner = tag.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or_default();
-    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    let tag = tag.strip_suffix('>').unwrap_or_default();
+    let tag = tag.strip_suffix('/').unwrap_or(tag);
     let no_name = || malformed(offset, "an element name that is none");
-    let element = name(inner).ok_or_else(no_name)?;
-    if element.local.bytes().any(|octet| octet == b':') {
+    let element = name(tag, 1).ok_or_else(no_name)?;
+    if !element.prefix.is_empty() && element.local.contains(':') {
         return Err(no_name());
     }
     let is_root = builder.depth() == 0;
-    builder.open(element.local, offset)?;
+    builder.open_hashed(element.local, element.hash, offset)?;
     seen.clear();
-    let mut rest = element.rest;
-    loop {
-        let after = skip_space(rest);
-        if after.is_empty() {
-            return Ok(element.whole);
+    let octets = tag.as_bytes();
+    let mut at = element.end;
+    while at < octets.len() {
+        let start = skip_space(octets, at);
+        if start == octets.len() {
+            break;
         }
-        if after.len() == rest.len() {
+        if start == at {
             return Err(malformed(offset, "no white space before an attribute"));
         }
         let attribute =
-            name(after).ok_or_else(|| malformed(offset, "an attribute that is not well-formed"))?;
-        let value = skip_space(attribute.rest).strip_prefix('=').and_then(|value| quoted(skip_space(value)));
+            name(tag, start).ok_or_else(|| malformed(offset, "an attribute that is not well-formed"))?;
+        let equals = skip_space(octets, attribute.end);
+        let value = if octets.get(equals) == Some(&b'=') {
+            quoted(tag, skip_space(octets, equals + 1))
+        } else {
+            None
+        };
         let Some(value) = value else {
             return Err(malformed(offset, "an attribute without a quoted value, or with `<` in it"));
         };
-        if seen.contains(&attribute.whole) {
-            return Err(malformed(offset, format!("two attributes {:.40}", attribute.whole)));
+        let QName { prefix, local, hash, whole, .. } = attribute;
+        if seen.iter().any(|(other, name)| *other == hash && *name == whole) {
+            return Err(malformed(offset, format!("two attributes {whole:.40}")));
         }
         if seen.len() >= limits.attributes {
             return Err(Refusal::Limit { what: "attributes of one element", limit: limits.attributes });
         }
-        seen.push(attribute.whole);
-        rest = value.rest;
+        seen.push((hash, whole));
+        at = value.end;
         let text = if value.plain { Cow::Borrowed(value.value) } else { unescape(value.value, offset)? };
-        let kept = match (attribute.prefix, attribute.local) {
-            ("", "xmlns") if is_root && element.prefix.is_empty() => Some("xmlns"),
-            ("xmlns", bound) if is_root && bound == element.prefix => Some("xmlns"),
-            ("", local) if local != "xmlns" => Some(local),
-            // Namespaces, and attributes of other namespaces: nothing of ours.
-            _ => None,
-        };
-        if let Some(local) = kept {
-            builder.attribute(local, text)?;
+        // Other namespaces than that of the root, and attributes of any namespace: nothing of ours.
+        if !prefix.is_empty() {
+            if is_root && prefix == XMLNS.text && local == element.prefix {
+                builder.attribute_hashed(XMLNS.text, XMLNS.hash, text)?;
+            }
+        } else if hash != XMLNS.hash || local != XMLNS.text || (is_root && element.prefix.is_empty()) {
+            builder.attribute_hashed(local, hash, text)?;
         }
     }
+    Ok(element.whole)
 }
 
 /// Resolves the references of an attribute value and makes spaces of white space (XML 1.0 §3.3.3).
@@ -307,7 +377,6 @@ fn unescape(value: &str, offset: usize) -> Result<Cow<'_, str>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::tree::Name;
 
     const LIMITS: Limits = Limits::for_document(1_000_000);
 
