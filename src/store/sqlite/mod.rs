@@ -11,6 +11,7 @@
 mod accounts;
 mod bounded;
 mod changes;
+mod inline;
 mod lists;
 mod lock;
 mod memory;
@@ -37,6 +38,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
 use self::changes::Limits;
+use self::inline::Inline;
 use self::memory::Memory;
 use self::readers::Readers;
 use self::schema::SchemaError;
@@ -50,6 +52,7 @@ use crate::relay::ports::{
 };
 use crate::session::{csp, ssp};
 
+pub use self::inline::{Batch, Disk};
 pub use self::lock::ServeLock;
 
 /// Name of the database in the data folder.
@@ -169,8 +172,8 @@ pub struct Sqlite {
 
 enum Engine {
     Threads(Threads),
-    /// Everything on the thread of whoever calls (decisions.md 30).
-    Inline(Box<Mutex<Writer>>),
+    /// In memory.
+    Inline(Arc<Inline>),
 }
 
 struct Threads {
@@ -257,9 +260,21 @@ impl Sqlite {
             }
         });
         let connection = connection.map_err(|cause| OpenError::Database { path: path(), cause })?;
-        let memory = Arc::new(Memory::new());
-        let writer = Writer::new(connection, settings.limits(), memory, Arc::clone(&settings.events));
-        Ok(Self { engine: Engine::Inline(Box::new(Mutex::new(writer))), instance: instance.into() })
+        let inline = Inline::new(connection, settings, Box::new(inline::Instant));
+        Ok(Self { engine: Engine::Inline(inline), instance: instance.into() })
+    }
+
+    /// What the next process finds: the same database, which this store gives up; it is closed from now
+    /// on, and commits that were not kept yet are lost. For stores in memory; `None` for others, and if
+    /// there is a successor already.
+    pub fn succeeded(&self, disk: Box<dyn Disk>) -> Option<Self> {
+        match &self.engine {
+            Engine::Inline(inline) => {
+                let engine = Engine::Inline(inline.succeeded(disk)?);
+                Some(Self { engine, instance: self.instance.clone() })
+            }
+            Engine::Threads(_) => None,
+        }
     }
 
     /// Carries out what was handed in, folds the log into the database and closes it. Blocks until that
@@ -294,10 +309,7 @@ impl Sqlite {
                     Err(error) => Box::pin(ready(Err(error))),
                 }
             }
-            Engine::Inline(writer) => {
-                let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                Box::pin(ready(question(writer.connection()).map_err(failed)))
-            }
+            Engine::Inline(inline) => inline.ask(question),
         }
     }
 }
@@ -346,14 +358,7 @@ impl Store for Sqlite {
                 Ok(answer) => Box::pin(async { answer.await.unwrap_or(Err(StoreError::Closed)) }),
                 Err(error) => Box::pin(ready(Err(error))),
             },
-            Engine::Inline(writer) => {
-                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                let answer = writer.run(&[&changes]).pop().unwrap_or(Err(StoreError::Closed));
-                while writer.has_chores() {
-                    writer.run(&[]);
-                }
-                Box::pin(ready(answer))
-            }
+            Engine::Inline(inline) => inline.commit(changes),
         }
     }
 

@@ -97,6 +97,11 @@ impl Writer {
         &self.connection
     }
 
+    /// The connection, for a writer that remembers nothing.
+    pub(super) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// Whether a batch is due although nobody asks: pages are still to be forgotten.
     pub(super) fn has_chores(&self) -> bool {
         self.changes.is_forgetting()
