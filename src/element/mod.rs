@@ -1,5 +1,6 @@
 //! Floor 3: the service elements, pure functions over small aggregates.
 
+pub mod common;
 pub mod group;
 pub mod im;
 pub mod lists;

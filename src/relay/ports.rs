@@ -3,6 +3,7 @@
 //! A success is only answered after the commit; operations given together take effect together or
 //! not at all. Appends are keyed inserts (decisions.md 22); nothing here names a database.
 
+mod common;
 mod lists;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::element::im::{Mail, StoredMail};
 use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
 use crate::session::{csp, ssp};
 
+pub use common::{CommonChange, CommonStore};
 pub use lists::{ListsChange, ListsStore};
 
 /// A result that comes later: after the commit for changes, after the look-up for questions.
@@ -199,6 +201,8 @@ pub enum Change {
     },
     /// Change contact lists, block or grant list. Outcome: see [`ListsChange`].
     Lists(Box<ListsChange>),
+    /// Invitations and profiles.
+    Common(CommonChange),
     /// Carried out only if the last change before it that is no `Then` took effect; else the
     /// outcome is `Skipped`. `[DropMail, Then(Send(report))]` reports a message once, however many
     /// clients and time-outs meet.
@@ -261,7 +265,7 @@ pub struct QueueSummary {
 
 /// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
 /// calls. Questions see every commit whose promise was kept before they were asked.
-pub trait Store: ListsStore + Send + Sync + 'static {
+pub trait Store: CommonStore + ListsStore + Send + Sync + 'static {
     /// Carries out the changes, all or none; one [`Outcome`] for each, in order. An error means none;
     /// an outcome such as `Duplicate` or `Full` is that change's own and stops no other (but see
     /// [`Change::Then`]). The changes happen also if the promise is dropped.

@@ -1,6 +1,8 @@
 //! What every store must do, as tests over `&dyn Store`. [`keeps_the_contract`] makes a test of each
 //! for the store that an expression opens; the store must be empty and have the limits below.
 
+mod common;
+
 use std::sync::Arc;
 
 use crate::element::im::{Mail, MailKind, StoredMail};
@@ -13,6 +15,8 @@ use crate::relay::ports::{
 };
 use crate::session::{csp, ssp};
 use crate::wire::Encoding;
+
+pub(super) use common::*;
 
 /// Rows that fit into a mailbox.
 pub(super) const MAILBOX_MESSAGES_MAX: u64 = 5;
@@ -700,6 +704,11 @@ macro_rules! keeps_the_contract {
             lists_go_with_their_account
             a_dropped_promise_is_carried_out
             nothing_to_do_is_done
+            invitations_are_remembered_until_they_are_dropped
+            an_inviter_has_so_many_open_invitations
+            a_profile_is_set_and_cleared
+            users_are_found_in_the_directory
+            who_has_no_account_has_no_profile_and_no_invitations
         }
     };
     ($open:expr => $($check:ident)+) => {

@@ -124,6 +124,7 @@ fn is_test(below: &str) -> bool {
     let name = below.rsplit('/').next().unwrap_or(below);
     below.contains("/tests/")
         || below.contains("/arbitrary/")
+        || below.contains("/contract/")
         || matches!(name, "tests.rs" | "testing.rs" | "properties.rs" | "contract.rs" | "arbitrary.rs")
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, Result, params};
 
 use super::bounded::Bounded;
+use super::common;
 use super::lists;
 use super::rows::{self, Columns, change, millis, one};
 use crate::element::im::Mail;
@@ -195,6 +196,7 @@ impl Changes {
                 self.touched.push(wanted.owner.clone());
                 lists::apply(connection, wanted)?
             }
+            Change::Common(wanted) => common::apply(connection, wanted)?,
             Change::Forget { before } => {
                 self.forget = self.forget.max(Some(*before));
                 Outcome::Done
@@ -323,6 +325,7 @@ impl Changes {
         let Some(id) = rows::account_id(connection, user)? else { return Ok(Outcome::Missing) };
         self.touched.push(user.clone());
         self.mailboxes.remove(user);
+        common::account_removed(connection, id, user)?;
         change(connection, "DELETE FROM csp_session WHERE user = ?1", [id])?;
         change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report <> 0", [id])?;
         lists::remove(connection, id)?;
@@ -350,7 +353,8 @@ impl Changes {
                  (SELECT message_id, peer FROM sent WHERE until < ?1 ORDER BY until LIMIT ?2)",
             params,
         )?;
-        if seen < FORGET_PAGE && sent < FORGET_PAGE {
+        let invitations = common::forget(connection, before, FORGET_PAGE)?;
+        if seen.max(sent).max(invitations) < FORGET_PAGE {
             change(
                 connection,
                 "DELETE FROM account WHERE removed <> 0

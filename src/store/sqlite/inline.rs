@@ -136,7 +136,10 @@ impl Inline {
         let batch = std::mem::take(&mut state.batch);
         let Some(writer) = &mut state.writer else { return };
         let answers: Vec<Answer> = if fails {
-            batch.iter().map(|_| Err(StoreError::Failed("the disk of the simulation is full".into()))).collect()
+            batch
+                .iter()
+                .map(|_| Err(StoreError::Failed("the disk of the simulation is full".into())))
+                .collect()
         } else {
             let changes: Vec<&[Change]> =
                 batch.iter().map(|operation| operation.changes.as_slice()).collect();

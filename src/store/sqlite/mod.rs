@@ -11,6 +11,7 @@
 mod accounts;
 mod bounded;
 mod changes;
+mod common;
 mod inline;
 mod lists;
 mod lock;
@@ -43,12 +44,16 @@ use self::memory::Memory;
 use self::readers::Readers;
 use self::schema::SchemaError;
 use self::writer::{Job, Operation, Waiting, Writer};
+use crate::element::common::invite::Invitation;
+use crate::element::common::search::query::Query;
 use crate::element::im::StoredMail;
 use crate::element::lists::Lists;
-use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
+use crate::imps::primitive::Property;
+use crate::imps::{Domain, InviteId, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
-    Account, Change, ListsStore, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing,
+    Account, Change, CommonStore, ListsStore, Outcome, Promise, QueueSummary, Sent, Store, StoreError,
+    StoredOutgoing,
 };
 use crate::session::{csp, ssp};
 
@@ -457,6 +462,24 @@ impl ListsStore for Sqlite {
             }
             Engine::Inline(_) => self.ask(move |connection| lists::read(connection, &owners)),
         }
+    }
+}
+
+impl CommonStore for Sqlite {
+    fn invitations(&self, inviter: UserId, id: InviteId) -> Promise<Vec<Invitation>> {
+        self.ask(move |connection| common::invitations(connection, &inviter, &id))
+    }
+
+    fn invitations_to(&self, invitee: UserId, id: InviteId) -> Promise<Vec<Invitation>> {
+        self.ask(move |connection| common::invitations_to(connection, &invitee, &id))
+    }
+
+    fn profiles(&self, users: Vec<UserId>) -> Promise<Vec<Option<Vec<Property>>>> {
+        self.ask(move |connection| common::profiles(connection, &users))
+    }
+
+    fn find_users(&self, query: Query, limit: usize) -> Promise<Vec<UserId>> {
+        self.ask(move |connection| common::find_users(connection, &query, limit))
     }
 }
 

@@ -11,8 +11,12 @@ use sha2::{Digest as _, Sha256};
 use crate::imps::Moment;
 
 /// Every step, oldest first.
-const STEPS: &[&str] =
-    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_lists.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_lists.sql"),
+    include_str!("schema_common.sql"),
+];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x4357_4159;
@@ -134,11 +138,13 @@ mod tests {
                 "contact",
                 "contact_list",
                 "csp_session",
+                "invitation",
                 "lists",
                 "mailbox",
                 "meta",
                 "migration",
                 "outbox",
+                "profile_property",
                 "seen",
                 "sent",
                 "sqlite_sequence",

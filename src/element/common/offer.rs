@@ -1,0 +1,121 @@
+//! What this server offers a peer, and what of the peer's wishes it grants (reference ssp-session §5).
+//!
+//! The agreement is the measure: a service that it holds is offered whole, so far as it is served here;
+//! what belongs to no service needs the agreement alone.
+
+use std::collections::BTreeSet;
+
+use crate::imps::agreement::Service;
+use crate::imps::primitive::{Branch, Functions};
+
+/// Leaves of a branch, with the service that each needs.
+type Leaves = &'static [(&'static str, Option<Service>)];
+
+/// The branches with their leaves.
+const TREE: [(&str, Leaves); 4] = [
+    (
+        "FundamentalFeat",
+        &[
+            ("GETSPI", None),
+            ("SRCH", Some(Service::Search)),
+            ("STSRC", Some(Service::Search)),
+            ("INVIT", None),
+            ("CAINV", None),
+            ("VRID", None),
+            ("KALIVE", None),
+            ("LOGOUT", None),
+        ],
+    ),
+    ("PresenceFeat", &[("SUBPR", Some(Service::Presence)), ("GETPR", Some(Service::Presence))]),
+    ("IMFeat", &[("SENDM", Some(Service::Im)), ("DLR", Some(Service::Im))]),
+    (
+        "GroupFeat",
+        &[
+            ("DELGR", Some(Service::Group)),
+            ("GETGP", Some(Service::Group)),
+            ("SETGP", Some(Service::Group)),
+            ("JOIN", Some(Service::Group)),
+            ("GETGM", Some(Service::Group)),
+            ("GETJU", Some(Service::Group)),
+            ("ADDGM", Some(Service::Group)),
+            ("RMVGM", Some(Service::Group)),
+            ("MBRAC", Some(Service::Group)),
+            ("REJEC", Some(Service::Group)),
+            ("SUBGCN", Some(Service::Group)),
+            ("GRCHN", Some(Service::Group)),
+        ],
+    ),
+];
+
+/// The tree that is offered under an agreement with these services.
+pub fn offer(services: &BTreeSet<Service>) -> Functions {
+    let branch = |(name, leaves): (&str, Leaves)| {
+        let agreed = leaves.iter().filter(|(_, needs)| needs.is_none_or(|needs| services.contains(&needs)));
+        let branches: Vec<_> =
+            agreed.map(|(leaf, _)| Branch { name: (*leaf).into(), branches: Vec::new() }).collect();
+        (!branches.is_empty()).then(|| Branch { name: name.into(), branches })
+    };
+    Functions { features: TREE.into_iter().filter_map(branch).collect() }
+}
+
+/// What is granted of a wish: what is offered, of the branches that are wanted. An empty branch wants all of
+/// it, a missing one nothing.
+pub fn granted(wanted: &Functions, offer: &Functions) -> Functions {
+    let of = |branches: &[Branch], name: &str| {
+        branches.iter().find(|found| found.name.eq_ignore_ascii_case(name)).cloned()
+    };
+    let grant = |offered: &Branch| {
+        let wanted = of(&wanted.features, &offered.name)?;
+        let whole = wanted.branches.is_empty();
+        let branches: Vec<_> = offered
+            .branches
+            .iter()
+            .filter(|leaf| whole || of(&wanted.branches, &leaf.name).is_some())
+            .cloned()
+            .collect();
+        (!branches.is_empty()).then(|| Branch { name: offered.name.clone(), branches })
+    };
+    Functions { features: offer.features.iter().filter_map(grant).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(functions: &Functions) -> String {
+        let names = |branches: &[Branch]| {
+            branches.iter().map(|branch| branch.name.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let branch = |branch: &Branch| format!("{}({})", branch.name, names(&branch.branches));
+        functions.features.iter().map(branch).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn an_agreement_is_offered_whole_and_nothing_beyond_it() {
+        assert_eq!(
+            show(&offer(&[Service::Im].into())),
+            "FundamentalFeat(GETSPI INVIT CAINV VRID KALIVE LOGOUT) IMFeat(SENDM DLR)"
+        );
+        assert!(show(&offer(&[Service::Search].into())).starts_with("FundamentalFeat(GETSPI SRCH STSRC"));
+    }
+
+    #[test]
+    fn granted_is_what_is_wanted_and_offered() {
+        let offer = offer(&[Service::Im, Service::Presence].into());
+        let branch = |name: &str, leaves: &[&str]| Branch {
+            name: name.into(),
+            branches: leaves
+                .iter()
+                .map(|leaf| Branch { name: (*leaf).into(), branches: Vec::new() })
+                .collect(),
+        };
+        let wanted = Functions {
+            features: vec![
+                branch("imfeat", &[]),
+                branch("PresenceFeat", &["GETPR", "GETWL"]),
+                branch("GroupFeat", &[]),
+            ],
+        };
+        assert_eq!(show(&granted(&wanted, &offer)), "PresenceFeat(GETPR) IMFeat(SENDM DLR)");
+    }
+}

@@ -1,0 +1,51 @@
+//! What the common features ask of storage: open invitations and profiles.
+
+use crate::element::common::invite::Invitation;
+use crate::element::common::profile::ProfileChange;
+use crate::element::common::search::query::Query;
+use crate::imps::primitive::Property;
+use crate::imps::{Address, InviteId, UserId};
+
+use super::Promise;
+
+/// A change of invitations or profiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommonChange {
+    /// Remember open invitations of one inviter, each in the place of an earlier one with the same inviter,
+    /// id and invitee. Outcome: `Done`, or `Full` if the inviter has too many; then none is remembered.
+    PutInvitations(Vec<Invitation>),
+    /// An invitation is answered, taken back, or was never heard: everybody who was told of it because the
+    /// inviter named `addressed`. Outcome: `Done` or `Missing`.
+    DropInvitation {
+        /// Who invited.
+        inviter: UserId,
+        /// Chosen by the inviter.
+        id: InviteId,
+        /// Whom the inviter named.
+        addressed: Address,
+    },
+    /// Change the profile of a user of ours; names of properties that are not public are for the operator.
+    /// Outcome: `Done` or `Missing`.
+    SetProfile {
+        /// Whose.
+        user: UserId,
+        /// What.
+        change: ProfileChange,
+    },
+}
+
+/// Questions about invitations and profiles.
+pub trait CommonStore {
+    /// The invitations of this inviter and id, in the order in which they were remembered, ended ones too.
+    fn invitations(&self, inviter: UserId, id: InviteId) -> Promise<Vec<Invitation>>;
+
+    /// The invitations of this id that this user was told of, oldest first, ended ones too.
+    fn invitations_to(&self, invitee: UserId, id: InviteId) -> Promise<Vec<Invitation>>;
+
+    /// The profiles of these users, in order, with what only the operator sets; `None` where there is no
+    /// account.
+    fn profiles(&self, users: Vec<UserId>) -> Promise<Vec<Option<Vec<Property>>>>;
+
+    /// The users who fit, ordered by address, at most `limit`.
+    fn find_users(&self, query: Query, limit: usize) -> Promise<Vec<UserId>>;
+}

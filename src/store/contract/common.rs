@@ -1,0 +1,123 @@
+//! What every store must do about invitations and profiles.
+
+use super::{account, all, at, one, user};
+use crate::element::common::invite::{INVITATIONS_MAX, Invitation};
+use crate::element::common::profile::ProfileChange;
+use crate::element::common::search::query::{Query, compile};
+use crate::imps::primitive::{Property, SearchPair, SearchRequest};
+use crate::imps::{Address, InviteId};
+use crate::relay::ports::{Change, CommonChange, Outcome, Store};
+
+const ADA: &str = "wv:ada@north.example";
+const BO: &str = "wv:bo@south.example";
+
+fn id(text: &str) -> InviteId {
+    text.parse().unwrap()
+}
+
+fn invitation(name: &str, addressed: &str, invitee: &str) -> Invitation {
+    Invitation {
+        inviter: user("wv:Ada@north.example"),
+        id: id(name),
+        addressed: addressed.parse().unwrap(),
+        invitee: invitee.parse().unwrap(),
+        reply_to: Some("t-1".parse().unwrap()),
+        until: at(1000),
+    }
+}
+
+fn put(invitations: Vec<Invitation>) -> Change {
+    Change::Common(CommonChange::PutInvitations(invitations))
+}
+
+fn drop_of(name: &str, addressed: &str) -> Change {
+    let addressed: Address = addressed.parse().unwrap();
+    Change::Common(CommonChange::DropInvitation { inviter: user(ADA), id: id(name), addressed })
+}
+
+fn set(who: &str, clear: bool, properties: &[(&str, &str)]) -> Change {
+    let set = properties.iter().map(|(name, value)| Property::new(name, value)).collect();
+    Change::Common(CommonChange::SetProfile { user: user(who), change: ProfileChange { clear, set } })
+}
+
+fn query(pairs: &[(&str, &str)]) -> Query {
+    let pair = |(element, string): &(&str, &str)| SearchPair {
+        element: (*element).into(),
+        string: (*string).into(),
+        id: None,
+    };
+    compile(&SearchRequest { pairs: pairs.iter().map(pair).collect(), ..SearchRequest::default() }).unwrap()
+}
+
+pub(in crate::store) async fn invitations_are_remembered_until_they_are_dropped(store: &dyn Store) {
+    let bo = invitation("i1", BO, "wv:Bo@south.example");
+    let cy = invitation("i1", "/sailing@south.example", "cy@south.example");
+    let again = Invitation { reply_to: None, until: at(2000), ..bo.clone() };
+    assert_eq!(one(store, put(vec![bo, cy.clone()])).await, Outcome::Done);
+    assert_eq!(one(store, put(vec![again.clone()])).await, Outcome::Done, "in the place of the first");
+    let open = store.invitations(user("wv:ADA@north.example"), id("i1")).await.unwrap();
+    assert_eq!(open, [cy.clone(), again.clone()]);
+    assert_eq!(store.invitations_to(user("wv:BO@south.example"), id("i1")).await.unwrap(), [again]);
+    assert_eq!(store.invitations_to(user(BO), id("i2")).await.unwrap(), []);
+    assert_eq!(one(store, drop_of("i1", BO)).await, Outcome::Done);
+    assert_eq!(one(store, drop_of("i1", BO)).await, Outcome::Missing);
+    assert_eq!(one(store, Change::Forget { before: at(1001) }).await, Outcome::Done);
+    // Forgetting goes on with the commits that follow.
+    all(store, vec![Change::DropOutgoing { row: 1 }]).await;
+    assert_eq!(store.invitations(user(ADA), id("i1")).await.unwrap(), []);
+}
+
+pub(in crate::store) async fn an_inviter_has_so_many_open_invitations(store: &dyn Store) {
+    let many = |from: usize, count: usize| {
+        put((from..from + count).map(|n| invitation(&format!("i{n}"), BO, BO)).collect())
+    };
+    assert_eq!(one(store, many(0, INVITATIONS_MAX)).await, Outcome::Done);
+    assert_eq!(one(store, many(INVITATIONS_MAX, 1)).await, Outcome::Full);
+    assert_eq!(one(store, drop_of("i7", BO)).await, Outcome::Done);
+    assert_eq!(one(store, many(INVITATIONS_MAX, 1)).await, Outcome::Done);
+}
+
+pub(in crate::store) async fn a_profile_is_set_and_cleared(store: &dyn Store) {
+    one(store, Change::AddAccount(account("wv:Ada@north.example"))).await;
+    let first = [("PP_CITY", "Lund"), ("PP_AGE", "44"), ("USER_LAST_NAME", "Lovelace")];
+    assert_eq!(one(store, set(ADA, false, &first)).await, Outcome::Done);
+    assert_eq!(one(store, set(ADA, false, &[("PP_AGE", ""), ("PP_CITY", "Malmö")])).await, Outcome::Done);
+    let profile = async || store.profiles(vec![user(ADA), user(BO)]).await.unwrap();
+    let name = Property::new("USER_LAST_NAME", "Lovelace");
+    assert_eq!(profile().await, [Some(vec![Property::new("PP_CITY", "Malmö"), name.clone()]), None]);
+    assert_eq!(one(store, set(ADA, true, &[("PP_GENDER", "F")])).await, Outcome::Done);
+    let kept = [Some(vec![Property::new("PP_GENDER", "F"), name]), None];
+    assert_eq!(profile().await, kept, "a user cannot clear what the operator set");
+}
+
+pub(in crate::store) async fn users_are_found_in_the_directory(store: &dyn Store) {
+    for (name, city) in [("ada", "Lund"), ("bo", "Malmö"), ("cy", "LUND")] {
+        let address = format!("wv:{name}@north.example");
+        let changes = vec![
+            Change::AddAccount(account(&address)),
+            set(&address, false, &[("PP_CITY", city), ("PP_AGE", "9")]),
+        ];
+        all(store, changes).await;
+    }
+    one(store, Change::AddAccount(account("wv:dee@north.example"))).await;
+    let found = async |pairs: &[(&str, &str)], limit| {
+        let users = store.find_users(query(pairs), limit).await.unwrap();
+        users.iter().map(|user| user.user().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found(&[("USER_CITY", "lund")], 9).await, "ada cy");
+    assert_eq!(found(&[("USER_CITY", "lund")], 1).await, "ada");
+    assert_eq!(found(&[("USER_ID", "north"), ("USER_ONLINE_STATUS", "F")], 9).await, "ada bo cy dee");
+    assert_eq!(found(&[("USER_ID", "dee")], 9).await, "dee");
+    assert_eq!(found(&[("USER_ONLINE_STATUS", "T")], 9).await, "");
+}
+
+pub(in crate::store) async fn who_has_no_account_has_no_profile_and_no_invitations(store: &dyn Store) {
+    assert_eq!(one(store, set(ADA, false, &[("PP_CITY", "Lund")])).await, Outcome::Missing);
+    one(store, Change::AddAccount(account(ADA))).await;
+    one(store, set(ADA, false, &[("PP_CITY", "Lund")])).await;
+    one(store, put(vec![invitation("i1", BO, BO)])).await;
+    one(store, Change::RemoveAccount(user(ADA))).await;
+    one(store, Change::AddAccount(account(ADA))).await;
+    assert_eq!(store.profiles(vec![user(ADA)]).await.unwrap(), [Some(Vec::new())]);
+    assert_eq!(store.invitations(user(ADA), id("i1")).await.unwrap(), []);
+}

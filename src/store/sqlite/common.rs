@@ -1,0 +1,168 @@
+//! Invitations and profiles: their rows, changes and questions.
+
+use rusqlite::{Connection, Result, Row, params};
+
+use super::rows::{self, Columns, change, many, millis, one};
+use crate::element::common::invite::{INVITATIONS_MAX, Invitation};
+use crate::element::common::profile::{PUBLIC, ProfileChange};
+use crate::element::common::search::query::{Person, Query};
+use crate::imps::primitive::Property;
+use crate::imps::{Address, InviteId, Moment, UserId};
+use crate::relay::ports::{CommonChange, Outcome};
+
+const INVITATION: &str = "SELECT inviter, id, addressed, invitee, reply_to, until FROM invitation";
+
+fn invitation(row: &Row<'_>) -> Result<Invitation> {
+    let mut columns = Columns::of(row);
+    Ok(Invitation {
+        inviter: columns.parsed()?,
+        id: columns.parsed()?,
+        addressed: columns.parsed()?,
+        invitee: columns.parsed()?,
+        reply_to: columns.parsed_if_any()?,
+        until: columns.moment()?,
+    })
+}
+
+/// Carries out one change.
+pub(super) fn apply(connection: &Connection, wanted: &CommonChange) -> Result<Outcome> {
+    match wanted {
+        CommonChange::PutInvitations(invitations) => put(connection, invitations),
+        CommonChange::DropInvitation { inviter, id, addressed } => {
+            let sql = "DELETE FROM invitation WHERE inviter = ?1 AND id = ?2 AND addressed = ?3";
+            let rows = change(connection, sql, params![inviter.as_str(), id.as_str(), addressed.as_str()])?;
+            Ok(if rows > 0 { Outcome::Done } else { Outcome::Missing })
+        }
+        CommonChange::SetProfile { user, change } => set_profile(connection, user, change),
+    }
+}
+
+fn put(connection: &Connection, invitations: &[Invitation]) -> Result<Outcome> {
+    let Some(first) = invitations.first() else { return Ok(Outcome::Done) };
+    let sql = "SELECT count(*) FROM invitation WHERE inviter = ?1";
+    let open = one(connection, sql, [first.inviter.as_str()], |row| Columns::of(row).count())?.unwrap_or(0);
+    let open = usize::try_from(open).unwrap_or(usize::MAX);
+    if open.saturating_add(invitations.len()) > INVITATIONS_MAX {
+        return Ok(Outcome::Full);
+    }
+    for Invitation { inviter, id, addressed, invitee, reply_to, until } in invitations {
+        change(
+            connection,
+            "INSERT OR REPLACE INTO invitation (inviter, id, addressed, invitee, reply_to, until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                inviter.as_str(),
+                id.as_str(),
+                addressed.as_str(),
+                invitee.as_str(),
+                reply_to.as_ref().map(crate::imps::TransactionId::as_str),
+                millis(*until)
+            ],
+        )?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn set_profile(connection: &Connection, user: &UserId, wanted: &ProfileChange) -> Result<Outcome> {
+    let Some(owner) = rows::account_id(connection, user)? else { return Ok(Outcome::Missing) };
+    let forget = |name: &str| {
+        change(
+            connection,
+            "DELETE FROM profile_property WHERE owner = ?1 AND name = ?2",
+            params![owner, name],
+        )
+    };
+    if wanted.clear {
+        for name in PUBLIC {
+            forget(name)?;
+        }
+    }
+    for Property { name, value } in &wanted.set {
+        match value {
+            None => forget(name)?,
+            Some(value) => change(
+                connection,
+                "INSERT OR REPLACE INTO profile_property (owner, name, value) VALUES (?1, ?2, ?3)",
+                params![owner, name, value],
+            )?,
+        };
+    }
+    Ok(Outcome::Done)
+}
+
+/// An account is gone: what it was part of goes with it, whatever else of it stays for a while.
+pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -> Result<()> {
+    change(connection, "DELETE FROM profile_property WHERE owner = ?1", [id])?;
+    change(connection, "DELETE FROM invitation WHERE inviter = ?1", [user.as_str()])?;
+    change(connection, "DELETE FROM invitation WHERE invitee = ?1", [user.as_str()])?;
+    Ok(())
+}
+
+/// Forgets a page of the invitations that are over; how many they were.
+pub(super) fn forget(connection: &Connection, before: Moment, page: usize) -> Result<usize> {
+    let sql = "DELETE FROM invitation WHERE number IN
+                   (SELECT number FROM invitation WHERE until < ?1 ORDER BY until LIMIT ?2)";
+    change(connection, sql, params![millis(before), rows::octets(page)])
+}
+
+pub(super) fn invitations(
+    connection: &Connection,
+    inviter: &UserId,
+    id: &InviteId,
+) -> Result<Vec<Invitation>> {
+    let sql = [INVITATION, " WHERE inviter = ?1 AND id = ?2 ORDER BY number"].concat();
+    many(connection, &sql, params![inviter.as_str(), id.as_str()], invitation)
+}
+
+pub(super) fn invitations_to(
+    connection: &Connection,
+    invitee: &Address,
+    id: &InviteId,
+) -> Result<Vec<Invitation>> {
+    let sql = [INVITATION, " WHERE invitee = ?1 AND id = ?2 ORDER BY number"].concat();
+    many(connection, &sql, params![invitee.as_str(), id.as_str()], invitation)
+}
+
+pub(super) fn profiles(connection: &Connection, users: &[UserId]) -> Result<Vec<Option<Vec<Property>>>> {
+    let read = |row: &Row<'_>| Ok(Property { name: row.get(0)?, value: row.get(1)? });
+    let profile = |user: &UserId| {
+        let Some(owner) = rows::account_id(connection, user)? else { return Ok(None) };
+        let sql = "SELECT name, value FROM profile_property WHERE owner = ?1 ORDER BY name";
+        many(connection, sql, [owner], read).map(Some)
+    };
+    users.iter().map(profile).collect()
+}
+
+/// One pass over the directory in order of addresses; of every user only one entry is held at a time.
+pub(super) fn find_users(connection: &Connection, query: &Query, limit: usize) -> Result<Vec<UserId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.address, EXISTS (SELECT 1 FROM csp_session s WHERE s.user = a.id), p.name, p.value
+         FROM account a LEFT JOIN profile_property p ON p.owner = a.id
+         WHERE a.removed = 0 ORDER BY a.key, p.name",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    let mut entry: Option<(UserId, bool, Vec<Property>)> = None;
+    let mut ended = |entry: Option<(UserId, bool, Vec<Property>)>| {
+        if let Some((id, online, properties)) = entry
+            && query.finds(&Person { id: &id, properties: &properties, online })
+        {
+            found.push(id);
+        }
+        found.len() >= limit
+    };
+    while let Some(row) = rows.next()? {
+        let id: UserId = Columns::of(row).parsed()?;
+        if entry.as_ref().is_none_or(|(before, ..)| *before != id) {
+            let before = entry.replace((id, row.get(1)?, Vec::new()));
+            if ended(before) {
+                return Ok(found);
+            }
+        }
+        if let (Some((_, _, properties)), Some(name)) = (&mut entry, row.get::<_, Option<Box<str>>>(2)?) {
+            properties.push(Property { name, value: row.get(3)? });
+        }
+    }
+    ended(entry);
+    Ok(found)
+}
