@@ -11,6 +11,7 @@ pub mod chance;
 pub mod content;
 pub mod domain;
 pub mod ids;
+pub mod presence;
 pub mod primitive;
 pub mod status;
 pub mod time;

@@ -62,6 +62,17 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::RejectListRequest(_)
         | Primitive::SubscribeGroupNoticeRequest(_)
         | Primitive::GroupChangeNotice(_) => Standing::Of(Service::Group),
+        Primitive::SubscribePresenceRequest(_)
+        | Primitive::UnsubscribePresenceRequest(_)
+        | Primitive::PresenceNotification(_)
+        | Primitive::GetPresenceRequest(_) => Standing::Of(Service::Presence),
+        Primitive::UpdatePresenceRequest(_)
+        | Primitive::GetWatcherListRequest(_)
+        | Primitive::CreateAttributeListRequest(_)
+        | Primitive::DeleteAttributeListRequest(_)
+        | Primitive::GetAttributeListRequest(_)
+        | Primitive::PresenceAuthRequest(_)
+        | Primitive::PresenceAuthUser(_) => Standing::Delegated(Service::Presence),
         Primitive::NewMessage(_)
         | Primitive::MessageDelivered(_)
         | Primitive::MessageNotification(_)
@@ -80,6 +91,8 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::PollingRequest
         | Primitive::ServiceRequest(_)
         | Primitive::ClientCapabilityRequest(_)
+        | Primitive::CancelAuthRequest(_)
+        | Primitive::GetReactiveAuthStatusRequest(_)
         | Primitive::InviteUserRequest(_)
         | Primitive::InviteUserResponse(_)
         | Primitive::CancelInviteUserRequest(_)
@@ -98,6 +111,10 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::GetListResponse(_)
         | Primitive::CreateListResponse(_)
         | Primitive::ListManageResponse(_)
+        | Primitive::GetPresenceResponse(_)
+        | Primitive::GetWatcherListResponse(_)
+        | Primitive::GetAttributeListResponse(_)
+        | Primitive::GetReactiveAuthStatusResponse(_)
         | Primitive::SearchResponse(_)
         | Primitive::GetPublicProfileResponse(_)
         | Primitive::VersionDiscoveryResponse(_)

@@ -10,6 +10,7 @@ mod attributes;
 #[cfg(test)]
 mod conversion;
 pub mod csp;
+pub mod pa;
 pub mod ssp;
 pub mod table;
 pub mod tree;

@@ -122,6 +122,8 @@ struct Node<'a> {
     /// The [`bit`]s of the children.
     children: u32,
     attribute_count: u16,
+    /// In a namespace of its own.
+    extension: bool,
 }
 
 /// The bit of a name's hash in a set of 32: a set without it holds no such name.
@@ -185,6 +187,11 @@ impl<'t, 'a> Element<'t, 'a> {
     /// Whether the element has this name.
     pub fn is(self, name: Name) -> bool {
         self.hash() == name.hash
+    }
+
+    /// Whether it has a namespace of its own: a prefix, or an `xmlns` that it declares.
+    pub fn is_extension(self) -> bool {
+        self.node().is_some_and(|node| node.extension)
     }
 
     /// What stands before the first child, untrimmed.
@@ -360,10 +367,18 @@ impl<'a> Builder<'a> {
             attributes: narrow(self.tree.attributes.len()),
             children: 0,
             attribute_count: 0,
+            extension: false,
         };
         // Made in place: `push` would make it on the stack and copy it.
         self.tree.nodes.extend(std::iter::once_with(node));
         Ok(())
+    }
+
+    /// The element opened last has a namespace of its own.
+    pub fn extension(&mut self) {
+        if let Some(node) = self.tree.nodes.last_mut() {
+            node.extension = true;
+        }
     }
 
     /// An attribute of the element opened last; `name` is the local name.

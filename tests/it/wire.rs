@@ -12,6 +12,14 @@ pub mod arbitrary;
 #[allow(dead_code, reason = "what a version can carry is asked of the codec here")]
 mod csp_arbitrary;
 
+#[path = "../../src/wire/pa/arbitrary.rs"]
+#[allow(dead_code, reason = "not every strategy is asked for here")]
+pub mod pa_arbitrary;
+
+pub mod pa {
+    pub use super::pa_arbitrary as arbitrary;
+}
+
 fn generate<T: std::fmt::Debug>(strategy: &proptest::strategy::BoxedStrategy<T>, count: usize) -> Vec<T> {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()

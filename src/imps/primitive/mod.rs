@@ -13,6 +13,7 @@ mod link;
 mod lists;
 mod negotiation;
 mod party;
+mod presence;
 mod profile;
 mod search;
 
@@ -24,6 +25,7 @@ pub use link::*;
 pub use lists::*;
 pub use negotiation::*;
 pub use party::*;
+pub use presence::*;
 pub use profile::*;
 pub use search::*;
 
@@ -226,6 +228,40 @@ primitives! {
     SubscribeGroupNoticeResponse(SubscribeGroupNoticeResponse);
     /// Something changed in a group.
     GroupChangeNotice(Box<GroupChangeNotice>);
+    /// Notify me of the presence of users (SSP `SubscribeRequest`).
+    SubscribePresenceRequest(SubscribePresenceRequest);
+    /// Notify me no more (SSP `UnsubscribeRequest`).
+    UnsubscribePresenceRequest(UnsubscribePresenceRequest);
+    /// The presence of users, told to a watcher.
+    PresenceNotification(PresenceNotification);
+    /// What is the presence of users?
+    GetPresenceRequest(GetPresenceRequest);
+    /// The presence of users.
+    GetPresenceResponse(GetPresenceResponse);
+    /// CSP: the presence of the asking user from now on.
+    UpdatePresenceRequest(UpdatePresenceRequest);
+    /// CSP: who watches?
+    GetWatcherListRequest(GetWatcherListRequest);
+    /// CSP: those who watch.
+    GetWatcherListResponse(GetWatcherListResponse);
+    /// CSP: what others may see.
+    CreateAttributeListRequest(CreateAttributeListRequest);
+    /// CSP: forget what others may see.
+    DeleteAttributeListRequest(DeleteAttributeListRequest);
+    /// CSP: what may others see?
+    GetAttributeListRequest(GetAttributeListRequest);
+    /// CSP: what others may see.
+    GetAttributeListResponse(Box<GetAttributeListResponse>);
+    /// CSP: may somebody see your presence (1.1, 1.2)?
+    PresenceAuthRequest(PresenceAuthRequest);
+    /// CSP: it may, or not (1.1, 1.2).
+    PresenceAuthUser(PresenceAuthUser);
+    /// CSP: it may no longer (1.1, 1.2).
+    CancelAuthRequest(CancelAuthRequest);
+    /// CSP: what was answered (1.2)?
+    GetReactiveAuthStatusRequest(GetReactiveAuthStatusRequest);
+    /// CSP: what was answered (1.2).
+    GetReactiveAuthStatusResponse(GetReactiveAuthStatusResponse);
 }
 
 impl Primitive {

@@ -237,6 +237,7 @@ pub(crate) fn ssp_primitive() -> BoxedStrategy<Primitive> {
             group::fit_ssp(&mut primitive);
             primitive
         }),
+        crate::wire::pa::arbitrary::ssp_primitive(),
     ]
     .boxed()
 }

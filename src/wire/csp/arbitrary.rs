@@ -23,6 +23,7 @@ use crate::wire::arbitrary::{
     message_info, recipient, screen_name, send_message_request, send_message_response, session_id, status,
     text, user, user_id,
 };
+use crate::wire::pa;
 
 /// Senders as CSP can show them: a user, a group, or a screen name with its group behind it.
 fn sender() -> BoxedStrategy<Sender> {
@@ -377,7 +378,8 @@ pub(in crate::wire) fn primitive() -> BoxedStrategy<Primitive> {
         lists(),
         common::shared(),
         common::csp_only(),
-        group::primitive()
+        group::primitive(),
+        crate::wire::pa::arbitrary::csp_primitive()
     ]
     .boxed()
 }
@@ -399,6 +401,7 @@ pub(super) fn unsay(primitive: &mut Primitive) {
 
 /// What a version can carry of a primitive (reference csp-messages §1, §2, §3, §7).
 pub(in crate::wire) fn fit(primitive: &mut Primitive, version: Version) {
+    pa::arbitrary::fit(primitive, version);
     match primitive {
         Primitive::Status(status) => fit_status(status, version),
         Primitive::LoginRequest(login) => {
@@ -417,6 +420,8 @@ pub(in crate::wire) fn fit(primitive: &mut Primitive, version: Version) {
         }
         Primitive::Disconnect(it) => fit_status(&mut it.result, version),
         Primitive::KeepAliveResponse(it) => fit_status(&mut it.result, version),
+        Primitive::GetPresenceResponse(it) => fit_status(&mut it.result, version),
+        Primitive::GetAttributeListResponse(it) => fit_status(&mut it.result, version),
         Primitive::ServiceRequest(it) => it.client = it.client.take().filter(|_| version == Version::V1_1),
         Primitive::ServiceResponse(it) => it.client = it.client.take().filter(|_| version == Version::V1_1),
         Primitive::ClientCapabilityRequest(it) => {

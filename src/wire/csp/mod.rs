@@ -4,7 +4,7 @@
 //! versions its author wrote; [`write()`] makes the canonical document of the message's own version.
 //! [`encode_primitive`] and [`decode_primitive`] do the same for one primitive without its envelope,
 //! which is how messages wait in a mailbox. What stands where is said by the tables in `access`, `common`,
-//! `group`, `im`, `lists` and `party`.
+//! `group`, `im`, `lists`, `party` and `presence`.
 
 mod access;
 #[cfg(test)]
@@ -17,6 +17,7 @@ mod im;
 mod lists;
 mod media;
 mod party;
+mod presence;
 mod primitives;
 
 pub use crate::wire::wbxml::tokens::{Namespace, namespace};

@@ -81,15 +81,32 @@ primitives! { ListOfCsp of Csp {
     SubscribeGroupNoticeRequest: "SubscribeGroupNotice-Request",
     SubscribeGroupNoticeResponse: "SubscribeGroupNotice-Response",
     GroupChangeNotice: "GroupChangeNotice",
+    SubscribePresenceRequest: "SubscribePresence-Request",
+    UnsubscribePresenceRequest: "UnsubscribePresence-Request",
+    PresenceNotification: "PresenceNotification-Request",
+    GetPresenceRequest: "GetPresence-Request",
+    GetPresenceResponse: "GetPresence-Response",
+    UpdatePresenceRequest: "UpdatePresence-Request",
+    GetWatcherListRequest: "GetWatcherList-Request",
+    GetWatcherListResponse: "GetWatcherList-Response",
+    CreateAttributeListRequest: "CreateAttributeList-Request",
+    DeleteAttributeListRequest: "DeleteAttributeList-Request",
+    GetAttributeListRequest: "GetAttributeList-Request",
+    GetAttributeListResponse: "GetAttributeList-Response",
+    PresenceAuthRequest: "PresenceAuth-Request",
+    PresenceAuthUser: "PresenceAuth-User",
+    CancelAuthRequest: "CancelAuth-Request",
+    GetReactiveAuthStatusRequest: "GetReactiveAuthStatus-Request",
+    GetReactiveAuthStatusResponse: "GetReactiveAuthStatus-Response",
 } not served {
-    "CancelAuth-Request", "CreateAttributeList-Request", "DeleteAttributeList-Request",
+
     "DropSegment-Request", "ExtendConversation-Request", "ExtendConversation-Response", "Extended-Request",
-    "Extended-Response", "GetAttributeList-Request", "GetAttributeList-Response", "GetMap-Request",
-    "GetMap-Response", "GetPresence-Request", "GetPresence-Response", "GetReactiveAuthStatus-Request",
-    "GetReactiveAuthStatus-Response", "GetSegment-Request", "GetSegment-Response", "GetWatcherList-Request",
-    "GetWatcherList-Response", "Notification-Request", "PresenceAuth-Request", "PresenceAuth-User",
-    "PresenceNotification-Request", "SubscribeNotification-Request", "SubscribePresence-Request",
-    "UnsubscribeNotification-Request", "UnsubscribePresence-Request", "UpdatePresence-Request",
+    "Extended-Response", "GetMap-Request",
+    "GetMap-Response",
+    "GetSegment-Request", "GetSegment-Response",
+    "Notification-Request",
+    "SubscribeNotification-Request",
+    "UnsubscribeNotification-Request",
 }}
 
 const STATUS: Name = Name::new("Status");
@@ -146,6 +163,12 @@ pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
         GetGroupMembersResponse, GetJoinedUsersRequest, GetJoinedUsersResponse, AddGroupMembersRequest,
         RemoveGroupMembersRequest, MemberAccessRequest, RejectListRequest, RejectListResponse,
         SubscribeGroupNoticeRequest, SubscribeGroupNoticeResponse, GroupChangeNotice,
+        SubscribePresenceRequest, UnsubscribePresenceRequest, Presence, PresenceNotification,
+        GetPresenceRequest, GetPresenceResponse, UpdatePresenceRequest, GetWatcherListRequest, Watcher,
+        GetWatcherListResponse, CreateAttributeListRequest, DeleteAttributeListRequest,
+        GetAttributeListRequest, AttributeGrant, DefaultAttributeList, GetAttributeListResponse,
+        PresenceAuthRequest, PresenceAuthUser, CancelAuthRequest, GetReactiveAuthStatusRequest,
+        ReactiveAuthStatus, GetReactiveAuthStatusResponse,
     }
 }
 

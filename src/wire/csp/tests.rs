@@ -123,7 +123,7 @@ fn every_request_of_a_real_client_is_read() {
             assert_eq!(folder[3..5], message.version.as_str().replace('.', ""), "{}", path.display());
         }
     }
-    assert!(primitives > 400 && not_served > 100, "{primitives} and {not_served}");
+    assert!(primitives > 600, "{primitives}, and {not_served} not served");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod im;
 mod link;
 mod outline;
 mod party;
+mod presence;
 mod primitives;
 mod status;
 #[cfg(test)]

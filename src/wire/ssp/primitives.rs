@@ -17,6 +17,13 @@ primitives! {
         KeepAliveResponse: "KeepAliveResponse",
         LogoutRequest: "LogoutRequest" empty,
         Disconnect: "Disconnect",
+        SubscribePresenceRequest: "SubscribeRequest",
+        UnsubscribePresenceRequest: "UnsubscribeRequest",
+        PresenceNotification: "PresenceNotification",
+        GetPresenceRequest: "GetPresenceRequest",
+        GetPresenceResponse: "GetPresenceResponse",
+        GetWatcherListRequest: "GetWatcherListRequest",
+        GetWatcherListResponse: "GetWatcherListResponse",
         // On SSP a message is forwarded by a delegated element only (ssp-primitives §1.4).
         ForwardMessageRequest: "ForwardMessageRequest",
         ForwardMessageResponse: "ForwardMessageResponse",
@@ -79,13 +86,15 @@ primitives! {
         RejectListResponse: "RejectListResponse",
         SubscribeGroupNoticeResponse: "GetGroupSubStatusResponse",
         GroupChangeNotice: "GroupChangeNotice",
+        UpdatePresenceRequest: "UpdatePresenceRequest" delegated,
+        CreateAttributeListRequest: "CreateAttributeListRequest" delegated,
+        DeleteAttributeListRequest: "DeleteAttributeListRequest" delegated,
+        GetAttributeListRequest: "GetAttributeListRequest" delegated,
+        GetAttributeListResponse: "GetAttributeListResponse" delegated,
+        PresenceAuthRequest: "PresenceAuthRequest" delegated,
+        PresenceAuthUser: "PresenceAuthUser" delegated,
     } not served {
-        "SubscribeRequest", "UnsubscribeRequest", "PresenceNotification",
-        "GetPresenceRequest", "GetPresenceResponse", "GetWatcherListRequest", "GetWatcherListResponse",
         // Delegated services, in CSP shape (ssp-primitives §6).
-        "CreateAttributeListRequest", "DeleteAttributeListRequest",
-        "GetAttributeListRequest", "GetAttributeListResponse",
-        "UpdatePresenceRequest", "PresenceAuthRequest", "PresenceAuthUser",
         "ExtendConversationRequest", "ExtendConversationResponse", "GetMapRequest", "GetMapResponse",
     }
 }
@@ -138,6 +147,8 @@ pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
         GetGroupMembersResponse, GetJoinedUsersRequest, GetJoinedUsersResponse, AddGroupMembersRequest,
         RemoveGroupMembersRequest, MemberAccessRequest, RejectListRequest, RejectListResponse,
         SubscribeGroupNoticeRequest, SubscribeGroupNoticeResponse, GroupChangeNotice,
+        SubscribePresenceRequest, UnsubscribePresenceRequest, Presence, PresenceNotification,
+        GetPresenceRequest, GetPresenceResponse, GetWatcherListRequest, Watcher, GetWatcherListResponse,
     }
 }
 

@@ -68,6 +68,10 @@ pub struct Csp;
 #[derive(Clone, Copy, Debug)]
 pub struct Ssp;
 
+/// Presence attributes: a vocabulary of its own inside both protocols, with the truth of CSP.
+#[derive(Clone, Copy, Debug)]
+pub struct Pa;
+
 impl Protocol for Csp {
     const NAME: &'static str = "CSP";
     const TRUE: &'static str = "T";
@@ -79,6 +83,16 @@ impl Protocol for Csp {
             b'f' | b'n' | b'0' => Some(false),
             _ => None,
         }
+    }
+}
+
+impl Protocol for Pa {
+    const NAME: &'static str = "PA";
+    const TRUE: &'static str = Csp::TRUE;
+    const FALSE: &'static str = Csp::FALSE;
+
+    fn truth(text: &str) -> Option<bool> {
+        Csp::truth(text)
     }
 }
 

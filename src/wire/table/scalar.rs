@@ -5,6 +5,7 @@ use std::fmt::Display;
 use super::{Atom, Context, Form, Pass, Protocol, Sink};
 use crate::imps::primitive::{
     Bearer, CirMethod, ClientType, DeliveryMethod, DigestSchema, InviteType, NoticeWish, Password,
+    ReactiveAuthState, WatcherStatus,
 };
 use crate::imps::status::Code;
 use crate::imps::{
@@ -114,6 +115,8 @@ parsed! {
     CirMethod: Token(as_str);
     Bearer: Token(as_str);
     ClientType: Token(as_str);
+    WatcherStatus: Token(as_str);
+    ReactiveAuthState: Token(as_str);
 }
 
 macro_rules! addresses {

@@ -314,6 +314,9 @@ fn start_tag<'a>(
     }
     let is_root = builder.depth() == 0;
     builder.open_hashed(element.local, element.hash, offset)?;
+    if !element.prefix.is_empty() {
+        builder.extension();
+    }
     seen.clear();
     let octets = tag.as_bytes();
     let mut at = element.end;
@@ -353,6 +356,8 @@ fn start_tag<'a>(
             }
         } else if hash != XMLNS.hash || local != XMLNS.text || (is_root && element.prefix.is_empty()) {
             builder.attribute_hashed(local, hash, text)?;
+        } else {
+            builder.extension();
         }
     }
     Ok(element.whole)
