@@ -387,6 +387,7 @@ fn render() -> String {
     }
     fields(&mut page, "CSP", csp::tables());
     fields(&mut page, "SSP", ssp::tables());
+    fields(&mut page, "PA", causeway::wire::pa::tables());
     page
 }
 
