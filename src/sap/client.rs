@@ -20,7 +20,7 @@ use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
 use crate::relay::ports::{Account, Change, Outcome};
 use crate::session::csp::{
     AccountFacts, Answered, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, answer_services,
-    home_user,
+    fitting, home_user,
 };
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
@@ -299,7 +299,7 @@ impl Sap {
                     let request = content.name();
                     let answer = match content {
                         Carried::Primitive(primitive) => {
-                            self.client_request(client, version, *primitive).await
+                            fitting(self.client_request(client, version, *primitive).await, version)
                         }
                         other => {
                             if let Carried::Faulty { fault, .. } = &other {

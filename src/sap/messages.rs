@@ -11,11 +11,13 @@ use super::questions::style;
 use super::services::PeerAsks;
 use super::{Map, Sap, store_code};
 use crate::element::im::fetch::{self, Ended};
+use crate::element::im::forward;
 use crate::element::im::report::{self, Told, Way};
 use crate::element::im::send::{self, Home, Link, Prepared, Resident};
 use crate::element::im::{Mail, MailKind, StoredMail};
+use crate::element::lists::Caller;
 use crate::imps::agreement::{Agreement, Service};
-use crate::imps::primitive::{ClientId, MetaInfo, Recipient, SendMessageResponse};
+use crate::imps::primitive::{ClientId, ForwardMessageResponse, MetaInfo, Recipient, SendMessageResponse};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
 use crate::relay::admit::{self, Admitted, Origin, PeerContext};
@@ -94,6 +96,10 @@ impl Sap {
         if is_message {
             return self.send_from_client(admitted, &client.key.client).await.into();
         }
+        if let Primitive::ForwardMessageRequest(request) = admitted.primitive() {
+            let id = request.message_id.clone();
+            return self.forward_from_client(client, admitted, id).await.into();
+        }
         let (_, primitive, _) = admitted.into_parts();
         let now = self.now();
         let answer = match primitive {
@@ -146,6 +152,36 @@ impl Sap {
         answer.unwrap_or_else(|code| Status::new(code).into())
     }
 
+    /// A message that waits for a user goes on to others. It has ended for the user once it is accepted for
+    /// one of them (reference ssp-primitives §1.4).
+    async fn forward_from_client(
+        &self,
+        client: &Arc<Client>,
+        admitted: Admitted,
+        id: MessageId,
+    ) -> ForwardMessageResponse {
+        let failed = |code| ForwardMessageResponse { result: Status::new(code), message_id: None };
+        let stored = match self.store.message(client.user().clone(), id).await {
+            Ok(stored) => stored,
+            Err(error) => return failed(store_code(&error)),
+        };
+        let (stored, original) = match (forward::original(stored.as_ref(), self.now()), stored) {
+            (Ok(original), Some(stored)) => (stored, original),
+            (Err(code), _) => return failed(code),
+            (Ok(_), None) => return failed(Code::INVALID_MESSAGE_ID),
+        };
+        let admitted = admitted.forwarding(original);
+        let SendMessageResponse { result, message_id } =
+            self.send_from_client(admitted, &client.key.client).await;
+        if result.code.is_success()
+            && let Err(error) = self.settle_row(&stored, forward::ended).await
+        {
+            // It stays and may be forwarded again: better twice than not at all.
+            warn!(row = stored.row, %error, "a forwarded message cannot be removed");
+        }
+        ForwardMessageResponse { result, message_id }
+    }
+
     async fn send_from_client(&self, admitted: Admitted, client: &ClientId) -> SendMessageResponse {
         let accepted = match self.accept(admitted, Some(client)).await {
             Ok(accepted) => accepted,
@@ -192,6 +228,7 @@ impl Sap {
     ) -> Result<Planned, Status> {
         let now = self.now();
         let map = self.map.load_full();
+        let admitted = self.without_lists(admitted).await.map_err(|error| Status::new(store_code(&error)))?;
         let split = split(&admitted, &map.routes, now).map_err(|error| Status::new(error.code()))?;
         let (origin, primitive, _) = admitted.into_parts();
         let Primitive::SendMessageRequest(request) = primitive else {
@@ -208,20 +245,28 @@ impl Sap {
         let own = own.cloned().ok_or_else(|| Status::new(Code::INTERNAL_ERROR))?;
         let fresh =
             send::message_id(&own, &mut **self.chance()).map_err(|_| Status::new(Code::INTERNAL_ERROR))?;
+        let sender = request.info.sender.clone();
+        let caller = sender.as_ref().map(Caller::author).unwrap_or_default();
         let prepared = send::prepare(request, home, fresh, now).map_err(Status::new)?;
 
         let mut settled = split.refused;
         let mut slots = Vec::new();
         let mut changes = Vec::new();
-        let mut accounts = Vec::new();
+        let (mut accounts, mut lists) = (Vec::new(), Vec::new());
         if !split.users.is_empty() {
-            let users = split.users.iter().map(|user| user.id.clone()).collect();
-            accounts = self.store.accounts(users).await.map_err(|error| Status::new(store_code(&error)))?;
+            let users: Vec<_> = split.users.iter().map(|user| user.id.clone()).collect();
+            let failed = |error| Status::new(store_code(&error));
+            accounts = self.store.accounts(users.clone()).await.map_err(failed)?;
+            lists = self.store.lists(users).await.map_err(failed)?;
         }
-        for (user, account) in split.users.iter().zip(accounts) {
+        for ((user, account), lists) in split.users.iter().zip(accounts).zip(lists) {
             let entity = Entity::User(user.id.clone());
             let resident = match account {
                 None => Resident::Unknown,
+                Some(_) if lists.admits(&caller).is_err() => {
+                    settled.push((entity, Code::BLOCKED));
+                    continue;
+                }
                 Some(_) if self.clients.of_user(&user.id).is_empty() => Resident::Offline,
                 Some(_) => Resident::Online,
             };
@@ -249,6 +294,16 @@ impl Sap {
             }
         }
         Ok(Planned { id: prepared.id().clone(), home, settled, changes, slots })
+    }
+
+    /// Puts the members of the author's contact lists in their place.
+    async fn without_lists(&self, admitted: Admitted) -> Result<Admitted, StoreError> {
+        let Origin::Client { user, .. } = admitted.origin() else { return Ok(admitted) };
+        if !admitted.names_lists() {
+            return Ok(admitted);
+        }
+        let lists = self.lists_of(vec![user.clone()]).await?;
+        Ok(lists.iter().fold(admitted, |admitted, lists| admitted.expanded(lists)))
     }
 
     /// The commit was done; takes the outcomes of this message's changes.

@@ -7,6 +7,7 @@
 
 mod client;
 mod clients;
+mod lists;
 mod messages;
 mod notices;
 mod outgoing;
@@ -40,6 +41,9 @@ use clients::Clients;
 
 /// Askers that wait for peers at a time; more are answered at once, their messages being queued.
 const ASKERS_MAX: usize = 100_000;
+
+/// How often something that somebody else changed meanwhile is decided anew before the answer is 503.
+const CONFLICTS_MAX: usize = 8;
 
 /// How the Service Access Point behaves.
 #[derive(Clone, Debug)]

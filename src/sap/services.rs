@@ -38,6 +38,12 @@ impl Sap {
     /// A client's request that passed the door; addresses in it are complete.
     pub(super) async fn client_service(&self, client: &Arc<Client>, primitive: Primitive) -> Primitive {
         match primitive {
+            primitive @ (Primitive::GetListRequest
+            | Primitive::CreateListRequest(_)
+            | Primitive::DeleteListRequest(_)
+            | Primitive::ListManageRequest(_)
+            | Primitive::GetBlockedListRequest
+            | Primitive::BlockEntityRequest(_)) => self.lists_request(client.user(), &primitive).await,
             other => {
                 debug!(user = %client.user(), primitive = other.name(), "not served yet");
                 Status::new(Code::NOT_IMPLEMENTED).into()

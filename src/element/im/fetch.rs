@@ -116,7 +116,7 @@ pub fn expired(stored: &StoredMail, now: Moment, way: Way<'_>) -> Result<Ended, 
 }
 
 /// A message that may still be read.
-fn waiting(stored: Option<&StoredMail>, now: Moment) -> Option<&StoredMail> {
+pub(super) fn waiting(stored: Option<&StoredMail>, now: Moment) -> Option<&StoredMail> {
     stored.filter(|stored| stored.mail.kind == MailKind::Message && now < stored.mail.expires)
 }
 

@@ -2,11 +2,12 @@
 //!
 //! A message that passed the door is made complete ([`send::prepare`]) and becomes a row in the mailbox
 //! of every local recipient ([`send::to_local`]) and one request for every other domain
-//! ([`send::to_peer`]). What waits in a mailbox is pushed, fetched, listed or rejected ([`fetch`]), and
-//! what finally became of a message is told to its author ([`report`]). Everything is a pure function of
+//! ([`send::to_peer`]). What waits in a mailbox is pushed, fetched, listed or rejected ([`fetch`]) or
+//! passed on ([`forward`]), and what finally became of a message is told to its author ([`report`]). Everything is a pure function of
 //! its arguments; the bytes of stored rows are written and read in one place, `fragment`.
 
 pub mod fetch;
+pub mod forward;
 mod fragment;
 mod mail;
 mod parcel;

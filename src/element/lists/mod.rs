@@ -16,7 +16,7 @@ use std::collections::HashSet;
 
 use crate::imps::primitive::{Contact, Entities};
 use crate::imps::status::Entity;
-use crate::imps::{Code, ContactListId, UserId};
+use crate::imps::{Code, ContactListId, Primitive, UserId};
 
 pub use access::{Access, Caller};
 
@@ -157,6 +157,14 @@ impl<T> Decision<T> {
     /// An answer that changes nothing.
     pub const fn read(answer: T) -> Self {
         Self { answer, edits: Vec::new() }
+    }
+
+    /// The same with the answer as a primitive.
+    pub fn into_primitive(self) -> Decision<Primitive>
+    where
+        T: Into<Primitive>,
+    {
+        Decision { answer: self.answer.into(), edits: self.edits }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What comes from a client.
 
-use crate::imps::primitive::{Author, BlockList, ClientId, Entities, Recipient, Sender, User};
+use crate::imps::primitive::{Author, BlockList, ClientId, Contact, Entities, Recipient, Sender, User};
 use crate::imps::{Code, Domain, Primitive, UserId};
 
 use super::{Admitted, Origin, Refused};
@@ -51,6 +51,23 @@ pub fn from_client(
             }
             Primitive::BlockEntityRequest(request)
         }
+        Primitive::CreateListRequest(mut request) => {
+            request.list = request.list.completed(home);
+            complete_contacts(&mut request.contacts, home);
+            Primitive::CreateListRequest(request)
+        }
+        Primitive::DeleteListRequest(mut request) => {
+            request.list = request.list.completed(home);
+            Primitive::DeleteListRequest(request)
+        }
+        Primitive::ListManageRequest(mut request) => {
+            request.list = request.list.completed(home);
+            complete_contacts(&mut request.add, home);
+            for user in &mut request.remove {
+                *user = user.completed(home);
+            }
+            Primitive::ListManageRequest(request)
+        }
         Primitive::NewMessage(_)
         | Primitive::MessageNotification(_)
         | Primitive::DeliveryReport(_)
@@ -83,6 +100,12 @@ fn own_sender(user: &UserId, client: &ClientId, home: &Domain, written: Option<S
     }
 }
 
+fn complete_contacts(contacts: &mut [Contact], home: &Domain) {
+    for contact in contacts {
+        contact.user = contact.user.completed(home);
+    }
+}
+
 fn complete_list(list: &mut BlockList, home: &Domain) {
     for entities in [&mut list.entities, &mut list.add, &mut list.remove].into_iter().flatten() {
         let Entities { users, screen_names, groups, contact_lists, domains: _, applications: _ } = entities;
@@ -105,7 +128,7 @@ fn complete_list(list: &mut BlockList, home: &Domain) {
 mod tests {
     use super::*;
     use crate::imps::Status;
-    use crate::imps::primitive::{DeliveryReport, MessageInfo, SendMessageRequest};
+    use crate::imps::primitive::{DeliveryReport, ListManageRequest, MessageInfo, SendMessageRequest};
 
     const ADA: &str = "wv:ada@north.example";
     const BO: &str = "wv:bo@south.example";
@@ -166,6 +189,25 @@ mod tests {
             "a mobile number is a local subscriber, or unknown"
         );
         assert_eq!(code(ask(message(None, &[]))), 402);
+    }
+
+    #[test]
+    fn lists_and_contacts_without_domain_are_at_home_here() {
+        let home = "north.example".parse().unwrap();
+        let contact = |text: &str| Contact { user: text.parse().unwrap(), nickname: None };
+        let request = ListManageRequest {
+            list: "wv:ada/friends".parse().unwrap(),
+            add: vec![contact("cy"), contact(BO)],
+            remove: vec!["dee".parse().unwrap()],
+            properties: Vec::new(),
+            receive: None,
+            authorize_and_grant: None,
+        };
+        let admitted = ask(request).unwrap();
+        let Primitive::ListManageRequest(read) = admitted.primitive() else { panic!() };
+        assert!(read.list.is_in(&home) && read.remove[0].is_in(&home));
+        let users: Vec<_> = read.add.iter().map(|contact| contact.user.as_str()).collect();
+        assert_eq!(users, ["wv:cy@north.example", BO]);
     }
 
     #[test]

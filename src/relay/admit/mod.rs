@@ -9,8 +9,10 @@
 mod client;
 mod peer;
 
+use crate::element::im::forward;
+use crate::element::lists::Lists;
 use crate::imps::agreement::Agreement;
-use crate::imps::primitive::{ClientId, User};
+use crate::imps::primitive::{ClientId, NewMessage, Recipient, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, DetailedResult, Domain, Primitive, Status, UserId};
 
@@ -81,10 +83,54 @@ impl Admitted {
         &self.refused
     }
 
+    /// Whether contact lists are among the recipients of a message.
+    pub fn names_lists(&self) -> bool {
+        match &self.primitive {
+            Primitive::SendMessageRequest(request) => request.info.recipients.iter().any(is_list),
+            _ => false,
+        }
+    }
+
+    /// Puts the members of the author's contact lists in their place (reference ssp-primitives G4). A list
+    /// that it does not have, one of another user above all, is taken out with 700, an empty one with 410.
+    #[must_use]
+    pub fn expanded(mut self, lists: &Lists) -> Self {
+        if let Primitive::SendMessageRequest(request) = &mut self.primitive {
+            let mut recipients = Vec::new();
+            for recipient in request.info.recipients.drain(..) {
+                let Recipient::ContactList(list) = recipient else {
+                    recipients.push(recipient);
+                    continue;
+                };
+                let expanded = lists.expand([&list]);
+                if expanded.users.is_empty() && expanded.missing.is_empty() {
+                    self.refused.push((Entity::ContactList(list), Code::UNABLE_TO_DELIVER));
+                }
+                recipients.extend(expanded.users.into_iter().map(|user| Recipient::User(User::from(user))));
+                self.refused.extend(expanded.missing);
+            }
+            request.info.recipients = recipients;
+        }
+        self
+    }
+
+    /// The message that passes on what a ForwardMessage named; anything else stays what it is.
+    #[must_use]
+    pub fn forwarding(mut self, original: NewMessage) -> Self {
+        if let Primitive::ForwardMessageRequest(request) = self.primitive {
+            self.primitive = forward::message(request, original).into();
+        }
+        self
+    }
+
     /// Takes it apart.
     pub fn into_parts(self) -> (Origin, Primitive, Vec<(Entity, Code)>) {
         (self.origin, self.primitive, self.refused)
     }
+}
+
+const fn is_list(recipient: &Recipient) -> bool {
+    matches!(recipient, Recipient::ContactList(_))
 }
 
 /// Why a primitive did not pass.

@@ -68,10 +68,14 @@ impl ServedFunctions {
     }
 }
 
-/// Instant messaging without presence, groups and content.
+/// Instant messaging and contact lists, without presence, groups and content.
 impl Default for ServedFunctions {
     fn default() -> Self {
-        Self(&["GETSPI", "MDELIV", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM"])
+        Self(&[
+            "GETSPI", //
+            "GCLI", "CCLI", "DCLI", "MCLS", //
+            "MDELIV", "FWMSG", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM", "GLBLU", "BLENT",
+        ])
     }
 }
 

@@ -17,6 +17,7 @@
 //! in the store ([`Poll`]), so that nothing is lost with the session (decisions.md 28).
 
 pub mod abilities;
+pub mod answers;
 pub mod digest;
 pub mod functions;
 pub mod login;
@@ -28,6 +29,7 @@ pub mod record;
 pub mod session;
 
 pub use abilities::{Abilities, Form};
+pub use answers::fitting;
 pub use digest::{digest_bytes, digest_matches};
 pub use functions::{ServedFunctions, answer_services, refused_functions};
 pub use login::{AccountFacts, Login, LoginError, LoginOutcome, Opened, Resumed, home_user};

@@ -1,0 +1,111 @@
+//! Contact lists, block and grant lists: what their owner asks, and what others are measured by.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{CONFLICTS_MAX, Sap, store_code};
+use crate::element::lists::{Decision, Lists, access, contacts};
+use crate::imps::{Code, Primitive, Status, UserId};
+use crate::relay::ports::{Change, ListsChange, Outcome, StoreError};
+use crate::relay::route::Route;
+
+impl Sap {
+    /// What these users have, in order.
+    pub(super) async fn lists_of(&self, owners: Vec<UserId>) -> Result<Vec<Arc<Lists>>, StoreError> {
+        self.store.lists(owners).await
+    }
+
+    /// A request of a user about its own lists. What somebody else, another session of the user, changed
+    /// meanwhile is decided anew.
+    pub(super) async fn lists_request(&self, owner: &UserId, request: &Primitive) -> Primitive {
+        let standing = match self.standing(newcomers(request)).await {
+            Ok(standing) => standing,
+            Err(error) => return Status::new(store_code(&error)).into(),
+        };
+        for _ in 0..CONFLICTS_MAX {
+            let found = match self.store.lists(vec![owner.clone()]).await {
+                Ok(found) => found,
+                Err(error) => return Status::new(store_code(&error)).into(),
+            };
+            let Some(lists) = found.first() else { break };
+            let Decision { answer, edits } = match decide(lists, request, &standing) {
+                Ok(decision) => decision,
+                Err(code) => return Status::new(code).into(),
+            };
+            if edits.is_empty() {
+                return answer;
+            }
+            let change = ListsChange { owner: owner.clone(), version: lists.version, edits };
+            match self.store.commit(vec![Change::Lists(Box::new(change))]).await {
+                Ok(outcomes) if outcomes.first() == Some(&Outcome::Conflict) => {}
+                Ok(outcomes) if outcomes.first() == Some(&Outcome::Done) => return answer,
+                Ok(_) => return Status::new(Code::UNKNOWN_USER).into(),
+                Err(error) => return Status::new(store_code(&error)).into(),
+            }
+        }
+        Status::new(Code::SERVICE_UNAVAILABLE).into()
+    }
+
+    /// Whether these users may come onto a contact list: 531 for a user that is none of ours but should be,
+    /// 516 where no way leads to the domain. Users elsewhere are taken at their word.
+    async fn standing(&self, users: Vec<UserId>) -> Result<HashMap<UserId, Code>, StoreError> {
+        let mut standing = HashMap::with_capacity(users.len());
+        let mut ours = Vec::new();
+        {
+            let (map, now) = (self.map(), self.now());
+            for user in users {
+                match user.domain_str().map(|domain| map.routes.of(domain, now.date_time())) {
+                    Some(Route::Local(_)) => ours.push(user),
+                    Some(Route::Peer(_) | Route::Discover) => {}
+                    Some(Route::Unknown) | None => {
+                        standing.insert(user, Code::DOMAIN_NOT_SUPPORTED);
+                    }
+                }
+            }
+        }
+        if !ours.is_empty() {
+            let accounts = self.store.accounts(ours.clone()).await?;
+            for (user, _) in ours.into_iter().zip(accounts).filter(|(_, account)| account.is_none()) {
+                standing.insert(user, Code::UNKNOWN_USER);
+            }
+        }
+        Ok(standing)
+    }
+}
+
+/// Whom a request wants to bring onto a list.
+fn newcomers(request: &Primitive) -> Vec<UserId> {
+    let contacts = match request {
+        Primitive::CreateListRequest(request) => &request.contacts,
+        Primitive::ListManageRequest(request) => &request.add,
+        _ => return Vec::new(),
+    };
+    contacts.iter().map(|contact| contact.user.clone()).collect()
+}
+
+fn decide(
+    lists: &Lists,
+    request: &Primitive,
+    standing: &HashMap<UserId, Code>,
+) -> Result<Decision<Primitive>, Code> {
+    let standing = |user: &UserId| standing.get(user).copied().unwrap_or(Code::SUCCESSFUL);
+    match request {
+        Primitive::GetListRequest => Ok(Decision::read(contacts::get(lists).into())),
+        Primitive::CreateListRequest(request) => {
+            contacts::create(lists, request, &standing).map(Decision::into_primitive)
+        }
+        Primitive::DeleteListRequest(request) => {
+            contacts::delete(lists, request).map(Decision::into_primitive)
+        }
+        Primitive::ListManageRequest(request) => {
+            contacts::manage(lists, request, &standing).map(Decision::into_primitive)
+        }
+        Primitive::GetBlockedListRequest => {
+            Ok(Decision::read(Primitive::GetBlockedListResponse(Box::new(access::get(lists)))))
+        }
+        Primitive::BlockEntityRequest(request) => {
+            access::change(lists, request).map(Decision::into_primitive)
+        }
+        _ => Err(Code::NOT_IMPLEMENTED),
+    }
+}
