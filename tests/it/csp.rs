@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use causeway::cli::phone::Phone;
+use causeway::cli::phone::{Phone, PhoneError};
 use causeway::imps::primitive::{DeliveryMethod, DeliveryReport, KeepAliveRequest};
 use causeway::imps::primitive::{MessageInfo, Recipient, SendMessageRequest, SetDeliveryMethodRequest, User};
 use causeway::imps::{Code, Content, MessageId, Primitive, SessionId, Status, TransactionId, UserId};
@@ -103,6 +103,14 @@ pub async fn say(phone: &mut Phone, mode: Mode, id: Option<&str>, primitive: Pri
     let (status, body) = phone.post(csp::content_type(manner.version, manner.encoding), body).await.unwrap();
     assert_eq!(status, 200);
     (!body.is_empty()).then(|| read(&body, manner.encoding))
+}
+
+/// What the server says, a refusal too.
+pub async fn ask(phone: &mut Phone, primitive: impl Into<Primitive>) -> Primitive {
+    match phone.ask(primitive.into()).await {
+        Err(PhoneError::Refused(status)) => status.into(),
+        answer => answer.unwrap(),
+    }
 }
 
 /// The one transaction of a document.

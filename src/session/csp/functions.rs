@@ -189,15 +189,19 @@ mod tests {
         write(&functions.features)
     }
 
+    /// A server that has instant messages alone.
+    const SERVED: ServedFunctions =
+        ServedFunctions::of(&["GETSPI", "MDELIV", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM"]);
+
     fn refused(asked: &str, version: Version) -> String {
-        refused_functions(&functions(asked), version, &ServedFunctions::default())
+        refused_functions(&functions(asked), version, &SERVED)
             .map_or("nothing".to_owned(), |refused| show(&refused))
     }
 
     #[test]
     fn all_functions_holds_what_is_served_and_is_there_when_asked() {
         let request = |all| ServiceRequest { client: None, functions: None, all_functions_request: all };
-        let answer = answer_services(&request(true), V1_2, &ServedFunctions::default());
+        let answer = answer_services(&request(true), V1_2, &SERVED);
         assert_eq!(
             show(&answer.all_functions.unwrap()),
             "FundamentalFeat(ServiceFunc(GETSPI)) \
@@ -206,7 +210,7 @@ mod tests {
         assert_eq!(answer.functions, None);
         let none = answer_services(&request(true), V1_2, &ServedFunctions::of(&[]));
         assert_eq!(none.all_functions, Some(Functions::default()));
-        assert_eq!(answer_services(&request(false), V1_2, &ServedFunctions::default()).all_functions, None);
+        assert_eq!(answer_services(&request(false), V1_2, &SERVED).all_functions, None);
     }
 
     #[test]
@@ -258,7 +262,7 @@ mod tests {
         let client = crate::imps::primitive::ClientId { url: Some("phone".into()), ..Default::default() };
         let request =
             ServiceRequest { client: Some(client.clone()), functions: None, all_functions_request: false };
-        let served = ServedFunctions::default();
+        let served = SERVED;
         assert_eq!(answer_services(&request, V1_1, &served).client, Some(client));
         assert_eq!(answer_services(&request, V1_2, &served).client, None);
     }

@@ -196,10 +196,25 @@ impl Play {
     /// The answer to a request about anything but login and what waits.
     fn served(&mut self, asked: Option<&Primitive>, answer: &Primitive) {
         match (asked, answer) {
+            (None, Primitive::Status(status)) => assert_eq!(status.code, Code::NOT_IMPLEMENTED),
+            (Some(Primitive::GetBlockedListRequest), Primitive::GetBlockedListResponse(lists)) => {
+                assert!(lists.block.is_some() && lists.grant.is_some());
+            }
+            (Some(Primitive::BlockEntityRequest(_)), Primitive::Status(status)) => {
+                assert_eq!(status.code, Code::SUCCESSFUL);
+            }
+            (Some(Primitive::GetListRequest), Primitive::GetListResponse(_)) => {}
             (
-                None | Some(Primitive::GetBlockedListRequest | Primitive::BlockEntityRequest(_)),
-                Primitive::Status(status),
-            ) => assert_eq!(status.code, Code::NOT_IMPLEMENTED),
+                Some(Primitive::CreateListRequest(_) | Primitive::DeleteListRequest(_)),
+                Primitive::Status(_) | Primitive::CreateListResponse(_),
+            ) => assert!(answer.code().is_success(), "{asked:?}: {answer:?}"),
+            // Lists that the recording read were made before it began.
+            (Some(Primitive::ListManageRequest(_)), Primitive::Status(status)) => {
+                assert_eq!(status.code, Code::NO_CONTACT_LIST);
+            }
+            (Some(Primitive::ListManageRequest(_)), Primitive::ListManageResponse(answer)) => {
+                assert!(answer.result.code.is_success());
+            }
             (Some(Primitive::ClientCapabilityRequest(_)), Primitive::ClientCapabilityResponse(agreed)) => {
                 assert!(agreed.agreed.server_poll_min.is_some_and(|seconds| seconds > 0));
                 assert!(!agreed.agreed.bearers.is_empty());

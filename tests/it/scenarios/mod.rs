@@ -2,11 +2,14 @@
 
 mod android;
 mod bad_days;
+mod blocking;
 mod command_line;
 mod content;
 mod discovery;
 mod domains;
+mod forwarding;
 mod hostile;
+mod lists;
 mod mailbox;
 mod messages;
 mod recipients;

@@ -7,7 +7,7 @@ use causeway::imps::primitive::{
     LoginResponse, Password, ServiceRequest,
 };
 use causeway::imps::{Code, Primitive, Status, TransactionId, Version};
-use causeway::session::csp::digest_bytes;
+use causeway::session::csp::{ServedFunctions, digest_bytes};
 use causeway::wire::{Encoding, Mode};
 
 use crate::csp::{self, WBXML, XML, only, say, send};
@@ -257,22 +257,20 @@ async fn all_functions_are_what_is_served_and_nothing_else() {
     for version in Version::ALL {
         for encoding in [Encoding::Xml, Encoding::Wbxml] {
             let mut bo = north.phone("bo", manner(version, encoding)).await;
-            let feature = |name: &str| Branch { name: name.into(), branches: Vec::new() };
-            let wanted = Functions { features: vec![feature("IMFeat"), feature("GroupFeat")] };
+            let branch = |name: &str, below| Branch { name: name.into(), branches: below };
+            let segments = vec![branch("ServiceFunc", vec![branch("SGMNT", Vec::new())])];
+            let wanted = Functions {
+                features: vec![branch("FundamentalFeat", segments), branch("IMFeat", Vec::new())],
+            };
             let client = (version == Version::V1_1).then(|| login_of("wv:bo").client);
             let request = ServiceRequest { client, functions: Some(wanted), all_functions_request: true };
             let Primitive::ServiceResponse(answer) = bo.ask(request.into()).await.unwrap() else { panic!() };
-            assert_eq!(
-                shown(&answer.all_functions.expect("a client reads it without a look").features),
-                "FundamentalFeat(ServiceFunc(GETSPI)) \
-                 IMFeat(IMSendFunc(MDELIV) IMReceiveFunc(SETD GETLM GETM REJCM NOTIF NEWM))"
-            );
+            let all = shown(&answer.all_functions.expect("a client reads it without a look").features);
+            assert_eq!(all, shown(&ServedFunctions::default().all(version).features));
+            assert!(all.contains("MDELIV") && !all.contains("SGMNT"), "{all}");
             // What was wanted and is not there
             let refused = shown(&answer.functions.expect("some are refused").features);
-            assert!(
-                refused.starts_with("IMFeat(IMSendFunc(FWMSG)") && refused.contains("GroupFeat("),
-                "{refused}"
-            );
+            assert!(refused.starts_with("FundamentalFeat(ServiceFunc(SGMNT))"), "{refused}");
         }
     }
     node.drain().await;
@@ -285,13 +283,8 @@ async fn what_is_not_served_is_501_what_nobody_knows_405_and_the_session_goes_on
     let node = world.start(&north).await;
     let mut bo = north.phone("bo", modern()).await;
     for (content, code) in [
-        ("<GetList-Request/>", Code::NOT_IMPLEMENTED),
-        ("<GetBlockedList-Request/>", Code::NOT_IMPLEMENTED),
-        ("<CreateGroup-Request><GroupID>wv:bo/chess</GroupID></CreateGroup-Request>", Code::NOT_IMPLEMENTED),
-        (
-            "<GetPresence-Request><User><UserID>wv:bo</UserID></User></GetPresence-Request>",
-            Code::NOT_IMPLEMENTED,
-        ),
+        ("<GetSegment-Request/>", Code::NOT_IMPLEMENTED),
+        ("<GetMap-Request/>", Code::NOT_IMPLEMENTED),
         ("<Teleport-Request><Where>moon</Where></Teleport-Request>", Code::SERVICE_NOT_SUPPORTED),
         (
             "<SendMessage-Request><DeliveryReport>maybe</DeliveryReport></SendMessage-Request>",

@@ -1,0 +1,194 @@
+//! Contact lists: kept at home, and put in the place of what they name before anything leaves.
+
+use causeway::cli::phone::Phone;
+use causeway::imps::primitive::{
+    Contact, CreateListRequest, DeleteListRequest, ListManageRequest, ListManageResponse, Property, Recipient,
+};
+use causeway::imps::{Code, ContactListId, Primitive, Version};
+use causeway::wire::Encoding;
+
+use crate::csp::{ask, message, reconnect};
+use crate::world::{World, manner, modern, receive, text};
+
+fn contact(user: &str, nickname: &str) -> Contact {
+    Contact { user: user.parse().unwrap(), nickname: (!nickname.is_empty()).then(|| nickname.into()) }
+}
+
+fn list(name: &str) -> ContactListId {
+    name.parse().unwrap()
+}
+
+/// Makes a list; what the server says.
+async fn make(phone: &mut Phone, name: &str, contacts: Vec<Contact>) -> Primitive {
+    let properties = vec![Property::new("DisplayName", "Some people")];
+    ask(phone, CreateListRequest { list: list(name), contacts, properties }).await
+}
+
+fn manage(name: &str) -> ListManageRequest {
+    ListManageRequest {
+        list: list(name),
+        add: Vec::new(),
+        remove: Vec::new(),
+        properties: Vec::new(),
+        receive: Some(true),
+        authorize_and_grant: None,
+    }
+}
+
+async fn managed(phone: &mut Phone, request: ListManageRequest) -> ListManageResponse {
+    match ask(phone, request).await {
+        Primitive::ListManageResponse(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Names of the contacts, as the client would show them.
+fn names(answer: &ListManageResponse) -> Vec<String> {
+    let contacts = &answer.contacts.as_ref().expect("the contacts").contacts;
+    let name = |it: &Contact| it.nickname.as_deref().unwrap_or(it.user.as_str()).to_owned();
+    contacts.iter().map(name).collect()
+}
+
+/// The lists that are not the default, and the default.
+async fn lists(phone: &mut Phone) -> (Vec<String>, Option<String>) {
+    match phone.ask(Primitive::GetListRequest).await.unwrap() {
+        Primitive::GetListResponse(answer) => {
+            (answer.lists.iter().map(ToString::to_string).collect(), answer.default.map(|it| it.to_string()))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contact_lists_are_kept_for_clients_of_every_version_and_encoding() {
+    let world = World::new().await;
+    let north = world.place("north.example", &["south.example"]);
+    let node = world.start(&north).await;
+    north.phone("cy", modern()).await;
+    for version in Version::ALL {
+        for encoding in [Encoding::Xml, Encoding::Wbxml] {
+            let user = format!("ada{}", version.as_str().replace('.', "") + encoding.as_str());
+            let mut ada = north.phone(&user, manner(version, encoding)).await;
+            let friends = format!("wv:{user}/Friends@north.example");
+            assert_eq!(lists(&mut ada).await, (Vec::new(), None));
+            // A client leaves its own domain out
+            let people = vec![contact("wv:bo@south.example", "Bo"), contact("wv:cy", "")];
+            let answer = make(&mut ada, &format!("wv:{user}/Friends"), people).await;
+            if version == Version::V1_3 {
+                let Primitive::CreateListResponse(made) = &answer else { panic!("{answer:?}") };
+                assert_eq!(made.list.as_str(), friends);
+                assert_eq!(made.properties[1], Property::new("Default", "T"), "the first is the default");
+            } else {
+                assert_eq!(answer.code(), Code::SUCCESSFUL);
+                assert!(matches!(answer, Primitive::Status(_)));
+            }
+            make(&mut ada, &format!("wv:{user}/~pep1.0_privatelist"), Vec::new()).await;
+            let private = format!("wv:{user}/~pep1.0_privatelist@north.example");
+            assert_eq!(lists(&mut ada).await, (vec![private.clone()], Some(friends.clone())));
+            // Contacts come, get another name, and go
+            let change = ListManageRequest {
+                add: vec![contact("wv:dee@south.example", "Dee"), contact("wv:bo@south.example", "Bobby")],
+                ..manage(&friends)
+            };
+            let answer = managed(&mut ada, change).await;
+            assert_eq!(names(&answer), ["Bobby", "wv:cy@north.example", "Dee"], "{version}");
+            let change = ListManageRequest {
+                remove: vec!["wv:cy".parse().unwrap()],
+                ..manage(&friends.to_uppercase())
+            };
+            assert_eq!(names(&managed(&mut ada, change).await), ["Bobby", "Dee"]);
+            // The default moves, and its properties are told in any case
+            let change = ListManageRequest {
+                properties: vec![Property::new("Default", "T")],
+                receive: Some(false),
+                ..manage(&private)
+            };
+            let answer = managed(&mut ada, change).await;
+            assert_eq!(
+                answer.contacts.is_some(),
+                version == Version::V1_1,
+                "1.1 cannot say that it is not wanted"
+            );
+            assert_eq!(answer.properties[1], Property::new("Default", "T"));
+            assert_eq!(lists(&mut ada).await, (vec![friends.clone()], Some(private.clone())));
+            let gone = ada.ask(DeleteListRequest { list: list(&private) }.into()).await.unwrap();
+            assert_eq!(gone.code(), Code::SUCCESSFUL);
+            assert_eq!(lists(&mut ada).await, (Vec::new(), Some(friends)));
+        }
+    }
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_done_to_a_list_has_its_code_and_lists_survive_a_restart() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let people = vec![contact("wv:nobody@north.example", ""), contact("wv:x@nowhere.example", "")];
+    // Strangers stay away from a list that is made all the same
+    let Primitive::Status(partly) = make(&mut ada, "wv:ada/friends", people).await else { panic!() };
+    assert_eq!(partly.code, Code::PARTIALLY_SUCCESSFUL);
+    let codes: Vec<u16> = partly.details.iter().map(|detail| detail.code.get()).collect();
+    assert_eq!(codes, [531, 516]);
+    assert_eq!(names(&managed(&mut ada, manage("wv:ada/friends")).await), [""; 0]);
+    // Twice, and in the name of others
+    for (name, code) in [("wv:ada/Friends", 701), ("wv:cy/friends", 402), ("wv:ada/x@south.example", 402)] {
+        assert_eq!(make(&mut ada, name, Vec::new()).await.code().get(), code, "{name}");
+    }
+    // What is not there, or is somebody else's
+    for name in ["wv:ada/none", "wv:bo/friends@south.example"] {
+        let read = ask(&mut ada, manage(name)).await;
+        let gone = ask(&mut ada, DeleteListRequest { list: list(name) }).await;
+        assert_eq!((read.code(), gone.code()), (Code::NO_CONTACT_LIST, Code::NO_CONTACT_LIST));
+    }
+    let colour =
+        ListManageRequest { properties: vec![Property::new("Colour", "red")], ..manage("wv:ada/friends") };
+    assert_eq!(ask(&mut ada, colour).await.code().get(), 752);
+    let change = ListManageRequest { add: vec![contact("wv:ada", "myself")], ..manage("wv:ada/friends") };
+    managed(&mut ada, change).await;
+    // When the provider restarts
+    node.drain().await;
+    let node = world.start(&north).await;
+    reconnect(&mut ada).await;
+    assert_eq!(names(&managed(&mut ada, manage("wv:ada/friends")).await), ["myself"]);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_to_a_contact_list_reaches_its_members_in_two_domains() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) = world.linked("north.example", "south.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut cy = north.phone("cy", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let mut bo = south.phone("bo", manner(Version::V1_1, Encoding::Wbxml)).await;
+    // Given a list with people of both domains, one of whom does not exist
+    let people = ["wv:bo@south.example", "wv:cy", "wv:nobody@south.example"];
+    let people = people.iter().map(|user| contact(user, "")).collect();
+    make(&mut ada, "wv:ada/crew", people).await;
+    make(&mut ada, "wv:ada/empty", Vec::new()).await;
+    let to = |name: &str| Recipient::ContactList(list(name));
+    // When she writes to it, and to one of them by name too
+    let mut request = message(&ada, &["wv:bo@south.example"], "all hands");
+    request.info.recipients.push(to("wv:ada/crew"));
+    let answer = ada.send_message(request).await.unwrap();
+    // Then everybody who exists gets it once, addressed to itself alone
+    assert_eq!(answer.result.code, Code::PARTIALLY_SUCCESSFUL);
+    assert_eq!(answer.result.details[0].code, Code::UNKNOWN_USER);
+    for phone in [&mut bo, &mut cy] {
+        let user = phone.user().clone();
+        let received = receive(phone).await;
+        assert_eq!(text(&received), "all hands");
+        let Primitive::NewMessage(new) = &received else { panic!() };
+        assert!(matches!(&new.info.recipients[..], [Recipient::User(to)] if to.id == user), "{new:?}");
+        assert_eq!(phone.poll().await.unwrap(), None, "once");
+    }
+    // And a list of somebody else is none of hers
+    for (name, code) in [("wv:bo/crew@south.example", 700), ("wv:cy/crew", 700), ("wv:ada/empty", 410)] {
+        let mut request = message(&ada, &[], "hello");
+        request.info.recipients = vec![to(name)];
+        assert_eq!(ada.send_message(request).await.unwrap().result.code.get(), code, "{name}");
+    }
+    north_node.drain().await;
+    south_node.drain().await;
+}
