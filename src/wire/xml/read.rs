@@ -4,6 +4,7 @@
 //! root, text outside it, open elements at the end, names, duplicate attributes, entities.
 
 use std::borrow::Cow;
+use std::io::BufRead;
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -36,18 +37,31 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     reader.config_mut().check_end_names = false;
+    reader.config_mut().allow_unmatched_ends = true;
+    // Whether the reader stands right behind markup: a start tag there needs no search for its pieces.
+    let mut behind_markup = false;
     loop {
         let before = position(reader.buffer_position());
+        if behind_markup && begins_start_tag(text, before) {
+            let tag = start_tag(text, before, &limits, &mut seen, &mut builder)?;
+            if tag.is_empty {
+                builder.close(tag.end)?
+            } else {
+                open.push(tag.name)
+            }
+            reader.stream().consume(tag.end - before);
+            continue;
+        }
         let event = reader
             .read_event()
             .map_err(|error| malformed(position(reader.error_position()), error.to_string()))?;
         let after = position(reader.buffer_position());
         let slice = || text.get(before..after).unwrap_or_default();
+        behind_markup = !matches!(event, Event::Text(_));
         match event {
-            Event::Start(_) => open.push(start_tag(slice(), before, &limits, &mut seen, &mut builder)?),
-            Event::Empty(_) => {
-                start_tag(slice(), before, &limits, &mut seen, &mut builder)?;
-                builder.close(after)?;
+            Event::Start(_) | Event::Empty(_) => {
+                let tag = start_tag(text, before, &limits, &mut seen, &mut builder)?;
+                if tag.is_empty { builder.close(tag.end)? } else { open.push(tag.name) }
             }
             Event::End(_) => {
                 let name = slice().strip_prefix("</").and_then(|rest| rest.strip_suffix('>'));
@@ -212,7 +226,7 @@ struct QName<'a> {
 /// none, or one with an empty part.
 fn name(tag: &str, start: usize) -> Option<QName<'_>> {
     let octets = tag.as_bytes().get(start..)?;
-    let begins = begins_name(*octets.first()?);
+    let begins = begins_name(*octets.first()?) && octets.first() != Some(&b':');
     let (mut length, mut colon, mut hash) = (octets.len(), None, FoldedHash::new());
     for (place, octet) in octets.iter().enumerate() {
         match IN_NAME.get(usize::from(*octet)).copied() {
@@ -232,6 +246,11 @@ fn name(tag: &str, start: usize) -> Option<QName<'_>> {
         Some(colon) => (tag.get(start..colon)?, tag.get(colon + 1..end)?),
     };
     (begins && !local.is_empty()).then_some(QName { prefix, local, hash: hash.finish(), whole, end })
+}
+
+/// Whether a start tag begins at this octet.
+fn begins_start_tag(text: &str, at: usize) -> bool {
+    matches!(text.as_bytes().get(at..), Some([b'<', octet, ..]) if begins_name(*octet))
 }
 
 /// Where the white space ends that may begin at this octet.
@@ -296,19 +315,25 @@ fn quoted(tag: &str, quote_at: usize) -> Option<Quoted<'_>> {
 /// The attribute that names a namespace.
 const XMLNS: Name = Name::new("xmlns");
 
-/// A start tag or empty element, `<name a="b">` or `<name/>`, that begins at `offset`. Gives its name as
-/// written.
+/// A start tag or empty element that was read.
+struct StartTag<'a> {
+    /// Its name as written.
+    name: &'a str,
+    /// Where what follows begins in the text.
+    end: usize,
+    is_empty: bool,
+}
+
+/// Reads the start tag or empty element, `<name a="b">` or `<name/>`, that begins at this octet.
 fn start_tag<'a>(
-    tag: &'a str,
+    text: &'a str,
     offset: usize,
     limits: &Limits,
     seen: &mut Vec<(u32, &'a str)>,
     builder: &mut Builder<'a>,
-) -> Result<&'a str, Refusal> {
-    let tag = tag.strip_suffix('>').unwrap_or_default();
-    let tag = tag.strip_suffix('/').unwrap_or(tag);
+) -> Result<StartTag<'a>, Refusal> {
     let no_name = || malformed(offset, "an element name that is none");
-    let element = name(tag, 1).ok_or_else(no_name)?;
+    let element = name(text, offset + 1).ok_or_else(no_name)?;
     if !element.prefix.is_empty() && element.local.contains(':') {
         return Err(no_name());
     }
@@ -318,21 +343,27 @@ fn start_tag<'a>(
         builder.extension();
     }
     seen.clear();
-    let octets = tag.as_bytes();
+    let octets = text.as_bytes();
     let mut at = element.end;
-    while at < octets.len() {
+    loop {
         let start = skip_space(octets, at);
-        if start == octets.len() {
-            break;
+        let length = match octets.get(start..) {
+            Some([b'>', ..]) => 1,
+            Some([b'/', b'>', ..]) => 2,
+            Some([]) | None => return Err(malformed(offset, "a tag without an end")),
+            _ => 0,
+        };
+        if length > 0 {
+            return Ok(StartTag { name: element.whole, end: start + length, is_empty: length == 2 });
         }
         if start == at {
             return Err(malformed(offset, "no white space before an attribute"));
         }
         let attribute =
-            name(tag, start).ok_or_else(|| malformed(offset, "an attribute that is not well-formed"))?;
+            name(text, start).ok_or_else(|| malformed(offset, "an attribute that is not well-formed"))?;
         let equals = skip_space(octets, attribute.end);
         let value = if octets.get(equals) == Some(&b'=') {
-            quoted(tag, skip_space(octets, equals + 1))
+            quoted(text, skip_space(octets, equals + 1))
         } else {
             None
         };
@@ -348,19 +379,18 @@ fn start_tag<'a>(
         }
         seen.push((hash, whole));
         at = value.end;
-        let text = if value.plain { Cow::Borrowed(value.value) } else { unescape(value.value, offset)? };
+        let value = if value.plain { Cow::Borrowed(value.value) } else { unescape(value.value, offset)? };
         // Other namespaces than that of the root, and attributes of any namespace: nothing of ours.
         if !prefix.is_empty() {
             if is_root && prefix == XMLNS.text && local == element.prefix {
-                builder.attribute_hashed(XMLNS.text, XMLNS.hash, text)?;
+                builder.attribute_hashed(XMLNS.text, XMLNS.hash, value)?;
             }
         } else if hash != XMLNS.hash || local != XMLNS.text || (is_root && element.prefix.is_empty()) {
-            builder.attribute_hashed(local, hash, text)?;
+            builder.attribute_hashed(local, hash, value)?;
         } else {
             builder.extension();
         }
     }
-    Ok(element.whole)
 }
 
 /// Resolves the references of an attribute value and makes spaces of white space (XML 1.0 §3.3.3).
@@ -471,6 +501,52 @@ mod tests {
             "<a/><!DOCTYPE a",
         ] {
             assert!(matches!(refused(text), Refusal::Malformed { .. }), "{text}: {:?}", refused(text));
+        }
+    }
+
+    #[test]
+    fn start_tags_are_read_alike_at_the_root_behind_markup_and_behind_text() {
+        let places = |tag: &str| [tag.to_owned(), format!("<r><b/>{tag}</r>"), format!("<r>t{tag}</r>")];
+        for tag in [
+            "<a b = '>' c=\"'\" />",
+            "<a\n/>",
+            "<a ></a >",
+            "<x:a x:b='1' b='1'><!-- > --></x:a>",
+            "<a>\u{FEFF}<b/></a>",
+        ] {
+            for text in places(tag) {
+                accepted(&text);
+            }
+        }
+        for tag in [
+            "<1a/>",
+            "<-a/>",
+            "<a:b:c/>",
+            "<:a/>",
+            "<a",
+            "<a ",
+            "<a/",
+            "<a / >",
+            "<a/ >",
+            "<a//>",
+            "<a x",
+            "<a x>",
+            "<a x=",
+            "<a x='1",
+            "<a x='1'",
+            "<a x='1'y='2'/>",
+            "<a x='<'/>",
+            "<a x=1/>",
+            "<a 1='1'/>",
+            "<a x:='1'/>",
+            "<a x='1' x='2'/>",
+            "<a <b/>",
+            "<a '>'/>",
+            "<a =''/>",
+        ] {
+            for text in places(tag) {
+                assert!(matches!(refused(&text), Refusal::Malformed { .. }), "{text}: {:?}", refused(&text));
+            }
         }
     }
 
