@@ -4,6 +4,7 @@
 //! not at all. Appends are keyed inserts (decisions.md 22); nothing here names a database.
 
 mod common;
+mod group;
 mod lists;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
 use crate::session::{csp, ssp};
 
 pub use common::{CommonChange, CommonStore};
+pub use group::{GroupChange, GroupStore, StoredGroup, Visit};
 pub use lists::{ListsChange, ListsStore};
 
 /// A result that comes later: after the commit for changes, after the look-up for questions.
@@ -199,6 +201,8 @@ pub enum Change {
         /// Everything whose `until` lies before this moment.
         before: Moment,
     },
+    /// Change groups. Outcome: see [`GroupChange`].
+    Group(GroupChange),
     /// Change contact lists, block or grant list. Outcome: see [`ListsChange`].
     Lists(Box<ListsChange>),
     /// Invitations and profiles.
@@ -265,7 +269,7 @@ pub struct QueueSummary {
 
 /// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
 /// calls. Questions see every commit whose promise was kept before they were asked.
-pub trait Store: CommonStore + ListsStore + Send + Sync + 'static {
+pub trait Store: CommonStore + GroupStore + ListsStore + Send + Sync + 'static {
     /// Carries out the changes, all or none; one [`Outcome`] for each, in order. An error means none;
     /// an outcome such as `Duplicate` or `Full` is that change's own and stops no other (but see
     /// [`Change::Then`]). The changes happen also if the promise is dropped.

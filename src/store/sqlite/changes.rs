@@ -5,9 +5,8 @@ use std::ops::Range;
 use rusqlite::{Connection, Result, params};
 
 use super::bounded::Bounded;
-use super::common;
-use super::lists;
 use super::rows::{self, Columns, change, millis, one};
+use super::{common, groups, lists};
 use crate::element::im::Mail;
 use crate::imps::{Domain, Moment, SessionId, UserId};
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
@@ -192,6 +191,7 @@ impl Changes {
                 let rows = change(connection, "DELETE FROM ssp_session WHERE own_id = ?1", [id.as_str()])?;
                 done_if(rows, Outcome::Missing)
             }
+            Change::Group(wanted) => groups::apply(connection, wanted)?,
             Change::Lists(wanted) => {
                 self.touched.push(wanted.owner.clone());
                 lists::apply(connection, wanted)?

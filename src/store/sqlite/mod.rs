@@ -12,6 +12,7 @@ mod accounts;
 mod bounded;
 mod changes;
 mod common;
+mod groups;
 mod inline;
 mod lists;
 mod lock;
@@ -49,11 +50,11 @@ use crate::element::common::search::query::Query;
 use crate::element::im::StoredMail;
 use crate::element::lists::Lists;
 use crate::imps::primitive::Property;
-use crate::imps::{Domain, InviteId, MessageId, Moment, SessionId, UserId};
+use crate::imps::{Domain, GroupId, InviteId, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
-    Account, Change, CommonStore, ListsStore, Outcome, Promise, QueueSummary, Sent, Store, StoreError,
-    StoredOutgoing,
+    Account, Change, CommonStore, GroupStore, ListsStore, Outcome, Promise, QueueSummary, Sent, Store,
+    StoreError, StoredGroup, StoredOutgoing, Visit,
 };
 use crate::session::{csp, ssp};
 
@@ -447,6 +448,40 @@ impl Store for Sqlite {
 
     fn instance(&self) -> &str {
         &self.instance
+    }
+}
+
+impl GroupStore for Sqlite {
+    fn group(&self, group: GroupId) -> Promise<Option<StoredGroup>> {
+        self.ask(move |connection| groups::read(connection, &group))
+    }
+
+    fn group_counts(&self, owner: UserId) -> Promise<(u64, u64)> {
+        self.ask(move |connection| groups::counts(connection, &owner))
+    }
+
+    fn groups_of_session(&self, session: SessionId) -> Promise<Vec<GroupId>> {
+        self.ask(move |connection| groups::of_session(connection, &session))
+    }
+
+    fn auto_joins(&self, user: UserId) -> Promise<Vec<GroupId>> {
+        self.ask(move |connection| groups::auto_joins(connection, &user))
+    }
+
+    fn groups_ended(&self, now: Moment, limit: usize) -> Promise<Vec<GroupId>> {
+        self.ask(move |connection| groups::ended(connection, now, limit))
+    }
+
+    fn visits(&self, session: SessionId) -> Promise<Vec<Visit>> {
+        self.ask(move |connection| groups::visits(connection, &session))
+    }
+
+    fn visitors(&self, group: GroupId, users: Vec<UserId>) -> Promise<Vec<Visit>> {
+        self.ask(move |connection| groups::visitors(connection, &group, &users))
+    }
+
+    fn absent_sessions(&self, limit: usize) -> Promise<Vec<SessionId>> {
+        self.ask(move |connection| groups::absent(connection, limit))
     }
 }
 

@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_2.sql"),
     include_str!("schema_lists.sql"),
     include_str!("schema_common.sql"),
+    include_str!("schema_groups.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -138,6 +139,13 @@ mod tests {
                 "contact",
                 "contact_list",
                 "csp_session",
+                "group_member",
+                "group_occupant",
+                "group_own_property",
+                "group_property",
+                "group_rejected",
+                "group_visit",
+                "im_group",
                 "invitation",
                 "lists",
                 "mailbox",

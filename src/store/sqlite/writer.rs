@@ -296,6 +296,7 @@ fn body(change: &Change) -> usize {
         Change::Deliver { mail, .. } => mail.body.len(),
         Change::Send(outgoing) => outgoing.body.len(),
         Change::PutCspSession(record) => record.capabilities.len(),
+        Change::Group(change) => change.entries() * LISTS_ENTRY_OCTETS,
         Change::Lists(change) => change.entries() * LISTS_ENTRY_OCTETS,
         Change::Then(inner) => body(inner),
         _ => 0,

@@ -1,0 +1,94 @@
+//! Groups in the store, and which of our clients are in groups elsewhere.
+
+use super::Promise;
+use crate::element::group::{Edit, Group};
+use crate::imps::primitive::ClientId;
+use crate::imps::{GroupId, Moment, SessionId, UserId};
+
+/// A group as it stands in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredGroup {
+    /// Counts its changes.
+    pub version: u64,
+    /// The group.
+    pub group: Group,
+}
+
+/// A client of ours in a group of another domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// Whose client.
+    pub user: UserId,
+    /// Which client: the group's home knows it by this.
+    pub client: ClientId,
+    /// The client's session, with which the visit ends.
+    pub session: SessionId,
+    /// The group.
+    pub group: GroupId,
+    /// Under which name, as far as it is known here.
+    pub name: Option<Box<str>>,
+}
+
+/// A change of groups.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupChange {
+    /// Make a group. Outcome: `Done`, or `Duplicate` if there is one of this address.
+    Create(Box<Group>),
+    /// Change a group: all edits or none. Outcome: `Done`, `Conflict` if it has another version by now,
+    /// or `Missing`.
+    Edit {
+        /// Which.
+        group: GroupId,
+        /// The version that the edits were decided on.
+        version: u64,
+        /// In this order.
+        edits: Vec<Edit>,
+    },
+    /// A client of ours enters a group elsewhere, or has another name there. Outcome: `Done`.
+    Visit(Visit),
+    /// It is out. Outcome: `Done` or `Missing`.
+    EndVisit {
+        /// Whose session.
+        session: SessionId,
+        /// Which group.
+        group: GroupId,
+    },
+}
+
+impl GroupChange {
+    /// How much there is to write, in rows.
+    pub fn entries(&self) -> usize {
+        match self {
+            Self::Create(group) => 1 + group.properties.len() + group.occupants.len(),
+            Self::Edit { edits, .. } => 1 + edits.len(),
+            Self::Visit(_) | Self::EndVisit { .. } => 1,
+        }
+    }
+}
+
+/// Questions about groups.
+pub trait GroupStore {
+    /// A group of ours.
+    fn group(&self, group: GroupId) -> Promise<Option<StoredGroup>>;
+
+    /// How many groups this user made, and how many there are in all.
+    fn group_counts(&self, owner: UserId) -> Promise<(u64, u64)>;
+
+    /// The groups of ours that this session is in.
+    fn groups_of_session(&self, session: SessionId) -> Promise<Vec<GroupId>>;
+
+    /// The groups of ours that this user wants to be in whenever it is logged in.
+    fn auto_joins(&self, user: UserId) -> Promise<Vec<GroupId>>;
+
+    /// Groups of ours that ended by this moment for want of occupants, at most `limit`.
+    fn groups_ended(&self, now: Moment, limit: usize) -> Promise<Vec<GroupId>>;
+
+    /// The groups elsewhere that this session is in.
+    fn visits(&self, session: SessionId) -> Promise<Vec<Visit>>;
+
+    /// Which sessions of these users are in a group elsewhere.
+    fn visitors(&self, group: GroupId, users: Vec<UserId>) -> Promise<Vec<Visit>>;
+
+    /// Sessions that are in groups and are over, at most `limit`.
+    fn absent_sessions(&self, limit: usize) -> Promise<Vec<SessionId>>;
+}
