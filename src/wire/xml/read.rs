@@ -1,7 +1,9 @@
 //! The XML reader: well-formed text → tree.
 //!
 //! `quick-xml` finds the pieces; everything it lets pass is checked here: characters, `]]>`, one
-//! root, text outside it, open elements at the end, names, duplicate attributes, entities.
+//! root, text outside it, open elements at the end, names, duplicate attributes, entities. Since tags
+//! are read here to the last octet, those that stand right behind other markup are taken without asking
+//! it where they end.
 
 use std::borrow::Cow;
 use std::io::BufRead;
@@ -38,7 +40,7 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
     reader.config_mut().check_comments = true;
     reader.config_mut().check_end_names = false;
     reader.config_mut().allow_unmatched_ends = true;
-    // Whether the reader stands right behind markup: a start tag there needs no search for its pieces.
+    // Whether the reader stands right behind markup: a tag there needs no search for its pieces.
     let mut behind_markup = false;
     loop {
         let before = position(reader.buffer_position());
@@ -50,6 +52,12 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
                 open.push(tag.name)
             }
             reader.stream().consume(tag.end - before);
+            continue;
+        }
+        if behind_markup && let Some(end) = open.last().and_then(|name| plain_end(text, before, name)) {
+            open.pop();
+            builder.close(end)?;
+            reader.stream().consume(end - before);
             continue;
         }
         let event = reader
@@ -229,14 +237,15 @@ fn name(tag: &str, start: usize) -> Option<QName<'_>> {
     let begins = begins_name(*octets.first()?) && octets.first() != Some(&b':');
     let (mut length, mut colon, mut hash) = (octets.len(), None, FoldedHash::new());
     for (place, octet) in octets.iter().enumerate() {
-        match IN_NAME.get(usize::from(*octet)).copied() {
-            None | Some(ENDS) => {
+        match IN_NAME.get(usize::from(*octet)).copied().unwrap_or(ENDS) {
+            folded if folded > b':' => hash = hash.with(folded),
+            ENDS => {
                 length = place;
                 break;
             }
-            Some(DOES_NOT_COUNT) => {}
-            Some(b':') if colon.is_none() => (colon, hash) = (Some(start + place), FoldedHash::new()),
-            Some(folded) => hash = hash.with(folded),
+            DOES_NOT_COUNT => {}
+            b':' if colon.is_none() => (colon, hash) = (Some(start + place), FoldedHash::new()),
+            folded => hash = hash.with(folded),
         }
     }
     let end = start + length;
@@ -246,6 +255,12 @@ fn name(tag: &str, start: usize) -> Option<QName<'_>> {
         Some(colon) => (tag.get(start..colon)?, tag.get(colon + 1..end)?),
     };
     (begins && !local.is_empty()).then_some(QName { prefix, local, hash: hash.finish(), whole, end })
+}
+
+/// Where the end tag of an element ends that begins at this octet, if it is there and without white space.
+fn plain_end(text: &str, at: usize, name: &str) -> Option<usize> {
+    text.get(at..)?.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
+    Some(at + name.len() + 3)
 }
 
 /// Whether a start tag begins at this octet.
@@ -294,8 +309,17 @@ fn quoted(tag: &str, quote_at: usize) -> Option<Quoted<'_>> {
     let octets = tag.as_bytes();
     let quote = *octets.get(quote_at).filter(|quote| matches!(quote, b'"' | b'\''))?;
     let start = quote_at + 1;
+    let value = octets.get(start..)?;
+    // Eight at a time while none of them needs a second look.
+    let (eights, _) = value.as_chunks::<8>();
+    let plain_eight = |eight: &&[u8; 8]| {
+        !eight.iter().fold(false, |odd, octet| {
+            odd | (*octet < b' ') | (*octet == quote) | (*octet == b'<') | (*octet == b'&')
+        })
+    };
+    let skipped = eights.iter().take_while(plain_eight).count() * 8;
     let mut plain = true;
-    for (place, &octet) in octets.get(start..)?.iter().enumerate() {
+    for (place, &octet) in value.iter().enumerate().skip(skipped) {
         if IN_VALUE.get(usize::from(octet)) == Some(&false) {
             continue;
         }
