@@ -1,6 +1,6 @@
 //! Contact lists: kept at home, and put in the place of what they name before anything leaves.
 
-use causeway::cli::phone::Phone;
+use causeway::cli::phone::{Manner, Phone};
 use causeway::imps::primitive::{
     Contact, CreateListRequest, DeleteListRequest, ListManageRequest, ListManageResponse, Property, Recipient,
 };
@@ -8,7 +8,7 @@ use causeway::imps::{Code, ContactListId, Primitive, Version};
 use causeway::wire::Encoding;
 
 use crate::csp::{ask, message, reconnect};
-use crate::world::{World, manner, modern, receive, text};
+use crate::world::{PASSWORD, World, manner, modern, receive, text};
 
 fn contact(user: &str, nickname: &str) -> Contact {
     Contact { user: user.parse().unwrap(), nickname: (!nickname.is_empty()).then(|| nickname.into()) }
@@ -191,4 +191,36 @@ async fn a_message_to_a_contact_list_reaches_its_members_in_two_domains() {
     }
     north_node.drain().await;
     south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_phones_of_one_user_change_a_list_at_once_and_nothing_is_lost() {
+    const EACH: usize = 15;
+    let world = World::new().await;
+    let north = world.place("north.example", &["south.example"]);
+    let node = world.start(&north).await;
+    let mut phones = Vec::new();
+    for device in ["phone", "tablet"] {
+        let mut phone =
+            Phone::new(north.csp, north.user("ada"), device, Manner { digest: false, ..modern() });
+        phone.login(PASSWORD).await.unwrap();
+        phones.push((device, phone));
+    }
+    make(&mut phones[0].1, "wv:ada/crew", Vec::new()).await;
+    let busy = phones.into_iter().map(|(device, mut phone)| {
+        tokio::spawn(async move {
+            for number in 0..EACH {
+                let add = vec![contact(&format!("wv:{device}{number}@south.example"), "")];
+                managed(&mut phone, ListManageRequest { add, ..manage("wv:ada/crew") }).await;
+            }
+            phone
+        })
+    });
+    let mut last = None;
+    for phone in busy.collect::<Vec<_>>() {
+        last = Some(phone.await.unwrap());
+    }
+    let kept = managed(&mut last.unwrap(), manage("wv:ada/crew")).await;
+    assert_eq!(names(&kept).len(), 2 * EACH);
+    node.drain().await;
 }
