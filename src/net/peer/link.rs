@@ -28,7 +28,7 @@ use crate::imps::{Chance, Domain, Moment, TransactionId};
 use crate::net::listen::{Answer, StatusCode};
 use crate::relay::events::{Direction, Refused};
 use crate::relay::exit::Exit;
-use crate::relay::ports::{Change, Settlement, StoredOutgoing};
+use crate::relay::ports::{Change, Settlement, StoreError, StoredOutgoing};
 use crate::relay::queue::Window;
 use crate::relay::rate::Meter;
 use crate::sap::{PeerRequest, Settled};
@@ -446,11 +446,8 @@ impl PeerLink {
         let mut stored = true;
         if !requests.is_empty() {
             let legacy = self.is_legacy();
-            for (transaction, carried) in
-                self.shared.sap.peer_requests(&self.own, agreement, legacy, requests).await
-            {
-                stored &= self.carried(&transaction, carried);
-            }
+            let carried = self.shared.sap.peer_requests(&self.own, agreement, legacy, requests).await;
+            stored = self.carried(carried);
         }
         self.go();
         if stored {
@@ -460,29 +457,31 @@ impl PeerLink {
         }
     }
 
-    /// Tells the machine what became of a request; `false` if it could not be stored.
-    fn carried(
-        &self,
-        transaction: &TransactionId,
-        carried: Result<Option<Vec<u8>>, crate::relay::ports::StoreError>,
-    ) -> bool {
+    /// Tells the machine what became of requests, whose answers leave together; `false` if one of them
+    /// could not be stored.
+    fn carried(&self, carried: Vec<(TransactionId, Result<Option<Vec<u8>>, StoreError>)>) -> bool {
         let now = self.now();
         let mut state = self.state();
         let State { link, chance, .. } = &mut *state;
-        match carried {
-            Ok(answer) => {
-                link.accepted(transaction);
-                if let Some(fragment) = answer {
-                    link.answer(transaction, fragment.into(), now, &mut **chance);
+        let mut stored = true;
+        link.hold();
+        for (transaction, carried) in carried {
+            match carried {
+                Ok(answer) => {
+                    link.accepted(&transaction);
+                    if let Some(fragment) = answer {
+                        link.answer(&transaction, fragment.into(), now, &mut **chance);
+                    }
                 }
-                true
-            }
-            Err(error) => {
-                warn!(peer = %self.peer, %transaction, %error, "a request could not be stored");
-                link.abandoned(transaction);
-                false
+                Err(error) => {
+                    warn!(peer = %self.peer, %transaction, %error, "a request could not be stored");
+                    link.abandoned(&transaction);
+                    stored = false;
+                }
             }
         }
+        link.release(now, &mut **chance);
+        stored
     }
 
     fn is_legacy(&self) -> bool {
@@ -504,7 +503,17 @@ impl PeerLink {
 impl State {
     /// Hands over rows of the window while the link has room.
     fn feed(&mut self, now: Moment) {
-        while self.link.capacity() > 0 && !self.left {
+        if self.link.capacity() == 0 || self.left {
+            return;
+        }
+        // They leave together, as many in one POST as may.
+        self.link.hold();
+        self.hand_over(now);
+        self.link.release(now, &mut *self.chance);
+    }
+
+    fn hand_over(&mut self, now: Moment) {
+        while self.link.capacity() > 0 {
             let Some(row) = self.window.next(now) else { return };
             let operation = OperationId(row.row);
             let kind = match (row.outgoing.settlement, &row.outgoing.reply_to) {

@@ -2,6 +2,7 @@
 
 mod android;
 mod bad_days;
+mod batches;
 mod blocking;
 mod command_line;
 mod content;

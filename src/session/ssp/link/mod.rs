@@ -107,6 +107,8 @@ pub struct Link {
     last_post: u64,
     up: bool,
     closed: Option<Close>,
+    /// What is handed over waits for more.
+    held: bool,
 }
 
 impl Link {
@@ -135,6 +137,7 @@ impl Link {
             last_post: 0,
             up: false,
             closed: None,
+            held: false,
         };
         let (own, peer) = (link.settings.own.clone(), link.settings.peer.clone());
         let mut records = records;
@@ -381,9 +384,20 @@ impl Link {
         .min()
     }
 
+    /// From now on what is handed over waits for [`Link::release`], so that it leaves together.
+    pub const fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Sends what was held.
+    pub fn release(&mut self, now: Moment, chance: &mut dyn Chance) {
+        self.held = false;
+        self.go_on(now, chance);
+    }
+
     /// Starts a set-up if one is due, and sends what may go.
     fn go_on(&mut self, now: Moment, chance: &mut dyn Chance) {
-        if self.closed.is_some() {
+        if self.closed.is_some() || self.held {
             return;
         }
         if self.next_setup().is_some_and(|due| due <= now) {
