@@ -5,3 +5,4 @@ pub mod group;
 pub mod im;
 pub mod lists;
 pub mod notify;
+pub mod presence;

@@ -6,6 +6,7 @@
 mod common;
 mod group;
 mod lists;
+mod presence;
 
 use std::fmt;
 use std::future::Future;
@@ -19,6 +20,7 @@ use crate::session::{csp, ssp};
 pub use common::{CommonChange, CommonStore};
 pub use group::{GroupChange, GroupStore, StoredGroup, Visit};
 pub use lists::{ListsChange, ListsStore};
+pub use presence::{FOLLOWING_MAX, PresenceChange, PresenceStore};
 
 /// A result that comes later: after the commit for changes, after the look-up for questions.
 pub type Promise<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -207,6 +209,8 @@ pub enum Change {
     Lists(Box<ListsChange>),
     /// Invitations and profiles.
     Common(CommonChange),
+    /// Change what presence knows. Outcome: see [`PresenceChange`].
+    Presence(Box<PresenceChange>),
     /// Carried out only if the last change before it that is no `Then` took effect; else the
     /// outcome is `Skipped`. `[DropMail, Then(Send(report))]` reports a message once, however many
     /// clients and time-outs meet.
@@ -269,7 +273,7 @@ pub struct QueueSummary {
 
 /// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
 /// calls. Questions see every commit whose promise was kept before they were asked.
-pub trait Store: CommonStore + GroupStore + ListsStore + Send + Sync + 'static {
+pub trait Store: CommonStore + GroupStore + ListsStore + PresenceStore + Send + Sync + 'static {
     /// Carries out the changes, all or none; one [`Outcome`] for each, in order. An error means none;
     /// an outcome such as `Duplicate` or `Full` is that change's own and stops no other (but see
     /// [`Change::Then`]). The changes happen also if the promise is dropped.

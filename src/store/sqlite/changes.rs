@@ -5,6 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, Result, params};
 
 use super::bounded::Bounded;
+use super::presence;
 use super::rows::{self, Columns, change, millis, one};
 use super::{common, groups, lists};
 use crate::element::im::Mail;
@@ -181,6 +182,7 @@ impl Changes {
             Change::DropCspSession(id) => {
                 let rows = change(connection, "DELETE FROM csp_session WHERE id = ?1", [id.as_str()])?;
                 self.drop_notices_of(connection, id)?;
+                presence::session_over(connection, id)?;
                 done_if(rows, Outcome::Missing)
             }
             Change::PutLink(record) => {
@@ -197,6 +199,7 @@ impl Changes {
                 lists::apply(connection, wanted)?
             }
             Change::Common(wanted) => common::apply(connection, wanted)?,
+            Change::Presence(wanted) => presence::apply(connection, wanted)?,
             Change::Forget { before } => {
                 self.forget = self.forget.max(Some(*before));
                 Outcome::Done
@@ -329,6 +332,7 @@ impl Changes {
         change(connection, "DELETE FROM csp_session WHERE user = ?1", [id])?;
         change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report <> 0", [id])?;
         lists::remove(connection, id)?;
+        presence::account_removed(connection, id, user)?;
         let waiting = change(connection, "UPDATE mailbox SET expires = 0 WHERE owner = ?1", [id])?;
         if waiting > 0 {
             change(connection, "UPDATE account SET removed = id, sealed_password = x'' WHERE id = ?1", [id])?;

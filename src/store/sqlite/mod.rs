@@ -17,6 +17,7 @@ mod inline;
 mod lists;
 mod lock;
 mod memory;
+mod presence;
 mod questions;
 mod readers;
 mod rows;
@@ -49,12 +50,13 @@ use crate::element::common::invite::Invitation;
 use crate::element::common::search::query::Query;
 use crate::element::im::StoredMail;
 use crate::element::lists::Lists;
+use crate::element::presence::{Following, Publisher};
 use crate::imps::primitive::Property;
 use crate::imps::{Domain, GroupId, InviteId, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
-    Account, Change, CommonStore, GroupStore, ListsStore, Outcome, Promise, QueueSummary, Sent, Store,
-    StoreError, StoredGroup, StoredOutgoing, Visit,
+    Account, Change, CommonStore, GroupStore, ListsStore, Outcome, PresenceStore, Promise, QueueSummary,
+    Sent, Store, StoreError, StoredGroup, StoredOutgoing, Visit,
 };
 use crate::session::{csp, ssp};
 
@@ -515,6 +517,20 @@ impl CommonStore for Sqlite {
 
     fn find_users(&self, query: Query, limit: usize) -> Promise<Vec<UserId>> {
         self.ask(move |connection| common::find_users(connection, &query, limit))
+    }
+}
+
+impl PresenceStore for Sqlite {
+    fn publishers(&self, owners: Vec<UserId>) -> Promise<Vec<Option<Publisher>>> {
+        self.ask(move |connection| presence::publishers(connection, &owners))
+    }
+
+    fn following(&self, watcher: UserId) -> Promise<Vec<Following>> {
+        self.ask(move |connection| presence::followed_by(connection, &watcher))
+    }
+
+    fn followed_in(&self, domain: Domain) -> Promise<Vec<Following>> {
+        self.ask(move |connection| presence::followed_in(connection, &domain))
     }
 }
 

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_lists.sql"),
     include_str!("schema_common.sql"),
     include_str!("schema_groups.sql"),
+    include_str!("schema_presence.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -136,9 +137,11 @@ mod tests {
             [
                 "access_entry",
                 "account",
+                "attribute_list",
                 "contact",
                 "contact_list",
                 "csp_session",
+                "following",
                 "group_member",
                 "group_occupant",
                 "group_own_property",
@@ -152,11 +155,15 @@ mod tests {
                 "meta",
                 "migration",
                 "outbox",
+                "presence",
+                "presence_question",
+                "presence_value",
                 "profile_property",
                 "seen",
                 "sent",
                 "sqlite_sequence",
-                "ssp_session"
+                "ssp_session",
+                "watcher"
             ]
         );
         let before: String = connection

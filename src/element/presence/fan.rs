@@ -1,0 +1,103 @@
+//! What watchers are told: everything that they may see, when something of it changed.
+//!
+//! Each notice carries all that its watcher may see and not only what changed, since clients take each
+//! for the whole (reference csp-messages §6). Watchers of one domain who see the same share one.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use crate::element::notify::{Notify, Reach};
+use crate::imps::Domain;
+use crate::imps::presence::{Attribute, AttributeSet, PresenceSubList};
+use crate::imps::primitive::{Presence, PresenceNotification, User};
+
+use super::{Edit, Home, Told, Watch};
+
+/// Seconds that a notice waits for a client of ours: as long as its session, which it ends with.
+const SESSION_SECONDS: u32 = 7 * 86_400;
+
+/// What watchers have to be told, and that they were.
+#[derive(Debug, Default, PartialEq)]
+pub struct Telling {
+    /// What each was told.
+    pub edits: Vec<Edit>,
+    /// What to tell.
+    pub notices: Vec<Notify>,
+}
+
+/// What one watcher is to be told.
+struct News {
+    list: PresenceSubList,
+    told: Told,
+    first: bool,
+}
+
+/// A digest of what is shown; never 0.
+fn digest(list: &PresenceSubList) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    list.attributes.hash(&mut hasher);
+    hasher.finish().cast_signed().max(1)
+}
+
+fn news(home: &Home<'_>, watch: &Watch) -> Option<News> {
+    let visible = home.visible(watch);
+    let named = if watch.wanted == AttributeSet::ALL { AttributeSet::NONE } else { watch.wanted };
+    let withdrawn = watch.told.shown.without(visible);
+    let mut list = home.shown(visible, named);
+    let seen = if list.is_empty() { 0 } else { digest(&list) };
+    let told = Told { shown: visible, digest: seen };
+    if withdrawn.is_empty() && told.digest == watch.told.digest {
+        return None;
+    }
+    list.attributes.extend(withdrawn.names().map(Attribute::unknown));
+    let list = PresenceSubList::new(list.attributes);
+    (!list.is_empty()).then_some(News { list, told, first: watch.told == Told::default() })
+}
+
+/// What every watcher of a user has to hear now. `own` is the user's domain.
+pub fn tell(home: &Home<'_>, own: &Domain) -> Telling {
+    let mut telling = Telling::default();
+    // Of peers' watchers those who see the same and were told before.
+    let mut shared: HashMap<(AttributeSet, PresenceSubList), Vec<User>> = HashMap::new();
+    let mut order = Vec::new();
+    let owner = &home.publisher.owner;
+    for watch in &home.publisher.watchers {
+        let Some(News { list, told, first }) = news(home, watch) else { continue };
+        telling.edits.push(Edit::Told(watch.key(), told));
+        if let Some(session) = &watch.session {
+            let mut notice = notice(home, own, vec![watch.watcher.clone()], list);
+            notice.reach = Reach::Sessions(vec![session.clone()]);
+            notice.seconds = SESSION_SECONDS;
+            notice.replaces = Some(format!("presence {owner}").into());
+            telling.notices.push(notice);
+        } else if first {
+            let mut notice = notice(home, own, vec![watch.watcher.clone()], list);
+            // A first notice is for this watcher alone, and must not take the place of one for others.
+            let key = watch.key();
+            notice.replaces = Some(format!("presence {owner} {} {}", key.watcher, key.place).into());
+            telling.notices.push(notice);
+        } else {
+            let same = shared.entry((told.shown, list.clone())).or_default();
+            if same.is_empty() {
+                order.push((told.shown, list));
+            }
+            same.push(watch.watcher.clone());
+        }
+    }
+    for same in order {
+        let watchers = shared.remove(&same).unwrap_or_default();
+        let (shown, list) = same;
+        let mut notice = notice(home, own, watchers, list);
+        notice.replaces = Some(format!("presence {owner} {:x}", shown.bits()).into());
+        telling.notices.push(notice);
+    }
+    telling
+}
+
+fn notice(home: &Home<'_>, own: &Domain, to: Vec<User>, attributes: PresenceSubList) -> Notify {
+    let owner = &home.publisher.owner;
+    let presences = vec![Presence { user: owner.clone(), attributes }];
+    let mut notice = Notify::new(own.clone(), to, PresenceNotification { users: Vec::new(), presences });
+    notice.by = Some(owner.clone().into());
+    notice
+}

@@ -1,0 +1,278 @@
+//! Presence: what users publish, who may see it, who watches, and what watchers are told
+//! (reference presence-attributes §4, csp-messages §6, ssp-primitives §2).
+//!
+//! The aggregate is a [`Publisher`]: everything of one user of ours that presence needs. Requests decide
+//! [`Edit`]s; [`fan::tell`] says after them what each watcher has to hear, and nothing else does: whatever
+//! changed (a value, a grant, a contact list, a session), a watcher hears of it if what it may see is not
+//! what it was told last. What each sees is decided in [`view`].
+
+pub mod fan;
+pub mod requests;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+use crate::imps::presence::{AttributeName, AttributeSet, PresenceSubList};
+use crate::imps::primitive::{ClientId, ClientType, User};
+use crate::imps::{ContactListId, Moment, SessionId, UserId, Version};
+
+use super::lists::Lists;
+
+/// Those who may watch one user.
+pub const WATCHERS_MAX: usize = 10_000;
+/// Attribute lists that one user may keep.
+pub const GRANTS_MAX: usize = 500;
+/// Questions to one user that wait for an answer.
+pub const QUESTIONS_MAX: usize = 200;
+/// Octets of what one client publishes, or of what a user publishes of itself.
+pub const PUBLISHED_OCTETS_MAX: usize = 64 * 1024;
+/// Users whose presence one request may name, lists expanded.
+pub const USERS_MAX: usize = 2000;
+/// Seconds until an unanswered question is forgotten: 30 days.
+pub const QUESTION_SECONDS: u32 = 30 * 86_400;
+
+/// What the lists of contacts may see of a user who never said anything else (reference
+/// presence-attributes §4.1).
+pub const CONTACTS_SEE: &[AttributeName] = &[
+    AttributeName::OnlineStatus,
+    AttributeName::UserAvailability,
+    AttributeName::StatusText,
+    AttributeName::Alias,
+];
+
+/// Everything that presence knows of one user of ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publisher {
+    /// Whose.
+    pub owner: UserId,
+    /// Counts the changes.
+    pub version: u64,
+    /// What was published.
+    pub published: Vec<Published>,
+    /// Who may see what.
+    pub grants: Vec<Grant>,
+    /// Who asked to see something, and waits for the user's word.
+    pub questions: Vec<Question>,
+    /// Who watches.
+    pub watchers: Vec<Watch>,
+}
+
+/// What one client published of itself, or the user of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// The client, as [`client_key`] writes it; empty for user status.
+    pub client: Box<str>,
+    /// The values; their clients are left out.
+    pub attributes: PresenceSubList,
+}
+
+/// For whom an attribute list is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum For {
+    /// Everybody who has no other.
+    Everybody,
+    /// This user.
+    User(UserId),
+    /// Everybody on this contact list.
+    List(ContactListId),
+}
+
+/// An attribute list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// For whom.
+    pub to: For,
+    /// What it may see; `None` for a contact list says that the list grants nothing any more, not even
+    /// what every list grants from the beginning.
+    pub attributes: Option<AttributeSet>,
+}
+
+/// Somebody wants to see something, and nothing says whether it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Who.
+    pub watcher: UserId,
+    /// What.
+    pub attributes: AttributeSet,
+    /// When it is forgotten.
+    pub until: Moment,
+}
+
+/// A subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// Who; of a peer's users the client too.
+    pub watcher: User,
+    /// The session of a client of ours, with which it ends.
+    pub session: Option<SessionId>,
+    /// What it wants to see.
+    pub wanted: AttributeSet,
+    /// What it was told last.
+    pub told: Told,
+}
+
+/// What a watcher was told last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The attributes that it could see.
+    pub shown: AttributeSet,
+    /// A digest of their values; 0: nothing was told.
+    pub digest: i64,
+}
+
+/// What tells the subscriptions of a publisher apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WatchKey {
+    /// Who watches.
+    pub watcher: UserId,
+    /// The session of a client of ours; the client of a peer's user as [`client_key`] writes it.
+    pub place: Box<str>,
+}
+
+impl Watch {
+    /// Its key.
+    pub fn key(&self) -> WatchKey {
+        let place = match &self.session {
+            Some(session) => session.as_str().into(),
+            None => self.watcher.client.as_ref().map(client_key).unwrap_or_default(),
+        };
+        WatchKey { watcher: self.watcher.id.clone(), place }
+    }
+}
+
+/// A subscription of a client of ours to a user who is at home elsewhere; told by that home, shared out
+/// here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// Who watches.
+    pub watcher: UserId,
+    /// With which client.
+    pub session: SessionId,
+    /// Whom.
+    pub presentity: UserId,
+    /// What it wants to see.
+    pub wanted: AttributeSet,
+}
+
+/// One step of a change of a [`Publisher`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Put in the place of what the client published; nothing published removes it.
+    Publish(Published),
+    /// Put an attribute list in the place of that for the same.
+    Grant(Grant),
+    /// Drop the attribute list.
+    Revoke(For),
+    /// Remember a question in the place of an earlier one of the same user.
+    Ask(Question),
+    /// Forget the question of this user.
+    Answered(UserId),
+    /// Put a subscription in the place of that with the same key.
+    Watch(Watch),
+    /// Drop a subscription.
+    Unwatch(WatchKey),
+    /// A watcher was told something.
+    Told(WatchKey, Told),
+}
+
+/// A client that is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Online {
+    /// Its session.
+    pub session: SessionId,
+    /// The client.
+    pub client: ClientId,
+    /// Agreed at negotiation.
+    pub client_type: Option<ClientType>,
+    /// The version it speaks.
+    pub version: Version,
+}
+
+/// What decisions about a user's presence look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Home<'h> {
+    /// The user.
+    pub publisher: &'h Publisher,
+    /// Its contact lists, block and grant lists.
+    pub lists: &'h Lists,
+    /// Its clients, the one that was active last first.
+    pub online: &'h [Online],
+    /// Sessions of watchers that speak 1.1.
+    pub old: &'h [SessionId],
+}
+
+/// A client as one text, to tell clients apart.
+pub fn client_key(client: &ClientId) -> Box<str> {
+    let parts = [client.url.as_deref(), client.msisdn.as_deref(), client.text.as_deref()];
+    parts.map(Option::unwrap_or_default).join("\u{1F}").into()
+}
+
+/// What a request names, as a set; absent or empty means all.
+pub fn wanted(attributes: Option<&PresenceSubList>) -> AttributeSet {
+    match attributes {
+        Some(list) if !list.attributes.is_empty() => list.names(),
+        _ => AttributeSet::ALL,
+    }
+}
+
+impl Publisher {
+    /// What a user has who never did anything.
+    pub const fn new(owner: UserId) -> Self {
+        Self {
+            owner,
+            version: 0,
+            published: Vec::new(),
+            grants: Vec::new(),
+            questions: Vec::new(),
+            watchers: Vec::new(),
+        }
+    }
+
+    /// Carries out a step here, as the store does there.
+    pub fn apply(&mut self, edit: &Edit) {
+        match edit {
+            Edit::Publish(published) => {
+                self.published.retain(|other| other.client != published.client);
+                if !published.attributes.attributes.is_empty() {
+                    self.published.push(published.clone());
+                }
+            }
+            Edit::Grant(grant) => {
+                self.grants.retain(|other| other.to != grant.to);
+                self.grants.push(grant.clone());
+            }
+            Edit::Revoke(to) => self.grants.retain(|other| other.to != *to),
+            Edit::Ask(question) => {
+                self.questions.retain(|other| other.watcher != question.watcher);
+                self.questions.push(question.clone());
+            }
+            Edit::Answered(watcher) => self.questions.retain(|other| other.watcher != *watcher),
+            Edit::Watch(watch) => {
+                let key = watch.key();
+                self.watchers.retain(|other| other.key() != key);
+                self.watchers.push(watch.clone());
+            }
+            Edit::Unwatch(key) => self.watchers.retain(|other| other.key() != *key),
+            Edit::Told(key, told) => {
+                if let Some(watch) = self.watchers.iter_mut().find(|watch| watch.key() == *key) {
+                    watch.told = *told;
+                }
+            }
+        }
+    }
+
+    /// What a client, or the user itself (an empty key), has published.
+    pub fn of_client(&self, client: &str) -> Option<&PresenceSubList> {
+        self.published.iter().find(|published| &*published.client == client).map(|it| &it.attributes)
+    }
+
+    /// The attribute list for exactly these.
+    pub fn grant(&self, to: &For) -> Option<&Grant> {
+        self.grants.iter().find(|grant| grant.to == *to)
+    }
+
+    /// The question of this user that is still open.
+    pub fn question(&self, watcher: &UserId, now: Moment) -> Option<&Question> {
+        self.questions.iter().find(|question| question.watcher == *watcher && question.until > now)
+    }
+}

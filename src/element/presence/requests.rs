@@ -1,0 +1,372 @@
+//! What users ask of their own presence, and what others ask of it.
+
+use crate::element::notify::{Actor, Notify, Reach};
+use crate::imps::presence::{Attribute, AttributeName, AttributeSet, PresenceSubList};
+use crate::imps::primitive::{
+    AttributeGrant, Audience, CancelAuthRequest, ClientId, CreateAttributeListRequest, DefaultAttributeList,
+    DeleteAttributeListRequest, GetAttributeListRequest, GetAttributeListResponse,
+    GetReactiveAuthStatusRequest, GetReactiveAuthStatusResponse, GetWatcherListRequest,
+    GetWatcherListResponse, Presence, PresenceAuthRequest, PresenceAuthUser, ReactiveAuthState,
+    ReactiveAuthStatus, UpdatePresenceRequest, User, Watcher, WatcherStatus,
+};
+use crate::imps::status::Entity;
+use crate::imps::{Code, Domain, Moment, Status};
+use crate::wire::{Encoding, csp};
+
+use super::{
+    CONTACTS_SEE, Edit, For, GRANTS_MAX, Grant, Home, PUBLISHED_OCTETS_MAX, Published, Publisher,
+    QUESTION_SECONDS, QUESTIONS_MAX, Question, WATCHERS_MAX, Watch, client_key, wanted,
+};
+
+/// What was decided: steps, and what others are told beside what watchers are.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decision {
+    /// The steps.
+    pub edits: Vec<Edit>,
+    /// What to tell.
+    pub notices: Vec<Notify>,
+}
+
+impl From<Vec<Edit>> for Decision {
+    fn from(edits: Vec<Edit>) -> Self {
+        Self { edits, notices: Vec::new() }
+    }
+}
+
+/// Refuses names that are no attributes: 750.
+fn known(list: &PresenceSubList) -> Result<(), Code> {
+    if list.unknown.is_empty() { Ok(()) } else { Err(Code::INVALID_PRESENCE_ATTRIBUTE) }
+}
+
+/// What a subscription or question wants to see; 750 for names that are no attributes.
+pub fn wants(attributes: Option<&PresenceSubList>) -> Result<AttributeSet, Code> {
+    if let Some(list) = attributes {
+        known(list)?;
+    }
+    Ok(wanted(attributes))
+}
+
+/// A client publishes. Attributes that are there are replaced as a whole, a bare Qualifier changes the
+/// validity of what is stored; client status belongs to the client itself, and OnlineStatus is the
+/// server's own matter (reference presence-attributes §1, §2).
+pub fn update(
+    publisher: &Publisher,
+    client: &ClientId,
+    request: UpdatePresenceRequest,
+) -> Result<Decision, Code> {
+    known(&request.attributes)?;
+    let mine = client_key(client);
+    let stored = |key: &str| publisher.of_client(key).cloned().unwrap_or_default().attributes;
+    let (mut of_client, mut of_user) = (stored(&mine), stored(""));
+    for mut attribute in request.attributes.attributes {
+        let name = attribute.name();
+        if name == AttributeName::OnlineStatus {
+            continue;
+        }
+        if attribute.client().is_some_and(|other| other != client) {
+            return Err(Code::INVALID_PRESENCE_VALUE);
+        }
+        attribute.set_client(None);
+        let qualifier = Some(attribute.qualifier().unwrap_or(true));
+        attribute.set_qualifier(qualifier);
+        let row = if name.is_client_status() { &mut of_client } else { &mut of_user };
+        let place = row.iter().position(|other| other.name() == name);
+        match place.and_then(|place| row.get_mut(place)) {
+            Some(old) if attribute.is_bare() => old.set_qualifier(qualifier),
+            Some(old) => *old = attribute,
+            None if attribute.is_bare() && qualifier == Some(true) => {}
+            None => row.push(attribute),
+        }
+    }
+    let mut edits = Vec::new();
+    for (key, attributes) in [(mine, of_client), (Box::from(""), of_user)] {
+        let attributes = PresenceSubList::new(attributes);
+        if publisher.of_client(&key).is_some_and(|old| *old == attributes)
+            || (publisher.of_client(&key).is_none() && attributes.is_empty())
+        {
+            continue;
+        }
+        let whole = UpdatePresenceRequest { attributes: attributes.clone() };
+        let octets = csp::encode_primitive(&whole.into(), crate::imps::Version::V1_3, Encoding::Wbxml);
+        if octets.is_ok_and(|octets| octets.len() > PUBLISHED_OCTETS_MAX) {
+            return Err(Code::INVALID_PRESENCE_VALUE);
+        }
+        edits.push(Edit::Publish(Published { client: key, attributes }));
+    }
+    Ok(edits.into())
+}
+
+/// A session of the user is over, and with it what its client said of itself and what it watched.
+pub fn session_over(client: &ClientId) -> Decision {
+    vec![Edit::Publish(Published { client: client_key(client), attributes: PresenceSubList::default() })]
+        .into()
+}
+
+/// Somebody subscribes. Where no rule says what it may see, the user is asked, and the subscription waits
+/// (reference presence-attributes §4.2).
+pub fn watch(
+    home: &Home<'_>,
+    actor: &Actor,
+    own: &Domain,
+    attributes: AttributeSet,
+    now: Moment,
+) -> Result<Decision, Code> {
+    let publisher = home.publisher;
+    let watch = Watch {
+        watcher: actor.user.clone(),
+        session: actor.session.clone(),
+        wanted: attributes,
+        told: super::Told::default(),
+    };
+    let key = watch.key();
+    if publisher.watchers.len() >= WATCHERS_MAX && !publisher.watchers.iter().any(|it| it.key() == key) {
+        return Err(Code::SERVICE_UNAVAILABLE);
+    }
+    let mut decision = Decision::from(vec![Edit::Watch(watch)]);
+    let asks = home.allowed(&actor.user).is_none();
+    if asks
+        && publisher.question(actor.id(), now).is_none_or(|old| old.attributes != attributes)
+        && publisher.questions.len() < QUESTIONS_MAX
+    {
+        let until = now.after(std::time::Duration::from_secs(QUESTION_SECONDS.into()));
+        let watcher = actor.id().clone();
+        decision.edits.push(Edit::Ask(Question { watcher: watcher.clone(), attributes, until }));
+        let names = (attributes != AttributeSet::ALL).then(|| PresenceSubList::naming(attributes));
+        let question = PresenceAuthRequest { user: watcher.clone(), attributes: names };
+        let mut notice = Notify::new(own.clone(), vec![publisher.owner.clone().into()], question);
+        notice.reach = Reach::Account;
+        notice.by = Some(watcher.clone().into());
+        notice.seconds = QUESTION_SECONDS;
+        notice.replaces = Some(format!("presence question {watcher}").into());
+        decision.notices.push(notice);
+    }
+    Ok(decision)
+}
+
+/// Somebody subscribes no more: its client, or the user with all of them when a peer speaks for it.
+pub fn unwatch(publisher: &Publisher, actor: &Actor) -> Decision {
+    let of_it = publisher.watchers.iter().filter(|watch| {
+        watch.watcher.id == *actor.id()
+            && match &actor.session {
+                Some(session) => watch.session.as_ref() == Some(session),
+                None => watch.session.is_none(),
+            }
+    });
+    of_it.map(|watch| Edit::Unwatch(watch.key())).collect::<Vec<_>>().into()
+}
+
+/// Somebody looks once. What it may not see it gets with Qualifier F (decisions.md 19).
+pub fn look(home: &Home<'_>, watcher: &User, wanted: AttributeSet) -> Presence {
+    let allowed = home.allowed(watcher).unwrap_or_default();
+    let all = wanted == AttributeSet::ALL;
+    let visible = allowed.intersection(wanted);
+    let named = if all { AttributeSet::NONE } else { wanted };
+    let mut list = home.shown(visible, named).attributes;
+    let hidden = match (all, allowed.is_empty()) {
+        (false, _) => wanted.without(allowed),
+        (true, true) => CONTACTS_SEE.iter().copied().collect(),
+        (true, false) => AttributeSet::NONE,
+    };
+    list.extend(hidden.names().map(Attribute::unknown));
+    Presence { user: home.publisher.owner.clone(), attributes: PresenceSubList::new(list) }
+}
+
+/// Who watches: those who are subscribed now, most of them once whatever their clients.
+pub fn watcher_list(publisher: &Publisher, request: &GetWatcherListRequest) -> GetWatcherListResponse {
+    let mut watchers: Vec<Watcher> = Vec::new();
+    for watch in &publisher.watchers {
+        if watch.watcher.id != publisher.owner && !watchers.iter().any(|it| it.user.id == watch.watcher.id) {
+            let user = User::from(watch.watcher.id.clone());
+            watchers.push(Watcher { user, status: Some(WatcherStatus::Current) });
+        }
+    }
+    let count = u32::try_from(watchers.len()).ok();
+    if let Some(limit) = request.limit {
+        watchers.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    GetWatcherListResponse { result: Status::ok(), history_period: None, count, watchers }
+}
+
+/// These may see these attributes. Answers the questions of the users named, too: that is how 1.3 does it.
+pub fn create_attribute_list(
+    home: &Home<'_>,
+    request: &CreateAttributeListRequest,
+) -> Result<(Status, Decision), Code> {
+    known(&request.attributes)?;
+    let attributes = Some(request.attributes.names());
+    let mut outcomes = Vec::new();
+    let mut edits = Vec::new();
+    for user in &request.users {
+        edits.push(Edit::Grant(Grant { to: For::User(user.clone()), attributes }));
+        if home.publisher.questions.iter().any(|question| question.watcher == *user) {
+            edits.push(Edit::Answered(user.clone()));
+        }
+        outcomes.push((Entity::User(user.clone()), Code::SUCCESSFUL));
+    }
+    for list in &request.contact_lists {
+        let entity = Entity::ContactList(list.clone());
+        if home.lists.list(list).is_some() {
+            edits.push(Edit::Grant(Grant { to: For::List(list.clone()), attributes }));
+            outcomes.push((entity, Code::SUCCESSFUL));
+        } else {
+            outcomes.push((entity, Code::NO_CONTACT_LIST));
+        }
+    }
+    if request.default_list {
+        edits.push(Edit::Grant(Grant { to: For::Everybody, attributes }));
+    } else if outcomes.is_empty() {
+        return Err(Code::BAD_PARAMETER);
+    }
+    let mut after = home.publisher.clone();
+    edits.iter().for_each(|edit| after.apply(edit));
+    if after.grants.len() > GRANTS_MAX {
+        return Err(Code::TOO_MANY_ATTRIBUTE_LISTS);
+    }
+    Ok((merged(outcomes, request.default_list), edits.into()))
+}
+
+/// The default list is a part that went well and has no name.
+fn merged(outcomes: Vec<(Entity, Code)>, default: bool) -> Status {
+    let mut status = Status::merge(outcomes);
+    if default && !status.code.is_success() {
+        status.code = Code::PARTIALLY_SUCCESSFUL;
+    }
+    status
+}
+
+/// Nothing says any more what these may see.
+pub fn delete_attribute_list(home: &Home<'_>, request: &DeleteAttributeListRequest) -> (Status, Decision) {
+    let mut edits = Vec::new();
+    let mut outcomes = Vec::new();
+    for user in &request.users {
+        edits.push(Edit::Revoke(For::User(user.clone())));
+        outcomes.push((Entity::User(user.clone()), Code::SUCCESSFUL));
+    }
+    for list in &request.contact_lists {
+        let entity = Entity::ContactList(list.clone());
+        if home.lists.list(list).is_some() {
+            edits.push(Edit::Grant(Grant { to: For::List(list.clone()), attributes: None }));
+            outcomes.push((entity, Code::SUCCESSFUL));
+        } else {
+            outcomes.push((entity, Code::NO_CONTACT_LIST));
+        }
+    }
+    if request.default_list {
+        edits.push(Edit::Revoke(For::Everybody));
+    }
+    (merged(outcomes, request.default_list), edits.into())
+}
+
+/// What these may see; nobody named means everybody.
+pub fn attribute_lists(home: &Home<'_>, request: &GetAttributeListRequest) -> GetAttributeListResponse {
+    let publisher = home.publisher;
+    let all = request.users.is_empty() && request.contact_lists.is_empty();
+    let mut outcomes = Vec::new();
+    let mut grants = Vec::new();
+    let mut put = |audience: Audience, attributes: AttributeSet| {
+        grants.push(AttributeGrant {
+            audience,
+            user_notify: None,
+            contact_list_notify: None,
+            attributes: PresenceSubList::naming(attributes),
+        });
+    };
+    let of_list = |list| match publisher.grant(&For::List(list)) {
+        None => Some(CONTACTS_SEE.iter().copied().collect()),
+        Some(grant) => grant.attributes,
+    };
+    if all && !request.default_list {
+        for grant in &publisher.grants {
+            if let (For::User(user), Some(attributes)) = (&grant.to, grant.attributes) {
+                put(Audience::User(user.clone()), attributes);
+            }
+        }
+        for list in &home.lists.lists {
+            if let Some(attributes) = of_list(list.id.clone()) {
+                put(Audience::ContactList(list.id.clone()), attributes);
+            }
+        }
+    }
+    for user in &request.users {
+        if let Some(attributes) = publisher.grant(&For::User(user.clone())).and_then(|it| it.attributes) {
+            put(Audience::User(user.clone()), attributes);
+        }
+        outcomes.push((Entity::User(user.clone()), Code::SUCCESSFUL));
+    }
+    for list in &request.contact_lists {
+        let code = if home.lists.list(list).is_none() {
+            Code::NO_CONTACT_LIST
+        } else {
+            if let Some(attributes) = of_list(list.clone()) {
+                put(Audience::ContactList(list.clone()), attributes);
+            }
+            Code::SUCCESSFUL
+        };
+        outcomes.push((Entity::ContactList(list.clone()), code));
+    }
+    let default = publisher.grant(&For::Everybody).and_then(|grant| grant.attributes);
+    let default = default.filter(|_| request.default_list || all).map(|attributes| DefaultAttributeList {
+        notify: None,
+        attributes: PresenceSubList::naming(attributes),
+    });
+    GetAttributeListResponse { result: Status::merge(outcomes), default, grants }
+}
+
+/// The user says whether somebody who asked may see something. A refusal is remembered as an empty list.
+pub fn auth_user(publisher: &Publisher, answer: &PresenceAuthUser) -> Result<Decision, Code> {
+    if let Some(list) = &answer.attributes {
+        known(list)?;
+    }
+    let question = publisher.questions.iter().find(|question| question.watcher == answer.user);
+    let before = publisher.grant(&For::User(answer.user.clone())).and_then(|grant| grant.attributes);
+    let asked = question.map(|question| question.attributes).or(before);
+    let attributes = match &answer.attributes {
+        _ if !answer.acceptance => AttributeSet::NONE,
+        Some(list) if !list.attributes.is_empty() => list.names(),
+        _ => asked.ok_or(Code::NOT_FOUND)?,
+    };
+    let to = For::User(answer.user.clone());
+    if publisher.grants.len() >= GRANTS_MAX && publisher.grant(&to).is_none() {
+        return Err(Code::TOO_MANY_ATTRIBUTE_LISTS);
+    }
+    let grant = Grant { to, attributes: Some(attributes) };
+    Ok(vec![Edit::Grant(grant), Edit::Answered(answer.user.clone())].into())
+}
+
+/// The user takes back what it said of somebody.
+pub fn cancel_auth(publisher: &Publisher, request: &CancelAuthRequest) -> Result<Decision, Code> {
+    let to = For::User(request.user.clone());
+    match publisher.grant(&to) {
+        None => Err(Code::UNKNOWN_USER),
+        Some(_) => Ok(vec![Edit::Revoke(to)].into()),
+    }
+}
+
+/// What the user said of those who asked; nobody named means everybody.
+pub fn reactive_status(
+    publisher: &Publisher,
+    request: &GetReactiveAuthStatusRequest,
+    now: Moment,
+) -> GetReactiveAuthStatusResponse {
+    let asked = |user: &_| request.users.is_empty() || request.users.contains(user);
+    let open = publisher.questions.iter().filter(|it| it.until > now && asked(&it.watcher)).map(|question| {
+        ReactiveAuthStatus {
+            user: question.watcher.clone(),
+            state: ReactiveAuthState::Pending,
+            attributes: Some(PresenceSubList::naming(question.attributes)),
+        }
+    });
+    let said = publisher.grants.iter().filter_map(|grant| match &grant.to {
+        For::User(user) if asked(user) => {
+            let attributes = grant.attributes.unwrap_or_default();
+            let granted = !attributes.is_empty();
+            Some(ReactiveAuthStatus {
+                user: user.clone(),
+                state: if granted { ReactiveAuthState::Granted } else { ReactiveAuthState::Denied },
+                attributes: granted.then(|| PresenceSubList::naming(attributes)),
+            })
+        }
+        _ => None,
+    });
+    GetReactiveAuthStatusResponse { statuses: open.chain(said).collect() }
+}

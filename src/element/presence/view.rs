@@ -1,0 +1,120 @@
+//! Who sees what: the rules of authorisation, and the values of a user over all its clients.
+
+use crate::imps::presence::{
+    Attribute, AttributeName, AttributeSet, ClientInfo, CommC, CommCap, Plain, PresenceSubList,
+};
+use crate::imps::primitive::{ClientId, User};
+
+use super::super::lists::access::Caller;
+use super::{CONTACTS_SEE, For, Home, Online, client_key};
+
+impl Home<'_> {
+    /// What a watcher may see; the first rule that speaks counts (reference presence-attributes §4.1).
+    /// `None`: no rule speaks, and the user may be asked.
+    pub fn allowed(&self, watcher: &User) -> Option<AttributeSet> {
+        let publisher = self.publisher;
+        if watcher.id == publisher.owner {
+            return Some(AttributeSet::ALL);
+        }
+        if self.lists.admits(&Caller::user(watcher)).is_err() {
+            return Some(AttributeSet::NONE);
+        }
+        if let Some(grant) = publisher.grant(&For::User(watcher.id.clone())) {
+            return Some(grant.attributes.unwrap_or_default());
+        }
+        let lists = self.lists.lists_with(&watcher.id).filter_map(|list| {
+            match publisher.grant(&For::List(list.id.clone())) {
+                None => Some(CONTACTS_SEE.iter().copied().collect()),
+                Some(grant) => grant.attributes,
+            }
+        });
+        lists
+            .reduce(AttributeSet::union)
+            .or_else(|| publisher.grant(&For::Everybody).and_then(|grant| grant.attributes))
+    }
+
+    /// Every value there is, in order. Of client status one for each client that is logged in, the one that
+    /// was active last first; what a client that is gone said of itself does not count.
+    pub fn values(&self) -> Vec<Attribute> {
+        let mut values = Vec::new();
+        if self.online.is_empty() {
+            values.push(online_status(false, None));
+        }
+        for online in self.online {
+            self.values_of(online, &mut values);
+        }
+        if let Some(user) = self.publisher.of_client("") {
+            values.extend(user.attributes.iter().cloned());
+        }
+        values.sort_by_key(Attribute::name);
+        values
+    }
+
+    fn values_of(&self, online: &Online, values: &mut Vec<Attribute>) {
+        let client = &online.client;
+        values.push(online_status(true, Some(client)));
+        let published = self.publisher.of_client(&client_key(client));
+        let published = published.map(|list| list.attributes.as_slice()).unwrap_or_default();
+        let has = |name| published.iter().any(|attribute| attribute.name() == name);
+        if !has(AttributeName::ClientInfo)
+            && let Some(client_type) = online.client_type
+        {
+            values.push(Attribute::ClientInfo(Box::new(ClientInfo {
+                qualifier: Some(true),
+                client_type: Some(client_type.as_str().into()),
+                client: Some(client.clone()),
+                ..ClientInfo::default()
+            })));
+        }
+        if !has(AttributeName::CommCap) {
+            let message = CommC { cap: "IM".into(), status: "OPEN".into(), contact: None, note: None };
+            values.push(Attribute::CommCap(CommCap {
+                qualifier: Some(true),
+                ways: vec![message],
+                client: Some(client.clone()),
+            }));
+        }
+        values.extend(published.iter().cloned().map(|mut attribute| {
+            attribute.set_client(Some(client.clone()));
+            attribute
+        }));
+    }
+
+    /// The values that are visible. What is visible, was asked for by name and has no value is shown with
+    /// Qualifier F; what has lost its validity too, without the value.
+    pub fn shown(&self, visible: AttributeSet, named: AttributeSet) -> PresenceSubList {
+        let mut shown: Vec<Attribute> =
+            self.values().into_iter().filter(|value| visible.contains(value.name())).collect();
+        for value in &mut shown {
+            if value.qualifier() == Some(false) {
+                let client = value.client().cloned();
+                *value = Attribute::unknown(value.name());
+                value.set_client(client);
+            }
+        }
+        let there: AttributeSet = shown.iter().map(Attribute::name).collect();
+        let missing = visible.intersection(named).without(there);
+        shown.extend(missing.names().map(Attribute::unknown));
+        PresenceSubList::new(shown)
+    }
+
+    /// What a watcher sees of what it wants: nothing it may not see, and for a session that speaks 1.1 how
+    /// the clients can be reached, which old clients depend on (reference presence-attributes §4.1).
+    pub fn visible(&self, watch: &super::Watch) -> AttributeSet {
+        let allowed = self.allowed(&watch.watcher).unwrap_or_default();
+        let old = watch.session.as_ref().is_some_and(|session| self.old.contains(session));
+        let reach: AttributeSet = [AttributeName::CommCap].into_iter().collect();
+        let allowed = if old && !allowed.is_empty() { allowed.union(reach) } else { allowed };
+        allowed.intersection(watch.wanted)
+    }
+}
+
+/// Whether a client is there.
+pub fn online_status(online: bool, client: Option<&ClientId>) -> Attribute {
+    let value = if online { "T" } else { "F" };
+    Attribute::OnlineStatus(Plain {
+        qualifier: Some(true),
+        value: Some(value.into()),
+        client: client.cloned(),
+    })
+}

@@ -1,0 +1,303 @@
+//! Presence: how it is read, and what a change of it does.
+
+use rusqlite::{Connection, Result, Row, params};
+
+use super::rows::{self, Columns, change, many, millis, one};
+use crate::element::presence::{
+    Edit, Following, For, Grant, Published, Publisher, Question, Told, Watch, WatchKey,
+};
+use crate::imps::presence::{AttributeSet, PresenceSubList};
+use crate::imps::primitive::{ClientId, UpdatePresenceRequest, User};
+use crate::imps::{Domain, Primitive, SessionId, UserId, Version};
+use crate::relay::ports::{FOLLOWING_MAX, Outcome, PresenceChange};
+use crate::wire::{Encoding, csp};
+
+fn set(columns: &mut Columns<'_>) -> Result<AttributeSet> {
+    columns.get().map(AttributeSet::from_bits)
+}
+
+/// Values that this program cannot read any more count as none.
+fn published(row: &Row<'_>) -> Result<Published> {
+    let mut columns = Columns::of(row);
+    let client = columns.get()?;
+    let octets: Vec<u8> = columns.get()?;
+    let attributes = match csp::decode_primitive(&octets, Version::V1_3, Encoding::Xml) {
+        Ok(Primitive::UpdatePresenceRequest(whole)) => whole.attributes,
+        _ => PresenceSubList::default(),
+    };
+    Ok(Published { client, attributes })
+}
+
+fn grant(row: &Row<'_>) -> Result<Grant> {
+    let kind: Box<str> = row.get(0)?;
+    let mut columns = Columns::after(row, 1);
+    let to = match &*kind {
+        "user" => For::User(columns.parsed()?),
+        "contact-list" => For::List(columns.parsed()?),
+        _ => {
+            columns.get::<Box<str>>()?;
+            For::Everybody
+        }
+    };
+    Ok(Grant { to, attributes: columns.get::<Option<u32>>()?.map(AttributeSet::from_bits) })
+}
+
+fn question(row: &Row<'_>) -> Result<Question> {
+    let mut columns = Columns::of(row);
+    Ok(Question { watcher: columns.parsed()?, attributes: set(&mut columns)?, until: columns.moment()? })
+}
+
+fn watch(row: &Row<'_>) -> Result<Watch> {
+    let mut columns = Columns::of(row);
+    let id: UserId = columns.parsed()?;
+    let session = columns.parsed_if_any()?;
+    let client = ClientId { url: columns.get()?, msisdn: columns.get()?, text: columns.get()? };
+    let client = Some(client).filter(|client| *client != ClientId::default());
+    Ok(Watch {
+        watcher: User { client, ..User::from(id) },
+        session,
+        wanted: set(&mut columns)?,
+        told: Told { shown: set(&mut columns)?, digest: columns.get()? },
+    })
+}
+
+fn following(row: &Row<'_>) -> Result<Following> {
+    let mut columns = Columns::of(row);
+    Ok(Following {
+        watcher: columns.parsed()?,
+        session: columns.parsed()?,
+        presentity: columns.parsed()?,
+        wanted: set(&mut columns)?,
+    })
+}
+
+fn version(connection: &Connection, owner: i64) -> Result<u64> {
+    let sql = "SELECT version FROM presence WHERE owner = ?1";
+    Ok(one(connection, sql, [owner], |row| Columns::of(row).count())?.unwrap_or(0))
+}
+
+fn publisher(connection: &Connection, user: &UserId) -> Result<Option<Publisher>> {
+    let Some(id) = rows::account_id(connection, user)? else { return Ok(None) };
+    let sql = "SELECT client, attributes FROM presence_value WHERE owner = ?1 ORDER BY client";
+    let published = many(connection, sql, [id], published)?;
+    let sql = "SELECT kind, address, attributes FROM attribute_list WHERE owner = ?1 ORDER BY kind, target";
+    let grants = many(connection, sql, [id], grant)?;
+    let sql = "SELECT address, attributes, until FROM presence_question WHERE owner = ?1 ORDER BY watcher";
+    let questions = many(connection, sql, [id], question)?;
+    let sql = "SELECT address, session, url, msisdn, text, wanted, shown, digest FROM watcher
+               WHERE owner = ?1 ORDER BY watcher, place";
+    let watchers = many(connection, sql, [id], watch)?;
+    let version = version(connection, id)?;
+    Ok(Some(Publisher { owner: user.clone(), version, published, grants, questions, watchers }))
+}
+
+/// What these users have, in order.
+pub(super) fn publishers(connection: &Connection, owners: &[UserId]) -> Result<Vec<Option<Publisher>>> {
+    owners.iter().map(|owner| publisher(connection, owner)).collect()
+}
+
+const FOLLOWING: &str = "SELECT a.address, f.session, f.address, f.wanted FROM following f
+                         JOIN account a ON a.id = f.watcher";
+
+/// Whom this user follows.
+pub(super) fn followed_by(connection: &Connection, watcher: &UserId) -> Result<Vec<Following>> {
+    let sql = [FOLLOWING, " WHERE a.key = ?1 AND a.removed = 0 ORDER BY f.presentity, f.session"].concat();
+    many(connection, &sql, [watcher.key()], following)
+}
+
+/// Who follows users of this domain.
+pub(super) fn followed_in(connection: &Connection, domain: &Domain) -> Result<Vec<Following>> {
+    let sql = [FOLLOWING, " WHERE f.domain = ?1 ORDER BY f.watcher, f.presentity, f.session"].concat();
+    many(connection, &sql, [domain.as_str()], following)
+}
+
+/// Carries out one change.
+pub(super) fn apply(connection: &Connection, wanted: &PresenceChange) -> Result<Outcome> {
+    match wanted {
+        PresenceChange::Edit { owner, version, edits } => edit(connection, owner, *version, edits),
+        PresenceChange::Follow(all) => follow(connection, all),
+        PresenceChange::Unfollow { watcher, session, presentities } => {
+            unfollow(connection, watcher, session.as_ref(), presentities)
+        }
+    }
+}
+
+fn edit(connection: &Connection, owner: &UserId, read: u64, edits: &[Edit]) -> Result<Outcome> {
+    let Some(owner) = rows::account_id(connection, owner)? else { return Ok(Outcome::Missing) };
+    if version(connection, owner)? != read {
+        return Ok(Outcome::Conflict);
+    }
+    let sql = "INSERT INTO presence (owner, version) VALUES (?1, 1)
+               ON CONFLICT (owner) DO UPDATE SET version = version + 1";
+    change(connection, sql, [owner])?;
+    for edit in edits {
+        step(connection, owner, edit)?;
+    }
+    Ok(Outcome::Done)
+}
+
+const fn target(to: &For) -> (&'static str, Option<&UserId>) {
+    match to {
+        For::Everybody => ("everybody", None),
+        For::User(user) => ("user", Some(user)),
+        For::List(_) => ("contact-list", None),
+    }
+}
+
+/// How a grant is found: its kind, the key of its target, and the target as spelled.
+fn audience(to: &For) -> (&'static str, String, &str) {
+    let (kind, user) = target(to);
+    match (user, to) {
+        (Some(user), _) => (kind, user.key().to_string(), user.as_str()),
+        (None, For::List(list)) => (kind, list.key().to_string(), list.as_str()),
+        (None, _) => (kind, String::new(), ""),
+    }
+}
+
+fn step(connection: &Connection, owner: i64, edit: &Edit) -> Result<()> {
+    match edit {
+        Edit::Publish(published) => publish(connection, owner, published)?,
+        Edit::Grant(grant) => {
+            let (kind, key, address) = audience(&grant.to);
+            let sql = "INSERT OR REPLACE INTO attribute_list (owner, kind, target, address, attributes)
+                       VALUES (?, ?, ?, ?, ?)";
+            let attributes = grant.attributes.map(AttributeSet::bits);
+            change(connection, sql, params![owner, kind, key, address, attributes])?
+        }
+        Edit::Revoke(to) => {
+            let (kind, key, _) = audience(to);
+            let sql = "DELETE FROM attribute_list WHERE owner = ?1 AND kind = ?2 AND target = ?3";
+            change(connection, sql, params![owner, kind, key])?
+        }
+        Edit::Ask(question) => {
+            let sql = "INSERT OR REPLACE INTO presence_question (owner, watcher, address, attributes, until)
+                       VALUES (?, ?, ?, ?, ?)";
+            let Question { watcher, attributes, until } = question;
+            let until = millis(*until);
+            change(
+                connection,
+                sql,
+                params![owner, watcher.key(), watcher.as_str(), attributes.bits(), until],
+            )?
+        }
+        Edit::Answered(watcher) => {
+            let sql = "DELETE FROM presence_question WHERE owner = ?1 AND watcher = ?2";
+            change(connection, sql, params![owner, watcher.key()])?
+        }
+        Edit::Watch(watch) => put_watch(connection, owner, watch)?,
+        Edit::Unwatch(WatchKey { watcher, place }) => {
+            let sql = "DELETE FROM watcher WHERE owner = ?1 AND watcher = ?2 AND place = ?3";
+            change(connection, sql, params![owner, watcher.key(), place])?
+        }
+        Edit::Told(WatchKey { watcher, place }, told) => {
+            let sql = "UPDATE watcher SET shown = ?4, digest = ?5
+                       WHERE owner = ?1 AND watcher = ?2 AND place = ?3";
+            let key = watcher.key();
+            change(connection, sql, params![owner, key, place, told.shown.bits(), told.digest])?
+        }
+    };
+    Ok(())
+}
+
+fn publish(connection: &Connection, owner: i64, published: &Published) -> Result<usize> {
+    if published.attributes.attributes.is_empty() {
+        let sql = "DELETE FROM presence_value WHERE owner = ?1 AND client = ?2";
+        return change(connection, sql, params![owner, published.client]);
+    }
+    let whole = UpdatePresenceRequest { attributes: published.attributes.clone() };
+    let octets = csp::encode_primitive(&whole.into(), Version::V1_3, Encoding::Xml).unwrap_or_default();
+    let sql = "INSERT OR REPLACE INTO presence_value (owner, client, attributes) VALUES (?, ?, ?)";
+    change(connection, sql, params![owner, published.client, octets])
+}
+
+fn put_watch(connection: &Connection, owner: i64, watch: &Watch) -> Result<usize> {
+    let WatchKey { watcher, place } = watch.key();
+    let session = watch.session.as_ref().map(SessionId::as_str);
+    let client = watch.watcher.client.clone().unwrap_or_default();
+    let Told { shown, digest } = watch.told;
+    change(
+        connection,
+        "INSERT OR REPLACE INTO watcher
+             (owner, watcher, place, address, session, url, msisdn, text, wanted, shown, digest)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            owner,
+            watcher.key(),
+            place,
+            watcher.as_str(),
+            session,
+            client.url,
+            client.msisdn,
+            client.text,
+            watch.wanted.bits(),
+            shown.bits(),
+            digest
+        ],
+    )
+}
+
+fn follow(connection: &Connection, all: &[Following]) -> Result<Outcome> {
+    let Some(first) = all.first() else { return Ok(Outcome::Done) };
+    let Some(watcher) = rows::account_id(connection, &first.watcher)? else { return Ok(Outcome::Missing) };
+    let sql = "SELECT count(*) FROM following WHERE watcher = ?1";
+    let there = one(connection, sql, [watcher], |row| Columns::of(row).count())?.unwrap_or(0);
+    if usize::try_from(there).unwrap_or(usize::MAX).saturating_add(all.len()) > FOLLOWING_MAX {
+        return Ok(Outcome::Full);
+    }
+    for Following { session, presentity, wanted, .. } in all {
+        let sql = "INSERT OR REPLACE INTO following (watcher, presentity, session, address, domain, wanted)
+                   VALUES (?, ?, ?, ?, ?, ?)";
+        let domain = presentity.domain_str().unwrap_or_default();
+        let (key, address) = (presentity.key(), presentity.as_str());
+        change(connection, sql, params![watcher, key, session.as_str(), address, domain, wanted.bits()])?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn unfollow(
+    connection: &Connection,
+    watcher: &UserId,
+    session: Option<&SessionId>,
+    presentities: &[UserId],
+) -> Result<Outcome> {
+    let Some(watcher) = rows::account_id(connection, watcher)? else { return Ok(Outcome::Missing) };
+    let mut gone = 0;
+    for presentity in presentities {
+        let sql = "DELETE FROM following
+                   WHERE watcher = ?1 AND presentity = ?2 AND (?3 IS NULL OR session = ?3)";
+        let session = session.map(SessionId::as_str);
+        gone += change(connection, sql, params![watcher, presentity.key(), session])?;
+    }
+    Ok(if gone > 0 { Outcome::Done } else { Outcome::Missing })
+}
+
+/// A session is over, and with it what it watched. Whoever decides on those it watched reads them again.
+pub(super) fn session_over(connection: &Connection, session: &SessionId) -> Result<()> {
+    let session = [session.as_str()];
+    let sql = "UPDATE presence SET version = version + 1
+               WHERE owner IN (SELECT owner FROM watcher WHERE session = ?1)";
+    change(connection, sql, session)?;
+    change(connection, "DELETE FROM watcher WHERE session = ?1", session)?;
+    change(connection, "DELETE FROM following WHERE session = ?1", session)?;
+    Ok(())
+}
+
+/// An account is gone, and with it what it published and watched.
+pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -> Result<()> {
+    for sql in [
+        "DELETE FROM presence WHERE owner = ?1",
+        "DELETE FROM presence_value WHERE owner = ?1",
+        "DELETE FROM attribute_list WHERE owner = ?1",
+        "DELETE FROM presence_question WHERE owner = ?1",
+        "DELETE FROM watcher WHERE owner = ?1",
+        "DELETE FROM following WHERE watcher = ?1",
+    ] {
+        change(connection, sql, [id])?;
+    }
+    let key = user.key();
+    let sql = "UPDATE presence SET version = version + 1
+               WHERE owner IN (SELECT owner FROM watcher WHERE watcher = ?1)";
+    change(connection, sql, [&key])?;
+    change(connection, "DELETE FROM watcher WHERE watcher = ?1", [&key])?;
+    Ok(())
+}
