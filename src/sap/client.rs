@@ -20,7 +20,7 @@ use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
 use crate::relay::ports::{Account, Change, Outcome};
 use crate::session::csp::{
     AccountFacts, Answered, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, answer_services,
-    fitting, home_user,
+    fitting, home_user, parsable,
 };
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
@@ -299,7 +299,9 @@ impl Sap {
                     let request = content.name();
                     let answer = match content {
                         Carried::Primitive(primitive) => {
-                            fitting(self.client_request(client, version, *primitive).await, version)
+                            let answer = self.client_request(client, version, *primitive).await;
+                            let answer = fitting(answer, version);
+                            parsable(answer, version, encoding, client.machine().abilities())
                         }
                         other => {
                             if let Carried::Faulty { fault, .. } = &other {

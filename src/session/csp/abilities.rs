@@ -170,6 +170,12 @@ impl Abilities {
             .is_none_or(|parser| travelling.saturating_add(ENVELOPE_OCTETS) <= u64::from(parser))
     }
 
+    /// Whether the client can parse a document around a primitive of so many octets.
+    pub fn parses(&self, octets: usize) -> bool {
+        let octets = u64::try_from(octets).unwrap_or(u64::MAX).saturating_add(ENVELOPE_OCTETS);
+        self.parser_octets_max.is_none_or(|parser| octets <= u64::from(parser))
+    }
+
     /// The compact text kept in the store: `key=value` separated by blanks, `type=` once a type.
     /// What is absent has its plain meaning (no limit, push).
     pub fn to_stored(&self) -> Box<[u8]> {

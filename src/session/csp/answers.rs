@@ -1,9 +1,12 @@
 //! Answers in the form that a client of some version knows.
 //!
 //! Elements answer in one form for all. Some answers came with 1.3 only, and some have no place for an
-//! outcome other than success: there CSP says a bare Status instead (reference csp-messages §1).
+//! outcome other than success: there CSP says a bare Status instead (reference csp-messages §1). A list that
+//! a client could not parse is not sent at all (reference csp.md §5.1).
 
-use crate::imps::{Code, Primitive, Version};
+use super::Abilities;
+use crate::imps::{Code, Primitive, Status, Version};
+use crate::wire::{Encoding, csp};
 
 /// The answer as a client of this version gets it.
 pub fn fitting(answer: Primitive, version: Version) -> Primitive {
@@ -23,10 +26,24 @@ pub fn fitting(answer: Primitive, version: Version) -> Primitive {
     }
 }
 
+/// The answer, or 432 where it is a list larger than what the client said that it can parse.
+pub fn parsable(answer: Primitive, version: Version, encoding: Encoding, abilities: &Abilities) -> Primitive {
+    let is_list = matches!(
+        answer,
+        Primitive::GetListResponse(_)
+            | Primitive::ListManageResponse(_)
+            | Primitive::GetBlockedListResponse(_)
+    );
+    if !is_list || abilities.parser_octets_max.is_none() {
+        return answer;
+    }
+    let octets = csp::encode_primitive(&answer, version, encoding).map_or(0, |written| written.len());
+    if abilities.parses(octets) { answer } else { Status::new(Code::RESPONSE_TOO_LARGE).into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imps::Status;
     use crate::imps::primitive::{CreateListResponse, GetListResponse, ListManageResponse};
 
     #[test]
@@ -48,5 +65,25 @@ mod tests {
         let managed =
             ListManageResponse { result: Status::new(partly), contacts: None, properties: Vec::new() };
         assert_eq!(fitting(managed.clone().into(), Version::V1_1), managed.into());
+    }
+
+    #[test]
+    fn a_list_that_the_client_cannot_parse_is_432() {
+        let lists = |count: usize| -> Primitive {
+            let list = |n: usize| format!("wv:ada/list{n}@north.example").parse().unwrap();
+            let lists = (0..count).map(list).collect();
+            GetListResponse { result: Status::ok(), lists, default: None }.into()
+        };
+        let abilities = |parser| {
+            let mut abilities = Abilities::default();
+            abilities.parser_octets_max = parser;
+            abilities
+        };
+        let answered = |count, parser| {
+            parsable(lists(count), Version::V1_2, Encoding::Xml, &abilities(parser)).code().get()
+        };
+        assert_eq!((answered(3, Some(4096)), answered(90, Some(4096)), answered(90, None)), (200, 432, 200));
+        let status = parsable(Status::ok().into(), Version::V1_2, Encoding::Xml, &abilities(Some(1)));
+        assert_eq!(status, Status::ok().into());
     }
 }

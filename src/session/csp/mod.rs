@@ -29,7 +29,7 @@ pub mod record;
 pub mod session;
 
 pub use abilities::{Abilities, Form};
-pub use answers::fitting;
+pub use answers::{fitting, parsable};
 pub use digest::{digest_bytes, digest_matches};
 pub use functions::{ServedFunctions, answer_services, refused_functions};
 pub use login::{AccountFacts, Login, LoginError, LoginOutcome, Opened, Resumed, home_user};

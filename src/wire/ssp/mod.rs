@@ -5,6 +5,8 @@
 //! the envelope with session and transaction ids is written around it when it leaves.
 
 mod common;
+#[cfg(test)]
+mod conflicts;
 mod envelope;
 mod group;
 mod im;
