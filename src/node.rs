@@ -155,7 +155,8 @@ impl Node {
             settings.node.domains.clone(),
             settings.agreements().cloned(),
             settings.ssp.trust_keys.clone(),
-        );
+        )
+        .with_transit(settings.transits.iter().cloned());
         let sap = Arc::new(Sap::new(sap::Parts {
             store: store.clone(),
             vault: Arc::new(SealedPasswords(sealer)),

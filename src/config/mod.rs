@@ -26,7 +26,7 @@ pub use source::{Finding, Severity, Warner};
 
 use self::material::{Inspector, Use};
 use self::node_file::{NodeFile, PlacedPair};
-use self::peers_file::PeerEntry;
+use self::peers_file::{PeerEntry, PeersFile};
 use self::source::Source;
 use crate::imps::agreement::KeyHash;
 use crate::imps::{DateTime, Domain};
@@ -59,9 +59,10 @@ pub fn load(file: &Path, now: DateTime) -> Loaded<Settings> {
         own.chain(peers.map(|entry| (entry.agreement.domain.clone(), entry.domain.later()))).collect()
     };
     let peers_source = open_peers(&node);
-    let entries = peers_source.as_ref().map_or_else(Vec::new, |peers| peers_file::read(peers, &own, now));
-    let found_by_dns = found_by_dns(&entries);
-    let settings = Settings { found_by_dns, ..complete(file, node, own, entries, &Inspector::new(now)) };
+    let peers =
+        peers_source.as_ref().map_or_else(PeersFile::default, |peers| peers_file::read(peers, &own, now));
+    let found_by_dns = found_by_dns(&peers.entries);
+    let settings = Settings { found_by_dns, ..complete(file, node, own, peers, &Inspector::new(now)) };
     let mut findings = source.take_findings();
     findings.extend(peers_source.iter().flat_map(|peers| peers.take_findings()));
     Loaded::new(settings, findings)
@@ -132,9 +133,10 @@ fn complete(
     file: &Path,
     node: NodeFile,
     own: Vec<Domain>,
-    entries: Vec<PeerEntry>,
+    peers: PeersFile,
     inspector: &Inspector,
 ) -> Settings {
+    let PeersFile { entries, transits } = peers;
     material::data(&node.data, &node.secret_key);
     let federates = !node.ssp_listen.is_empty() || !entries.is_empty();
     let shown_to_clients = !node.csp_tls_listen.is_empty() && node.csp_pair.is_none();
@@ -209,6 +211,7 @@ fn complete(
         limits: node.limits,
         log: node.log,
         peers,
+        transits,
         certificates_end,
         found_by_dns: Vec::new(),
     }

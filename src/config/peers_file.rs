@@ -1,4 +1,4 @@
-//! `peers.toml`: one entry a federation agreement (architecture §4).
+//! `peers.toml`: one entry a federation agreement, and what may pass through (architecture §4).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::node_file::{DOCUMENT_BYTES, size};
 use super::section::Section;
 use super::source::{Place, Placed, Source};
-use crate::imps::agreement::{Agreement, Endpoint, PeerState, Profile, Service};
+use crate::imps::agreement::{Agreement, Endpoint, PeerState, Profile, Service, Transit};
 use crate::imps::{DateTime, Domain};
 use crate::net::certificate::parse_pin;
 
@@ -31,13 +31,21 @@ const TRANSACTIONS_PER_POST: std::ops::RangeInclusive<u64> = 1..=256;
 const MESSAGES_PER_SECOND: std::ops::RangeInclusive<u64> = 0..=1_000_000;
 
 /// Keys of an entry that a later version serves.
-const LATER: [&str; 3] = ["delegates", "carries", "accept-server-eku"];
+const LATER: [&str; 2] = ["delegates", "accept-server-eku"];
+
+/// What the file says, before the files that it names are looked at.
+#[derive(Default)]
+pub(super) struct PeersFile {
+    pub(super) entries: Vec<PeerEntry>,
+    pub(super) transits: Vec<Transit>,
+}
 
 /// Reads the file. Mistakes are noted in it. `own` are the domains served here.
-pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> Vec<PeerEntry> {
+pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> PeersFile {
     let mut file = Section::file(source);
     let sections = file.sections("peer", "peer");
-    file.finish(&["transit"]);
+    let transits = file.sections("transit", "transit");
+    file.finish(&[]);
     let mut entries: Vec<PeerEntry> = Vec::new();
     for section in sections {
         let Some(entry) = entry(section, own, now) else { continue };
@@ -47,7 +55,62 @@ pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> Vec<Pe
             entries.push(entry);
         }
     }
-    entries
+    let mut allowed: Vec<Transit> = Vec::new();
+    for section in transits {
+        if let Some(found) = transit(section, own, &entries, &allowed) {
+            allowed.push(found);
+        }
+    }
+    PeersFile { entries, transits: allowed }
+}
+
+/// One triple of traffic that may pass through (reference ssp-behaviour §8 R1, R3); `None` if it is wrong.
+fn transit(
+    mut section: Section<'_>,
+    own: &[Domain],
+    entries: &[PeerEntry],
+    others: &[Transit],
+) -> Option<Transit> {
+    const PEER: &str = "the domain of a [[peer]]";
+    let [from, to, via] = [("from", PEER), ("to", DOMAIN), ("via", PEER)].map(|(key, allowed)| {
+        let found = section.parsed(key, allowed, str::parse::<Domain>);
+        if found.is_none() && !section.was_written(key) {
+            section.missing(key, allowed);
+        }
+        found
+    });
+    section.finish(&[]);
+    let (from, to, via) = (from?, to?, via?);
+    let peer = |domain: &Domain| entries.iter().find(|entry| entry.agreement.domain == *domain);
+    let mut good = true;
+    for end in [&from, &via] {
+        if peer(&end.value).is_none() {
+            end.place.error("is no peer", PEER);
+            good = false;
+        }
+    }
+    if own.contains(&to.value) {
+        to.place.error("is served here (node.domains)", "the domain of another provider");
+        good = false;
+    }
+    if via.value == from.value {
+        via.place.error("is where the traffic comes from", "another peer");
+        good = false;
+    } else if peer(&via.value).is_some_and(|entry| {
+        entry.agreement.domain != to.value && !entry.agreement.carries.contains(&to.value)
+    }) {
+        let (via, to) = (&via, &to.value);
+        via.place.warning(
+            format_args!("does not carry {to}: nothing can come back from there"),
+            "the destination itself, or a peer with it in carries",
+        );
+    }
+    let known = others.iter().any(|other| other.from == from.value && other.to == to.value);
+    if known {
+        to.place.error(format_args!("has another way from {} already", from.value), "one way for each pair");
+        good = false;
+    }
+    good.then_some(Transit { from: from.value, to: to.value, via: via.value })
 }
 
 /// One entry; `None` if it has no domain.
@@ -62,6 +125,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let pins = peer.list("pins", PIN, |text| parse_pin(text).map_err(|_| "is no pin"), |_| false);
     let names = peer.list("names", DOMAIN, str::parse::<Domain>, |_| false);
     let services = services(&mut peer);
+    let carries = peer.list("carries", DOMAIN, str::parse::<Domain>, |_| false).unwrap_or_default();
     let profile = peer.word("profile", Profile::ALL, Profile::as_str, Profile::Standard);
     let state = peer.word("state", PeerState::ALL, PeerState::as_str, PeerState::Active);
     let max_transactions_per_post = size(peer.number("max-transactions-per-post", TRANSACTIONS_PER_POST, 16));
@@ -86,7 +150,15 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     if own.contains(&domain.value) {
         domain.place.error("is served here (node.domains)", "the domain of another provider");
     }
+    for carried in &carries {
+        if own.contains(&carried.value) {
+            carried.place.error("is served here (node.domains)", "domains of other providers");
+        } else if carried.value == domain.value {
+            carried.place.error("is the peer itself", "other domains that it speaks for");
+        }
+    }
     let agreement = Agreement {
+        carries: carries.into_iter().map(|carried| carried.value).collect(),
         endpoints: values(endpoints),
         pins: values(pins),
         names: values(names),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::source::Warner;
-use crate::imps::agreement::{Agreement, KeyHash};
+use crate::imps::agreement::{Agreement, KeyHash, Transit};
 use crate::imps::words::words;
 use crate::imps::{DateTime, Domain};
 use crate::net::discover::{self, DiscoverSettings};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub log: Log,
     /// The entries of `peers.toml`, in their order.
     pub peers: Vec<Peer>,
+    /// Traffic of others that may pass through: `[[transit]]`.
+    pub transits: Vec<Transit>,
     /// When each certificate of ours ends: own domains by name, and `csp` for that of `[csp]`.
     pub certificates_end: Vec<(String, DateTime)>,
     /// Domains that are found through SRV records, ours first, and where they are written.

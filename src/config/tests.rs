@@ -368,7 +368,7 @@ x = 1
             r#"causeway.toml:39:1: error: level = "inof": "inof" is no level; allowed: off, error, warn, info, debug, trace, or directives such as info,causeway::net=debug"#,
             r#"causeway.toml:40:1: error: format = true: a truth value where a text belongs; allowed: text, json"#,
             r#"causeway.toml:42:1: error: [wat]: unknown key; allowed: node, ssp, csp, admin, dns, store, limits, log"#,
-            r#"peers.toml:3:1: error: delegates = []: known, but not served by this version yet; allowed: domain, endpoints, trust, pins, names, services, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
+            r#"peers.toml:3:1: error: delegates = []: known, but not served by this version yet; allowed: domain, endpoints, trust, pins, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:4:19: error: services = "chat": is not one of the known words; allowed: presence, im, group, content, search"#,
             r#"peers.toml:5:1: error: max-document-bytes = 12: too small; allowed: 4096..=16777216"#,
             r#"peers.toml:6:1: warning: valid-until = 2020-01-01: is over: the entry counts as closed; allowed: a date to come"#,
@@ -380,8 +380,53 @@ x = 1
             r#"peers.toml:17:1: error: domain = "SOUTH.example": has two entries; allowed: one [[peer]] a domain"#,
             r#"peers.toml:21:1: error: domain = "north.example": is served here (node.domains); allowed: the domain of another provider"#,
             r#"peers.toml:23:1: error: valid-from = "2026-01-01": a text where a date belongs; allowed: a date such as 2027-12-31, without quotes"#,
-            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, names, services, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
-            r#"peers.toml:26:1: error: [[transit]]: known, but not served by this version yet; allowed: peer"#,
+            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
+            r#"peers.toml:26:1: error: transit.to: is missing; allowed: a domain, such as "south.example""#,
+            r#"peers.toml:26:1: error: transit.via: is missing; allowed: the domain of a [[peer]]"#,
+        ]
+    );
+}
+
+#[test]
+fn what_a_hub_carries_and_what_may_pass_through_is_read_and_checked() {
+    let desk = Desk::new("transit");
+    let peers = |south: &str, transit: &str| {
+        desk.write(
+            "peers.toml",
+            &format!(
+                "[[peer]]\ndomain = \"south.example\"\nservices = [\"im\"]\n{south}\n\
+                 [[peer]]\ndomain = \"east.example\"\nservices = [\"im\"]\n{transit}"
+            ),
+        );
+    };
+    let triple = |from: &str, to: &str, via: &str| {
+        format!("[[transit]]\nfrom = \"{from}\"\nto = \"{to}\"\nvia = \"{via}\"\n")
+    };
+    peers("carries = [\"West.example\"]", &triple("east.example", "west.example", "south.example"));
+    let settings = desk.good(MINIMAL);
+    assert_eq!(settings.peers[0].agreement.carries, ["west.example".parse().unwrap()]);
+    assert_eq!(settings.transits[0].to.as_str(), "west.example");
+    peers(
+        "carries = [\"south.example\", \"north.example\"]",
+        &[
+            triple("nowhere.example", "east.example", "south.example"),
+            triple("east.example", "north.example", "south.example"),
+            triple("east.example", "far.example", "east.example"),
+            triple("south.example", "east.example", "east.example"),
+            triple("south.example", "east.example", "east.example"),
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        desk.told(MINIMAL),
+        [
+            r#"peers.toml:4:12: error: carries = "south.example": is the peer itself; allowed: other domains that it speaks for"#,
+            r#"peers.toml:4:29: error: carries = "north.example": is served here (node.domains); allowed: domains of other providers"#,
+            r#"peers.toml:9:1: error: from = "nowhere.example": is no peer; allowed: the domain of a [[peer]]"#,
+            r#"peers.toml:11:1: warning: via = "south.example": does not carry east.example: nothing can come back from there; allowed: the destination itself, or a peer with it in carries"#,
+            r#"peers.toml:14:1: error: to = "north.example": is served here (node.domains); allowed: the domain of another provider"#,
+            r#"peers.toml:19:1: error: via = "east.example": is where the traffic comes from; allowed: another peer"#,
+            r#"peers.toml:26:1: error: to = "east.example": has another way from south.example already; allowed: one way for each pair"#,
         ]
     );
 }

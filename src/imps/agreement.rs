@@ -97,6 +97,17 @@ pub struct Agreement {
     pub note: String,
 }
 
+/// Traffic of others that may pass through us: a triple of `[[transit]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transit {
+    /// The peer by whose link it comes.
+    pub from: Domain,
+    /// The domain it is for.
+    pub to: Domain,
+    /// The peer by whose link it leaves.
+    pub via: Domain,
+}
+
 /// An `https` address of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {

@@ -24,7 +24,7 @@ use tokio_rustls::client::TlsStream;
 use tracing::{debug, info};
 
 use super::discover::Candidate;
-use super::listen::{SSP_MEDIA_TYPE, X_WV_SESSION_ID, X_WV_TRANSACTION_ID};
+use super::listen::{SSP_MEDIA_TYPE, X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID};
 use super::tls::{self, HandshakeError, PeerTls};
 use crate::imps::Domain;
 use crate::imps::agreement::{IdentityError, PeerIdentity};
@@ -146,6 +146,17 @@ pub struct PostAnswer {
     pub retry_after: Option<Duration>,
 }
 
+/// What stands in the head of a POST beside what HTTP asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Headers<'a> {
+    /// `x-wv-transactionid`: the first transaction, for the peer's log.
+    pub transaction: Option<&'a str>,
+    /// `x-wv-sessionid`, for the peer's log.
+    pub session: Option<&'a str>,
+    /// `x-causeway-via`: the relays that it has passed.
+    pub via: Option<&'a str>,
+}
+
 type Http = http1::Connection<TokioIo<TlsStream<TcpStream>>, Full<Bytes>>;
 
 /// One connection to a peer.
@@ -265,19 +276,14 @@ impl Connection {
     /// Posts one document to `/`; the ids go into headers that the peer may log. An error other
     /// for which [`PostError::nothing_sent`] is false leaves open whether the peer has it; after any
     /// error, and if this future is dropped before it is done, the connection is of no more use.
-    pub async fn post(
-        &mut self,
-        transaction_id: Option<&str>,
-        session_id: Option<&str>,
-        body: Bytes,
-    ) -> Result<PostAnswer, PostError> {
+    pub async fn post(&mut self, headers: Headers<'_>, body: Bytes) -> Result<PostAnswer, PostError> {
         if !self.is_usable() {
             return Err(match self.refusal() {
                 Some(reason) => PostError::Tls { target: self.target.clone(), reason },
                 None => PostError::NotSent { target: self.target.clone() },
             });
         }
-        let request = self.request(transaction_id, session_id, body);
+        let request = self.request(headers, body);
         let limit = self.answer_timeout;
         let outcome = timeout(limit, self.exchange(request))
             .await
@@ -288,12 +294,7 @@ impl Connection {
         outcome
     }
 
-    fn request(
-        &self,
-        transaction_id: Option<&str>,
-        session_id: Option<&str>,
-        body: Bytes,
-    ) -> Request<Full<Bytes>> {
+    fn request(&self, ids: Headers<'_>, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static("/");
@@ -301,7 +302,12 @@ impl Connection {
         headers.insert(header::HOST, self.host.clone());
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SSP_MEDIA_TYPE));
-        for (name, id) in [(X_WV_TRANSACTION_ID, transaction_id), (X_WV_SESSION_ID, session_id)] {
+        let ids = [
+            (X_WV_TRANSACTION_ID, ids.transaction),
+            (X_WV_SESSION_ID, ids.session),
+            (X_CAUSEWAY_VIA, ids.via),
+        ];
+        for (name, id) in ids {
             // An id that no header can hold is left out: the body is authoritative.
             if let Some(value) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
                 headers.insert(name, value);

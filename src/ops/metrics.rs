@@ -17,7 +17,7 @@ use prometheus::{
 
 use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
-use crate::relay::events::{Direction, Door, Events, Listener, Refused, Reloaded, Undelivered};
+use crate::relay::events::{Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered};
 use crate::wire::Encoding;
 
 /// The label of every domain that is not configured.
@@ -41,6 +41,7 @@ pub struct Metrics {
     ssp_link_up: IntGaugeVec,
     ssp_refused: IntCounterVec,
     ssp_unconfirmed: IntCounterVec,
+    ssp_transit: IntCounterVec,
     csp_requests: IntCounterVec,
     csp_sessions: IntGauge,
     messages_accepted: IntCounterVec,
@@ -96,6 +97,11 @@ impl Metrics {
                 "causeway_ssp_unconfirmed_total",
                 "Messages settled as delivered although the peer never answered",
                 &["peer"],
+            )?,
+            ssp_transit: make.counters(
+                "causeway_ssp_transit_total",
+                "Requests of others that were to pass through, by what became of them",
+                &["from", "to", "outcome"],
             )?,
             csp_requests: make.counters(
                 "causeway_csp_requests_total",
@@ -209,6 +215,9 @@ impl Metrics {
 
     fn begin_with_zero(&self) {
         self.begin_peer_with_zero(OTHER);
+        for outcome in Passing::ALL {
+            self.ssp_transit.with_label_values(&[OTHER, OTHER, outcome.as_str()]);
+        }
         for version in Version::ALL {
             for encoding in [Encoding::Xml, Encoding::Wbxml] {
                 self.csp_requests.with_label_values(&[
@@ -280,6 +289,12 @@ impl Events for Metrics {
 
     fn ssp_unconfirmed(&self, peer: &Domain) {
         self.with_peer(peer, |peer| self.ssp_unconfirmed.with_label_values(&[peer]).inc());
+    }
+
+    fn ssp_transit(&self, from: &Domain, to: &Domain, what: Passing) {
+        self.with_peer(from, |from| {
+            self.with_peer(to, |to| self.ssp_transit.with_label_values(&[from, to, what.as_str()]).inc());
+        });
     }
 
     fn csp_request(&self, version: Version, encoding: Encoding, primitive: &'static str, code: Code) {

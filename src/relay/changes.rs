@@ -27,6 +27,7 @@ impl From<Parcel> for Outgoing {
             expires: parcel.expires,
             reply_to: parcel.reply_to,
             replaces: None,
+            via: None,
             body: parcel.body,
         }
     }

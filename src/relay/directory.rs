@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::transit::Triples;
 use crate::imps::Domain;
-use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity};
+use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity, Transit};
 
 /// Own domains and agreements.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Directory {
     by_name: HashMap<Domain, Vec<Domain>>,
     /// Keys of `[ssp] trust`.
     default_trust: Vec<KeyHash>,
+    transit: Triples,
 }
 
 /// Why a certificate, though verified, opens no door.
@@ -51,6 +53,17 @@ impl Directory {
             directory.agreements.insert(agreement.domain.clone(), Arc::new(agreement));
         }
         directory
+    }
+
+    /// The same with traffic of others that may pass through.
+    #[must_use]
+    pub fn with_transit(self, transits: impl IntoIterator<Item = Transit>) -> Self {
+        Self { transit: Triples::new(transits), ..self }
+    }
+
+    /// Traffic of others that may pass through.
+    pub const fn transit(&self) -> &Triples {
+        &self.transit
     }
 
     /// Our domains, the default first.

@@ -91,6 +91,21 @@ words! {
     }
 }
 words! {
+    /// What became of a request of others that was to pass through.
+    Passing {
+        /// It is kept for the next hop.
+        Accepted = "accepted",
+        /// The next hop's answer went back.
+        Answered = "answered",
+        /// The next hop was silent for too long: 504 went back, and the request is still kept.
+        Silent = "silent",
+        /// It may not pass, or the next hop does not take it.
+        Refused = "refused",
+        /// It goes in circles.
+        Loop = "loop",
+    }
+}
+words! {
     /// Why a message that was accepted is given back to its author.
     Undelivered {
         /// Its validity ended while it waited.
@@ -146,6 +161,12 @@ pub trait Events: Send + Sync {
     /// What a peer sent was refused; `peer` is unknown where no certificate named one.
     fn ssp_refused(&self, peer: Option<&Domain>, reason: Refused) {
         let _ = (peer, reason);
+    }
+
+    /// Something happened to a request of others that came from one peer for another; where the other is
+    /// not known, it is told as the same.
+    fn ssp_transit(&self, from: &Domain, to: &Domain, what: Passing) {
+        let _ = (from, to, what);
     }
 
     /// A message was settled as delivered although its peer never answered (decisions.md 3).

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::imps::Domain;
+use crate::imps::{Domain, TransactionId};
 
 use super::ports::StoredOutgoing;
 
@@ -21,6 +21,10 @@ pub trait Exit: Send + Sync {
 
     /// The row was given up (expired, or its peer closed): the exit forgets it.
     fn withdraw(&self, row: i64);
+
+    /// An answer for this peer to a request of its own, an encoded primitive. `for_now`: its next copy
+    /// counts as new.
+    fn answer(&self, transaction: &TransactionId, fragment: Arc<[u8]>, for_now: bool);
 
     /// Whether rows are known not to leave for a while: nobody should wait for their outcome.
     fn is_down(&self) -> bool;

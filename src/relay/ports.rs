@@ -107,6 +107,9 @@ pub struct Outgoing {
     pub reply_to: Option<TransactionId>,
     /// A newer row with the same text for the same peer takes the place of this one.
     pub replaces: Option<Box<str>>,
+    /// It is of others and passes through: the providers that have passed it on, ours last, as
+    /// `x-causeway-via` names them ([`super::transit::Via`]). `None`: it begins here.
+    pub via: Option<Box<str>>,
     /// The primitive as SSP fragment with its MetaInfo (`wire::ssp::encode_primitive`).
     pub body: Arc<[u8]>,
 }

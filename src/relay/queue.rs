@@ -215,6 +215,7 @@ mod tests {
                 accepted: Moment::default(),
                 expires: Moment::default(),
                 replaces: None,
+                via: None,
                 body: Vec::new().into(),
             },
         }

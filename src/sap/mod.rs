@@ -15,6 +15,7 @@ mod questions;
 mod services;
 mod sweep;
 mod system;
+mod transit;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub use client::ClientDocument;
 pub use messages::PeerRequest;
 pub use outgoing::Settled;
 pub use system::{Clock, SystemChance, SystemClock};
+pub use transit::{Asked, Ingress, Passed};
 
 use clients::Clients;
 
@@ -123,6 +125,7 @@ pub struct Sap {
     login: Mutex<Login>,
     pending: Mutex<Pending<oneshot::Sender<Status>>>,
     askers: Mutex<questions::Askers>,
+    relaying: Mutex<transit::Relaying>,
 }
 
 impl std::fmt::Debug for Sap {
@@ -147,6 +150,7 @@ impl Sap {
             clients: Clients::default(),
             pending: Mutex::new(Pending::new(ASKERS_MAX)),
             askers: Mutex::default(),
+            relaying: Mutex::default(),
         }
     }
 

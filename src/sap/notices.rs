@@ -139,6 +139,7 @@ impl Sap {
             expires: notice.expires(now),
             reply_to: notice.reply_to.clone(),
             replaces: notice.replaces.as_ref().map(|text| format!("{text} {}", to.domain).into()),
+            via: None,
             body: body.into(),
             peer: to.peer,
         })

@@ -21,7 +21,7 @@ use crate::relay::outbox::{self, Unanswered};
 use crate::relay::pending;
 use crate::relay::ports::{Change, Outcome, Settlement, StoredOutgoing};
 use crate::wire::Carried;
-use crate::wire::ssp::Style;
+use crate::wire::ssp::{self, Style};
 
 /// Rows of a closed peer that are returned at a time.
 const RETURNED_PAGE: usize = 200;
@@ -36,11 +36,12 @@ pub enum Settled {
 }
 
 impl Sap {
-    /// The peer answered.
+    /// The peer answered. `octets` are those of the answer, empty if they are of no use to others.
     pub fn outgoing_answered(
         self: &Arc<Self>,
         row: &StoredOutgoing,
         answer: &Carried,
+        octets: &[u8],
         profile: Profile,
     ) -> Settled {
         let now = self.now();
@@ -54,6 +55,9 @@ impl Sap {
         self.events.ssp_transaction_took(&outgoing.peer, now.since(row.not_before));
         match outgoing.settlement {
             Settlement::Notice => return self.dropped(row),
+            Settlement::Question if outgoing.via.is_some() => {
+                return self.passage_answered(row, answer, octets);
+            }
             Settlement::Question => return self.question_answered(row, answer),
             Settlement::Request => {}
         }
@@ -314,8 +318,9 @@ impl Sap {
 }
 
 /// The name as a label of metrics: one of the fixed names.
-fn name_of(primitive: &str) -> &'static str {
-    Primitive::NAMES.iter().find(|name| **name == primitive).copied().unwrap_or("unknown")
+pub(super) fn name_of(primitive: &str) -> &'static str {
+    let own = Primitive::NAMES.iter().find(|name| **name == primitive).copied();
+    own.or_else(|| ssp::relayed(primitive)).unwrap_or("unknown")
 }
 
 fn code_of(answer: &Carried) -> Code {

@@ -174,6 +174,7 @@ impl Sap {
             expires: now.after(question.kept.unwrap_or(self.settings.hold_query)),
             reply_to: None,
             replaces: None,
+            via: None,
             body: body.into(),
         };
         // What nobody will wait for is not begun.
@@ -214,6 +215,9 @@ impl Sap {
 
     /// It will not be answered.
     pub(super) fn question_ended(&self, row: &StoredOutgoing, code: Code) -> Settled {
+        if row.outgoing.via.is_some() {
+            return self.passage_ended(row, code);
+        }
         if let Some(asker) = self.askers().remove(&row.row) {
             // The asker may be gone; then nobody has to hear it.
             let _ = asker.reply.send(Reply::Failed(code));

@@ -39,6 +39,7 @@ impl Sap {
             let now = self.now();
             self.sweep_sessions(now).await;
             self.answer_the_impatient(now);
+            self.tell_of_silence(now);
             if now >= expiry {
                 expiry = now.after(EXPIRY);
                 self.sweep_expired(now).await;

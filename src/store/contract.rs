@@ -74,6 +74,7 @@ pub(super) fn deliver(mail: Mail) -> Change {
 pub(super) fn outgoing(peer: &str, primitive: &str, octets: usize) -> Outgoing {
     Outgoing {
         replaces: None,
+        via: None,
         own: domain("north.example"),
         peer: domain(peer),
         settlement: Settlement::Request,

@@ -25,7 +25,7 @@ use super::body::{self, BodyRefusal, Memory, Share};
 use super::io::WriteTimeout;
 use super::{
     Answer, ConnectionEvents, CspHandler, CspRequest, ListenLimits, SSP, SspHandler, SspRequest,
-    X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
+    X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
 };
 use crate::imps::Domain;
 use crate::imps::agreement::PeerIdentity;
@@ -249,9 +249,10 @@ async fn ssp_request<H: SspHandler>(
     };
     let transaction_id = request.headers().get(X_WV_TRANSACTION_ID).cloned();
     let session_id = request.headers().get(X_WV_SESSION_ID).cloned();
+    let via = request.headers().get_all(X_CAUSEWAY_VIA).into_iter().cloned().collect();
     let mut share = Share::new(&server.memory);
     match server.body(request, from, Some(&peer), octets_max, &mut share).await {
-        Ok(body) => handler.post(SspRequest { peer, own, from, transaction_id, session_id, body }).await,
+        Ok(body) => handler.post(SspRequest { peer, own, from, transaction_id, session_id, via, body }).await,
         Err(answer) => answer,
     }
 }

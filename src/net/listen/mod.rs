@@ -44,6 +44,9 @@ pub(crate) const X_WV_TRANSACTION_ID: HeaderName = HeaderName::from_static("x-wv
 /// Carries the sender's session id, for logs only (reference ssp-transport §3.1).
 pub(crate) const X_WV_SESSION_ID: HeaderName = HeaderName::from_static("x-wv-sessionid");
 
+/// The relays that a POST has passed (reference ssp-behaviour §8 R4).
+pub(crate) const X_CAUSEWAY_VIA: HeaderName = HeaderName::from_static("x-causeway-via");
+
 /// What one listener takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenLimits {
@@ -159,6 +162,8 @@ pub struct SspRequest {
     pub transaction_id: Option<HeaderValue>,
     /// `x-wv-sessionid`; for logs, the body is authoritative.
     pub session_id: Option<HeaderValue>,
+    /// `x-causeway-via`, as often as it was given.
+    pub via: Vec<HeaderValue>,
     /// The document.
     pub body: Bytes,
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::net::discover::Candidate;
 use crate::net::pki::{Authority, LeafOptions};
-use crate::net::post::{Connection, PostError, PostLimits};
+use crate::net::post::{Connection, Headers, PostError, PostLimits};
 use crate::net::testing::{authority, domain, identity, provider, trusting};
 use crate::net::tls::{PeerTls, Trust, client_listener};
 
@@ -366,19 +366,25 @@ async fn a_peer_posts_and_the_listener_knows_it() {
     let mut north = peer(&ca, "north.example", ssp.addr).await.unwrap();
     assert_eq!(north.identity().names, [domain("south.example")]);
     for _ in 0..3 {
-        let answer = north.post(Some("t-1"), Some("s@north.example"), "<x/>".into()).await.unwrap();
+        let answer = north
+            .post(
+                Headers { transaction: Some("t-1"), session: Some("s@north.example"), via: None },
+                "<x/>".into(),
+            )
+            .await
+            .unwrap();
         assert_eq!((answer.status, answer.retry_after), (StatusCode::OK, None));
     }
-    let answer = north.post(None, None, "busy".into()).await.unwrap();
+    let answer = north.post(Headers::default(), "busy".into()).await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.retry_after), (429, Some(Duration::from_secs(7))));
-    let answer = north.post(None, None, vec![b'x'; 1001].into()).await.unwrap();
+    let answer = north.post(Headers::default(), vec![b'x'; 1001].into()).await.unwrap();
     assert_eq!(answer.status.as_u16(), 413);
     let mut suspended = peer(&ca, "suspended.example", ssp.addr).await.unwrap();
-    let answer = suspended.post(None, None, "<x/>".into()).await.unwrap();
+    let answer = suspended.post(Headers::default(), "<x/>".into()).await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.retry_after), (503, Some(Duration::from_secs(60))));
     let mut small = peer(&ca, "small.example", ssp.addr).await.unwrap();
-    assert_eq!(small.post(None, None, "0123456789".into()).await.unwrap().status.as_u16(), 200);
-    assert_eq!(small.post(None, None, "0123456789a".into()).await.unwrap().status.as_u16(), 413);
+    assert_eq!(small.post(Headers::default(), "0123456789".into()).await.unwrap().status.as_u16(), 200);
+    assert_eq!(small.post(Headers::default(), "0123456789a".into()).await.unwrap().status.as_u16(), 413);
     assert_eq!(ssp.noted(), ["ssp size"; 2]);
 }
 
@@ -435,7 +441,7 @@ async fn a_refused_handshake_is_reported_and_the_caller_learns_why() {
     )
     .await
     .unwrap();
-    let refused = connection.post(None, None, "<x/>".into()).await.unwrap_err();
+    let refused = connection.post(Headers::default(), "<x/>".into()).await.unwrap_err();
     assert!(matches!(&refused, PostError::Tls { reason: HandshakeError::Alert(_), .. }), "{refused:?}");
     assert!(refused.to_string().contains("they do not trust the CA of our certificate"), "{refused}");
     assert!(!connection.is_usable());
@@ -449,10 +455,10 @@ async fn a_lane_notices_that_the_listener_has_drained() {
     let ca = authority("CA");
     let ssp = ssp_listener(provider(&ca, "south.example"), limits()).await;
     let mut north = peer(&ca, "north.example", ssp.addr).await.unwrap();
-    assert_eq!(north.post(None, None, "<x/>".into()).await.unwrap().status, StatusCode::OK);
+    assert_eq!(north.post(Headers::default(), "<x/>".into()).await.unwrap().status, StatusCode::OK);
     let echo = ssp.echo.clone();
     let posting = tokio::spawn(async move {
-        let answer = north.post(None, None, "wait".into()).await;
+        let answer = north.post(Headers::default(), "wait".into()).await;
         (answer, north)
     });
     echo.entered.notified().await;
@@ -463,7 +469,7 @@ async fn a_lane_notices_that_the_listener_has_drained() {
     ssp.task.await.unwrap();
     north.closed().await;
     assert!(!north.is_usable());
-    let late = north.post(None, None, "<x/>".into()).await.unwrap_err();
+    let late = north.post(Headers::default(), "<x/>".into()).await.unwrap_err();
     assert!(matches!(late, PostError::NotSent { .. }) && late.nothing_sent(), "{late:?}");
     let gone = peer(&ca, "north.example", ssp.addr).await.unwrap_err();
     assert!(matches!(gone, PostError::Connect { .. }), "{gone:?}");

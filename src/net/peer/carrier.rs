@@ -11,6 +11,7 @@ use hyper::body::Bytes;
 
 use crate::imps::agreement::Agreement;
 use crate::imps::{Chance, Domain};
+use crate::net::post::Headers;
 use crate::session::ssp::{PostId, PostOutcome};
 
 /// Makes a source of randomness for whoever needs one of his own.
@@ -30,10 +31,23 @@ pub struct Job {
     pub transaction: Option<String>,
     /// Value of `x-wv-sessionid`.
     pub session: Option<String>,
+    /// Value of `x-causeway-via`: the relays that it has passed.
+    pub via: Option<String>,
     /// The document.
     pub body: Bytes,
     /// What it carries, for the log; empty if nobody reads that.
     pub what: String,
+}
+
+impl Job {
+    /// What stands in the head of the POST.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers {
+            transaction: self.transaction.as_deref(),
+            session: self.session.as_deref(),
+            via: self.via.as_deref(),
+        }
+    }
 }
 
 /// Finds roads.

@@ -24,14 +24,15 @@ use super::carrier::{Job, Road};
 use super::lanes::Lanes;
 use super::{POSTS, Shared};
 use crate::imps::agreement::{Agreement, PeerState, Profile};
-use crate::imps::{Chance, Domain, Moment, TransactionId};
+use crate::imps::{Chance, Domain, Moment, TransactionId, Version};
 use crate::net::listen::{Answer, StatusCode};
 use crate::relay::events::{Direction, Refused};
 use crate::relay::exit::Exit;
 use crate::relay::ports::{Change, Settlement, StoreError, StoredOutgoing};
 use crate::relay::queue::Window;
 use crate::relay::rate::Meter;
-use crate::sap::{PeerRequest, Settled};
+use crate::relay::transit::{Via, ViaError};
+use crate::sap::{Asked, Ingress, PeerRequest, Settled};
 use crate::session::ssp::{
     Alarm, Arrived, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
     PostOutcome, SessionRecord,
@@ -345,6 +346,7 @@ impl PeerLink {
             at: post.at.clone(),
             transaction: post.transaction().map(ToString::to_string),
             session: post.session().map(ToString::to_string),
+            via: post.via().filter(|_| !post.legacy).map(ToOwned::to_owned),
             body: Bytes::from(post.to_bytes()),
             what: if tracing::enabled!(target: POSTS, tracing::Level::DEBUG) {
                 contents(post)
@@ -396,8 +398,16 @@ impl PeerLink {
     }
 
     /// A message of the peer: everything in it is carried out and stored before the answer.
-    pub(super) async fn receive(&self, message: Message, agreement: &Agreement) -> Answer {
+    /// `body` is the document, `via` the way it has come.
+    pub(super) async fn receive(
+        &self,
+        message: Message,
+        body: &[u8],
+        via: &Result<Via, ViaError>,
+        agreement: &Agreement,
+    ) -> Answer {
         let now = self.now();
+        let version = message.version;
         let is_setup = matches!(message.body, ssp::Body::Setup(_));
         let arrived = {
             let mut state = self.state();
@@ -427,15 +437,21 @@ impl PeerLink {
         if is_setup {
             self.settled().await;
         }
-        let mut requests = Vec::new();
+        let mut asked = Vec::new();
         for arrived in arrived {
             match arrived {
-                Arrived::Request { transaction, meta, content } => {
-                    requests.push(PeerRequest { transaction, meta, content });
+                Arrived::Request { transaction, meta, content, place, outline } => {
+                    let octets = body.get(place).unwrap_or_default();
+                    asked.push(Asked { transaction, meta, content, outline, octets });
                 }
-                Arrived::Answer { operation, content, .. } => {
+                Arrived::Answer { operation, content, place, .. } => {
                     let profile = self.state().link.settings().profile;
-                    self.finish(operation, |row| self.shared.sap.outgoing_answered(row, &content, profile));
+                    // Others are given octets of their own version only.
+                    let place = if version == Version::V1_3 { place } else { 0..0 };
+                    let octets = body.get(place).unwrap_or_default();
+                    let answered =
+                        |row: &_| self.shared.sap.outgoing_answered(row, &content, octets, profile);
+                    self.finish(operation, answered);
                 }
                 Arrived::Stray { transaction } => {
                     debug!(peer = %self.peer, %transaction, "an answer that nobody waits for");
@@ -443,18 +459,46 @@ impl PeerLink {
                 Arrived::Repeat { .. } | Arrived::Acknowledged { .. } | Arrived::Control { .. } => {}
             }
         }
-        let mut stored = true;
-        if !requests.is_empty() {
-            let legacy = self.is_legacy();
-            let carried = self.shared.sap.peer_requests(&self.own, agreement, legacy, requests).await;
-            stored = self.carried(carried);
-        }
+        let ingress = Ingress { own: &self.own, agreement, version, via };
+        let stored = self.carry_through(ingress, asked).await;
         self.go();
         if stored {
             Answer::empty(StatusCode::OK)
         } else {
             Answer::later(StatusCode::SERVICE_UNAVAILABLE, STORE_RETRY_SECONDS)
         }
+    }
+
+    /// Carries requests out, or passes them on; `false` if something could not be stored.
+    async fn carry_through(&self, ingress: Ingress<'_>, mut asked: Vec<Asked<'_>>) -> bool {
+        let sap = &self.shared.sap;
+        let mut done = Vec::new();
+        if !asked.is_empty() && sap.may_pass(ingress) {
+            let all: Vec<TransactionId> = asked.iter().map(|asked| asked.transaction.clone()).collect();
+            match sap.pass_on(ingress, asked).await {
+                Ok(passed) => {
+                    done.extend(
+                        passed.done.into_iter().map(|(transaction, answer)| (transaction, Ok(answer))),
+                    );
+                    asked = passed.here;
+                }
+                Err(error) => {
+                    return self.carried(
+                        all.into_iter().map(|transaction| (transaction, Err(error.clone()))).collect(),
+                    );
+                }
+            }
+        }
+        if !asked.is_empty() {
+            let requests = asked.into_iter().map(|Asked { transaction, meta, content, .. }| PeerRequest {
+                transaction,
+                meta,
+                content,
+            });
+            let legacy = self.is_legacy();
+            done.extend(sap.peer_requests(&self.own, ingress.agreement, legacy, requests.collect()).await);
+        }
+        done.is_empty() || self.carried(done)
     }
 
     /// Tells the machine what became of requests, whose answers leave together; `false` if one of them
@@ -526,6 +570,7 @@ impl State {
                 transaction: transaction(&self.instance, &row),
                 kind,
                 fragment: Arc::clone(&row.outgoing.body),
+                via: row.outgoing.via.as_deref().map(Arc::from),
             };
             match self.link.enqueue(outgoing, now, &mut *self.chance) {
                 Ok(_) => {
@@ -562,6 +607,20 @@ impl Exit for PeerLink {
         self.nudge.notify_one();
     }
 
+    fn answer(&self, transaction: &TransactionId, fragment: Arc<[u8]>, for_now: bool) {
+        {
+            let now = self.now();
+            let mut state = self.state();
+            let State { link, chance, .. } = &mut *state;
+            if for_now {
+                link.answer_for_now(transaction, fragment, now, &mut **chance);
+            } else {
+                link.answer(transaction, fragment, now, &mut **chance);
+            }
+        }
+        self.go();
+    }
+
     fn is_down(&self) -> bool {
         let now = self.now();
         let state = self.state();
@@ -575,7 +634,7 @@ fn contents(post: &Post) -> String {
         PostContent::Setup(setup) => format!("{} ({})", setup.element.name(), setup.mode.as_str()),
         PostContent::Session { parts, .. } => {
             let names = parts.iter().map(|part| match &part.body {
-                Body::Encoded(octets) => ssp::name_of(octets).to_owned(),
+                Body::Encoded(octets) | Body::Passing(octets, _) => ssp::name_of(octets).to_owned(),
                 Body::Own(own) => own.1.name().to_owned(),
             });
             names.collect::<Vec<_>>().join(", ")

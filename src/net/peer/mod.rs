@@ -11,6 +11,7 @@ mod sockets;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use hyper::header::HeaderValue;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -21,6 +22,7 @@ use crate::net::listen::{Answer, SspHandler, SspRequest, StatusCode};
 use crate::relay::events::{Direction, Listener, Refused};
 use crate::relay::exit::{Exit, Exits};
 use crate::relay::ports::StoreError;
+use crate::relay::transit::{Via, ViaError};
 use crate::sap::Sap;
 use crate::wire::ssp::{self, Body, Message};
 use crate::wire::{Limits, Refusal};
@@ -142,7 +144,11 @@ impl Peers {
         let events = self.shared.sap.events();
         let first = agreements.first().map(|agreement| agreement.domain.clone());
         let octets_max = agreements.iter().map(|agreement| agreement.max_document_bytes).max().unwrap_or(0);
-        let message = match ssp::read(&request.body, None, &Limits::for_document(octets_max)) {
+        let relays = {
+            let map = self.shared.sap.map();
+            agreements.iter().any(|agreement| map.directory.transit().begins_with(&agreement.domain))
+        };
+        let message = match read(&request.body, &Limits::for_document(octets_max), relays) {
             Ok(message) => message,
             Err(refusal) => {
                 warn!(peer = ?first, from = %request.from, "what a peer sent cannot be read: {refusal}");
@@ -180,7 +186,7 @@ impl Peers {
             return (Some(peer), Answer::later(StatusCode::SERVICE_UNAVAILABLE, SUSPENDED_RETRY_SECONDS));
         };
         let answer = match link.meter(agreement) {
-            Ok(()) => link.receive(message, agreement).await,
+            Ok(()) => link.receive(message, &request.body, &via(&request.via), agreement).await,
             Err(wait) => {
                 let allowed = agreement.messages_per_second;
                 warn!(%peer, allowed, ?wait, "a peer is turned away: more messages a second than agreed");
@@ -191,6 +197,20 @@ impl Peers {
         };
         (Some(peer), answer)
     }
+}
+
+/// Reads a document; where traffic may pass through, no further than a relay has to, if that will do.
+fn read(body: &[u8], limits: &Limits, relays: bool) -> Result<Message, Refusal> {
+    if !relays {
+        return ssp::read(body, None, limits);
+    }
+    ssp::scan(body, limits).map_or_else(|| ssp::read_outlined(body, None, limits), Ok)
+}
+
+/// The way that a POST has come.
+fn via(headers: &[HeaderValue]) -> Result<Via, ViaError> {
+    let values: Result<Vec<&str>, _> = headers.iter().map(HeaderValue::to_str).collect();
+    values.map_err(|_| ViaError::Unreadable)?.join(",").parse()
 }
 
 /// The domain that a message says it comes from: of the service id, or of the session id's issuer.

@@ -99,7 +99,7 @@ impl Street {
                 },
             };
             let target = current.target().clone();
-            match current.post(job.transaction.as_deref(), job.session.as_deref(), job.body.clone()).await {
+            match current.post(job.headers(), job.body.clone()).await {
                 Ok(answer) if answer.status.is_success() => {
                     self.places.good(&target);
                     if job.at.is_none() {

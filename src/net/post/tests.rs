@@ -74,7 +74,12 @@ async fn a_post_looks_as_the_reference_says() {
     let (addr, peer) = scripted(&ca, "south.example", &[ok]).await;
     let mut lane = to(&ca, &[addr]).await.unwrap();
     assert!(lane.is_usable());
-    lane.post(Some("0000000123-45"), Some("7@north.example"), "<x/>".into()).await.unwrap();
+    lane.post(
+        Headers { transaction: Some("0000000123-45"), session: Some("7@north.example"), via: None },
+        "<x/>".into(),
+    )
+    .await
+    .unwrap();
     drop(lane);
     let request = peer.await.unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -106,7 +111,7 @@ async fn the_next_candidate_is_tried_and_the_failure_that_got_furthest_is_told()
     let mut lane = to(&ca, &[nobody, other, south]).await.unwrap();
     assert_eq!(lane.target().addr, south);
     for _ in 0..2 {
-        let answer = lane.post(None, None, "<x/>".into()).await.unwrap();
+        let answer = lane.post(Headers::default(), "<x/>".into()).await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.retry_after), (202, Some(Duration::from_secs(3))));
     }
     assert!(matches!(to(&ca, &[]).await, Err(PostError::NoCandidate)));
@@ -132,19 +137,19 @@ async fn closed_without_an_answer_is_told_from_silence_and_nonsense() {
     let ca = authority("CA");
     let (addr, _task) = scripted(&ca, "south.example", &[""]).await;
     let mut lane = to(&ca, &[addr]).await.unwrap();
-    let closed = lane.post(None, None, "<x/>".into()).await.unwrap_err();
+    let closed = lane.post(Headers::default(), "<x/>".into()).await.unwrap_err();
     assert!(matches!(closed, PostError::ClosedWithoutAnswer { .. }), "{closed:?}");
     assert!(!closed.nothing_sent() && !lane.is_usable());
 
     let (addr, _task) = scripted(&ca, "south.example", &[]).await;
     let mut lane = to(&ca, &[addr]).await.unwrap();
-    let silent = lane.post(None, None, "<x/>".into()).await.unwrap_err();
+    let silent = lane.post(Headers::default(), "<x/>".into()).await.unwrap_err();
     assert!(matches!(silent, PostError::Timeout { .. }), "{silent:?}");
     assert!(!lane.is_usable());
 
     let (addr, _task) = scripted(&ca, "south.example", &["SIP/2.0 200 OK\r\n\r\n"]).await;
     let mut lane = to(&ca, &[addr]).await.unwrap();
-    let nonsense = lane.post(None, None, "<x/>".into()).await.unwrap_err();
+    let nonsense = lane.post(Headers::default(), "<x/>".into()).await.unwrap_err();
     assert!(matches!(nonsense, PostError::Protocol { .. }), "{nonsense:?}");
 }
 
@@ -154,14 +159,14 @@ async fn an_endless_answer_counts_but_costs_the_connection() {
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n{}", "y".repeat(100_000));
     let (addr, _task) = scripted(&ca, "south.example", &[&answer]).await;
     let mut lane = to(&ca, &[addr]).await.unwrap();
-    assert_eq!(lane.post(None, None, "<x/>".into()).await.unwrap().status, StatusCode::OK);
+    assert_eq!(lane.post(Headers::default(), "<x/>".into()).await.unwrap().status, StatusCode::OK);
     assert!(!lane.is_usable());
     // A connection that the peer closes after its answer is of no more use either.
     let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let (addr, _task) = scripted(&ca, "south.example", &[close]).await;
     let mut lane = to(&ca, &[addr]).await.unwrap();
-    assert_eq!(lane.post(None, None, "<x/>".into()).await.unwrap().status, StatusCode::OK);
-    let again = lane.post(None, None, "<x/>".into()).await.unwrap_err();
+    assert_eq!(lane.post(Headers::default(), "<x/>".into()).await.unwrap().status, StatusCode::OK);
+    let again = lane.post(Headers::default(), "<x/>".into()).await.unwrap_err();
     assert!(matches!(again, PostError::NotSent { .. }), "{again:?}");
 }
 

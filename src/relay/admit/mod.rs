@@ -32,7 +32,7 @@ pub struct PeerContext<'a> {
 
 impl PeerContext<'_> {
     /// Whether the peer may speak for a domain: it is its own, or one it carries.
-    fn vouches_for(&self, domain: &str) -> bool {
+    pub(super) fn vouches_for(&self, domain: &str) -> bool {
         self.agreement.domain.as_str() == domain
             || self.agreement.carries.iter().any(|carried| carried.as_str() == domain)
     }
@@ -146,12 +146,12 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(code: Code, reason: events::Refused, what: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, reason: events::Refused, what: impl Into<String>) -> Self {
         Self { status: Status::new(code), reason, what: what.into() }
     }
 
     /// An identity that is not the other side's: 901, naming it.
-    fn identity(role: &str, found: Entity, shown: &str, peer: &Domain) -> Self {
+    pub(super) fn identity(role: &str, found: Entity, shown: &str, peer: &Domain) -> Self {
         let detail = DetailedResult { code: Code::ADDRESS_ERROR, description: None, entities: vec![found] };
         Self {
             status: Status { details: vec![detail], ..Status::new(Code::ADDRESS_ERROR) },
@@ -160,7 +160,7 @@ impl Refused {
         }
     }
 
-    fn faulty(code: Code, what: &str) -> Self {
+    pub(super) fn faulty(code: Code, what: &str) -> Self {
         Self::new(code, events::Refused::Faulty, what)
     }
 }

@@ -128,6 +128,11 @@ impl Memory {
         }
     }
 
+    /// Forgets the request, whatever became of it.
+    pub(super) fn forget(&mut self, id: &TransactionId) {
+        self.remove(id);
+    }
+
     fn weight(id: &TransactionId) -> usize {
         2 * id.as_str().len() + 128
     }

@@ -1,6 +1,7 @@
 //! What a link wants done, what it hands up, and what it refuses.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::SessionRecord;
 use crate::imps::primitive::MetaInfo;
 use crate::imps::status::Code;
 use crate::imps::{Domain, Primitive, SessionId, TransactionId, Version};
-use crate::wire::ssp::{SetupTransaction, Style, encode_primitive, write_session, write_setup};
+use crate::wire::ssp::{Outline, SetupTransaction, Style, encode_primitive, write_session, write_setup};
 use crate::wire::{Carried, Mode};
 
 /// Names an operation for the one who handed it over: the number of its outbox row.
@@ -30,6 +31,8 @@ pub struct Outgoing {
     pub kind: Kind,
     /// The encoded primitive with its MetaInfo.
     pub fragment: Arc<[u8]>,
+    /// The way it has come, if it is of others: goes into the header `x-causeway-via` of its POST.
+    pub via: Option<Arc<str>>,
 }
 
 /// When a transaction of ours is done (decisions.md 3).
@@ -287,6 +290,8 @@ pub struct Part {
 pub enum Body {
     /// Encoded by the one who handed it over.
     Encoded(Arc<[u8]>),
+    /// The same, of others who have it pass through here, and the way it has come.
+    Passing(Arc<[u8]>, Arc<str>),
     /// Made by the link itself.
     Own(Box<(Option<MetaInfo>, Primitive)>),
 }
@@ -295,8 +300,16 @@ impl Body {
     /// Octets held, for bounds.
     pub(super) fn octets(&self) -> usize {
         match self {
-            Self::Encoded(octets) => octets.len(),
+            Self::Encoded(octets) | Self::Passing(octets, _) => octets.len(),
             Self::Own(_) => 256,
+        }
+    }
+
+    /// The way it has come, if it is of others.
+    pub(super) fn via(&self) -> Option<&str> {
+        match self {
+            Self::Passing(_, via) => Some(via),
+            Self::Encoded(_) | Self::Own(_) => None,
         }
     }
 }
@@ -310,6 +323,15 @@ impl Post {
         }
     }
 
+    /// Value of the header `x-causeway-via`: all transactions of a POST have come the same way
+    /// (decisions.md 13).
+    pub fn via(&self) -> Option<&str> {
+        match &self.content {
+            PostContent::Setup(_) => None,
+            PostContent::Session { parts, .. } => parts.first().and_then(|part| part.body.via()),
+        }
+    }
+
     /// The document.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (session, parts) = match &self.content {
@@ -320,7 +342,7 @@ impl Post {
         let bodies: Vec<Cow<'_, [u8]>> = parts
             .iter()
             .map(|part| match &part.body {
-                Body::Encoded(octets) => Cow::Borrowed(&**octets),
+                Body::Encoded(octets) | Body::Passing(octets, _) => Cow::Borrowed(&**octets),
                 Body::Own(own) => {
                     // The few primitives that the link makes itself all exist in SSP.
                     Cow::Owned(encode_primitive(&own.1, own.0.as_ref(), style).unwrap_or_default())
@@ -377,6 +399,10 @@ pub enum Arrived {
         meta: Option<MetaInfo>,
         /// What.
         content: Carried,
+        /// Where it stands in the document ([`crate::wire::ssp::Transaction::place`]).
+        place: Range<usize>,
+        /// What a relay has to know of it.
+        outline: Option<Box<Outline>>,
     },
     /// The answer to an operation of ours.
     Answer {
@@ -386,6 +412,8 @@ pub enum Arrived {
         transaction: TransactionId,
         /// What.
         content: Carried,
+        /// Where it stands in the document.
+        place: Range<usize>,
     },
     /// A request seen before; the link answers it again or waits for the answer. For counting.
     Repeat {

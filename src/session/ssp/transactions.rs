@@ -159,7 +159,7 @@ impl Transactions {
         self.operations.get(&operation).copied().and_then(|key| self.remove(key)).is_some()
     }
 
-    /// Takes what goes into the next POST.
+    /// Takes what goes into the next POST: what has come the same way only (decisions.md 13).
     pub(super) fn take(&mut self, max: usize) -> Vec<(Key, Part)> {
         let mut taken: Vec<(Key, Part)> = Vec::new();
         let mut octets = 0_usize;
@@ -169,7 +169,10 @@ impl Transactions {
             let Some(key) = queue.pop_front() else { break };
             let Some(item) = self.items.get_mut(&key) else { continue };
             octets = octets.saturating_add(item.body.octets());
-            if (item.alone || octets > POST_OCTETS_MAX) && !taken.is_empty() {
+            let other_way =
+                taken.first().is_some_and(|(_, first): &(Key, Part)| first.body.via() != item.body.via());
+            let apart = (item.alone || octets > POST_OCTETS_MAX) && !taken.is_empty();
+            if apart || other_way {
                 queue.push_front(key);
                 break;
             }

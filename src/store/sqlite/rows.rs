@@ -223,7 +223,7 @@ const REQUEST: &str = "request";
 const QUESTION: &str = "question";
 
 pub(super) const OUTGOING: &str = "SELECT row, attempts, not_before, own, peer, settlement, primitive,
-    message_id, author, order_key, accepted, expires, reply_to, replaces, body FROM outbox";
+    message_id, author, order_key, accepted, expires, reply_to, replaces, via, body FROM outbox";
 
 pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
     let mut columns = Columns::of(row);
@@ -248,6 +248,7 @@ pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
             expires: columns.moment()?,
             reply_to: columns.parsed_if_any()?,
             replaces: columns.get()?,
+            via: columns.get()?,
             body: columns.get()?,
         },
     })
@@ -257,8 +258,8 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
     change(
         connection,
         "INSERT INTO outbox (row, attempts, not_before, own, peer, settlement, primitive, message_id,
-             author, order_key, accepted, expires, reply_to, replaces, octets, body)
-         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             author, order_key, accepted, expires, reply_to, replaces, via, octets, body)
+         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             row,
             millis(outgoing.accepted),
@@ -277,6 +278,7 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
             millis(outgoing.expires),
             outgoing.reply_to.as_ref().map(TransactionId::as_str),
             outgoing.replaces,
+            outgoing.via,
             octets(outgoing.body.len()),
             &*outgoing.body,
         ],

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_common.sql"),
     include_str!("schema_groups.sql"),
     include_str!("schema_presence.sql"),
+    include_str!("schema_transit.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).

@@ -20,7 +20,7 @@ mod status;
 mod tests;
 
 pub use envelope::{decode_primitive, encode_primitive, read, read_outlined, write_session, write_setup};
-pub use outline::{Mark, Outline, Role, is_plain, scan};
+pub use outline::{Mark, Outline, Role, is_plain, relayed, scan};
 pub use primitives::{names, tables};
 
 use crate::imps::primitive::{MetaInfo, Setup};

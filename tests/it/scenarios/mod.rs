@@ -18,4 +18,5 @@ mod recorded;
 mod refusals;
 mod reports;
 mod sessions;
+mod transit;
 mod weather;

@@ -213,7 +213,11 @@ impl Link {
             (None, Kind::Reply) => return Err(NotTaken::NoTransaction),
             (None, Kind::Request | Kind::Notice) => TransactionId::fresh(chance),
         };
-        let (max, body) = (self.settings.unsettled_max(), Body::Encoded(outgoing.fragment));
+        let max = self.settings.unsettled_max();
+        let body = match outgoing.via {
+            None => Body::Encoded(outgoing.fragment),
+            Some(via) => Body::Passing(outgoing.fragment, via),
+        };
         self.transactions.enqueue(outgoing.operation, transaction.clone(), outgoing.kind, body, max)?;
         self.go_on(now, chance);
         Ok(transaction)
@@ -240,6 +244,18 @@ impl Link {
             self.queue_answer(transaction.clone(), body);
             self.go_on(now, chance);
         }
+    }
+
+    /// Answers a request of the peer for now: its next copy counts as new.
+    pub fn answer_for_now(
+        &mut self,
+        transaction: &TransactionId,
+        fragment: Arc<[u8]>,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) {
+        self.answer(transaction, fragment, now, chance);
+        self.memory.forget(transaction);
     }
 
     /// The request is on disk (or needs no disk): HTTP 200 may go out.

@@ -255,9 +255,9 @@ impl Link {
         }
         match self.seen(&transaction, own_id) {
             Seen::Fresh => {
-                let Transaction { id, meta, content, digest, .. } = transaction;
+                let Transaction { id, meta, content, digest, place, outline, .. } = transaction;
                 self.memory.insert(id.clone(), own_id, content.name(), digest, now);
-                Arrived::Request { transaction: id, meta, content }
+                Arrived::Request { transaction: id, meta, content, place, outline }
             }
             Seen::InHand | Seen::InWork => Arrived::Repeat { transaction: transaction.id },
             Seen::Answered(body) => {
@@ -325,14 +325,14 @@ impl Link {
     }
 
     fn responded(&mut self, transaction: Transaction, now: Moment) -> Arrived {
-        let Transaction { id, content, .. } = transaction;
+        let Transaction { id, content, place, .. } = transaction;
         if let Some(own) = self.own.remove(&id) {
             let name = content.name();
             self.own_answered(&own, &content, now);
             return Arrived::Control { name };
         }
         match self.transactions.arrived(&id) {
-            Match::Operation(operation) => Arrived::Answer { operation, transaction: id, content },
+            Match::Operation(operation) => Arrived::Answer { operation, transaction: id, content, place },
             Match::Notice(early) => {
                 if let Some(operation) = early {
                     self.outputs.push_back(Output::Settled { operation });

@@ -17,14 +17,21 @@ mod tests;
 pub use plain::is_plain;
 pub use scan::scan;
 
-use crate::wire::tree::Element;
+use crate::wire::tree::{Element, folded_hash};
 use table::{Place, routed};
+
+/// The name of a primitive that relays pass on, for those who have it as a text.
+pub fn relayed(name: &str) -> Option<&'static str> {
+    routed(folded_hash(name)).map(|routed| routed.name.text)
+}
 
 /// What a mark stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The service that asks: `Requestor/@serviceID`.
     Service,
+    /// The user who asks: of the domain of that service.
+    Requestor,
     /// Somebody for whom the sending side must speak.
     From,
     /// A name that is shown: of the sending side, or inside a group that is addressed.

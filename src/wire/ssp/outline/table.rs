@@ -48,7 +48,7 @@ macro_rules! routed {
                 Place {
                     path: path!("MetaInfo" / "Requestor" / "User"),
                     attribute: Name::new("userID"),
-                    role: Role::From,
+                    role: Role::Requestor,
                 },
                 $(Place {
                     path: path!($($element)/ *), attribute: Name::new($attribute), role: Role::$role,

@@ -225,6 +225,7 @@ impl Replay {
                             transaction: Some(transaction.id.clone()),
                             kind: Kind::Request,
                             fragment: fragment(),
+                            via: None,
                         };
                         self.stage.link.enqueue(outgoing, self.stage.now, &mut self.stage.dice).unwrap();
                         self.stage.drain();

@@ -121,6 +121,7 @@ impl Stage {
             transaction: Some(id(&format!("t{operation}"))),
             kind,
             fragment: fragment(),
+            via: None,
         };
         let taken = self.link.enqueue(outgoing, self.now, &mut self.dice).unwrap();
         self.drain();
@@ -267,7 +268,7 @@ fn primitive(post: &Post) -> Primitive {
     match &post.content {
         PostContent::Session { parts, .. } => match &parts[0].body {
             Body::Own(own) => own.1.clone(),
-            Body::Encoded(_) => panic!("not the link's own"),
+            Body::Encoded(_) | Body::Passing(..) => panic!("not the link's own"),
         },
         PostContent::Setup(setup) => panic!("set-up instead of traffic: {setup:?}"),
     }

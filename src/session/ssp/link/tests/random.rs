@@ -154,6 +154,7 @@ impl Watch {
                     transaction: None,
                     kind: Kind::Request,
                     fragment: fragment(),
+                    via: None,
                 };
                 let _ = self.stage.link.enqueue(outgoing, self.stage.now, &mut self.stage.dice);
                 self.stage.drain();

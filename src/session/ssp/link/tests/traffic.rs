@@ -234,8 +234,13 @@ fn no_more_than_four_posts_to_a_legacy_peer_are_in_flight() {
     }
     assert_eq!(stage.posts.len(), 4);
     assert_eq!(stage.link.capacity(), 0);
-    let more =
-        Outgoing { operation: OperationId(5), transaction: None, kind: Kind::Request, fragment: fragment() };
+    let more = Outgoing {
+        operation: OperationId(5),
+        transaction: None,
+        kind: Kind::Request,
+        fragment: fragment(),
+        via: None,
+    };
     assert_eq!(stage.link.enqueue(more, stage.now, &mut stage.dice), Err(NotTaken::Full));
     stage.in_session("1@b.test", Mode::Request, "p1", ok()).unwrap();
     stage.link.answer(&id("p1"), fragment(), stage.now, &mut stage.dice);

@@ -66,6 +66,7 @@ impl World {
             transaction: Some(id(&format!("t{operation}"))),
             kind: Kind::Request,
             fragment: fragment(),
+            via: None,
         };
         self.links[side].enqueue(outgoing, self.now, &mut self.dice).unwrap();
         self.drain();

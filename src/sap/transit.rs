@@ -1,0 +1,385 @@
+//! Traffic of others that passes through: from one link into the queue of another, and the answer back.
+//!
+//! What passes is kept like everything that is accepted: a row of the outbox, on disk before HTTP 200.
+//! Its octets are those that came, unless something about them could be read in two ways (decisions.md
+//! 14). Decisions are taken by [`crate::relay::transit`].
+
+use std::sync::{MutexGuard, PoisonError};
+
+use tracing::{debug, info, warn};
+
+use super::outgoing::{Settled, name_of};
+use super::questions::style;
+use super::{Map, Sap};
+use crate::element::im::order;
+use crate::imps::agreement::{Agreement, Profile};
+use crate::imps::primitive::MetaInfo;
+use crate::imps::{Code, Domain, Moment, Primitive, Status, TransactionId, Version};
+use crate::relay::admit::{PeerContext, Refused};
+use crate::relay::events::{Direction, Passing};
+use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError, StoredOutgoing};
+use crate::relay::transit::{self, Key, Memory, Onward, Passages, Sight, Via, ViaError, Waiter, Way};
+use crate::relay::{events, outbox};
+use crate::wire::ssp::{self, Outline, Role, Style};
+use crate::wire::{Carried, Limits, digest};
+
+/// What passes, and what passed lately.
+#[derive(Debug, Default)]
+pub(super) struct Relaying {
+    memory: Memory,
+    passages: Passages,
+}
+
+/// The link by which requests came, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingress<'a> {
+    /// Our domain on it.
+    pub own: &'a Domain,
+    /// The agreement with the peer.
+    pub agreement: &'a Agreement,
+    /// Version of the document.
+    pub version: Version,
+    /// The relays that it has passed.
+    pub via: &'a Result<Via, ViaError>,
+}
+
+/// A request as its link hands it up.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// Who asks.
+    pub meta: Option<MetaInfo>,
+    /// What.
+    pub content: Carried,
+    /// The same from outside, if a relay could pass it on.
+    pub outline: Option<Box<Outline>>,
+    /// The octets of the primitive; empty if they came in another character set.
+    pub octets: &'a [u8],
+}
+
+/// What became of requests that came by one link.
+#[derive(Debug, Default)]
+pub struct Passed<'a> {
+    /// Those that are for us, or for nobody.
+    pub here: Vec<Asked<'a>>,
+    /// Those that are kept, or answered already, with the answer.
+    pub done: Vec<(TransactionId, Option<Vec<u8>>)>,
+}
+
+/// A request that goes on, once it is on disk.
+struct Leaving {
+    transaction: TransactionId,
+    key: Key,
+    digest: u64,
+    outgoing: Outgoing,
+}
+
+/// What is to be done with a request that goes on.
+enum Next {
+    Leaves(Box<Leaving>),
+    /// The same is under way already.
+    UnderWay(TransactionId),
+    Refused(TransactionId, Code),
+}
+
+impl Sap {
+    /// Whether requests of this link have to be looked at by [`Sap::pass_on`].
+    pub fn may_pass(&self, ingress: Ingress<'_>) -> bool {
+        let far = ingress.via.as_ref().map_or(true, |via| *via != Via::default());
+        far || self.map().directory.transit().begins_with(&ingress.agreement.domain)
+    }
+
+    /// Sends on what is for others. An error means that nothing was stored, and the peer has to keep all of
+    /// it.
+    pub async fn pass_on<'a>(
+        &self,
+        ingress: Ingress<'_>,
+        asked: Vec<Asked<'a>>,
+    ) -> Result<Passed<'a>, StoreError> {
+        let now = self.now();
+        let mut passed = Passed::default();
+        let mut leaving = Vec::new();
+        {
+            let map = self.map();
+            let via = ingress.via.clone().and_then(|via| via.check(map.directory.own()).map(|()| via));
+            for asked in asked {
+                match self.way(&map, ingress, &via, &asked, now) {
+                    Ok(None) => passed.here.push(opened(asked)),
+                    Ok(Some(onward)) => match self.next_hop(&map, ingress, onward, asked, now) {
+                        Next::Leaves(next) => leaving.push(*next),
+                        Next::UnderWay(transaction) => passed.done.push((transaction, None)),
+                        Next::Refused(transaction, code) => {
+                            passed.done.push((transaction, encoded(&Status::new(code), ingress.agreement)));
+                        }
+                    },
+                    Err(refused) => {
+                        self.refused(ingress, &asked, &refused);
+                        passed.done.push((asked.transaction, encoded(&refused.status, ingress.agreement)));
+                    }
+                }
+            }
+        }
+        if !leaving.is_empty() {
+            self.leave(ingress, leaving, &mut passed, now).await?;
+        }
+        Ok(passed)
+    }
+
+    /// Where a request goes: `None` is here.
+    fn way(
+        &self,
+        map: &Map,
+        ingress: Ingress<'_>,
+        via: &Result<Via, ViaError>,
+        asked: &Asked<'_>,
+        now: Moment,
+    ) -> Result<Option<Onward>, Refused> {
+        let via = via.as_ref().map_err(|error| transit::looped(error.to_string()))?;
+        let Some(outline) = asked.outline.as_deref() else { return Ok(None) };
+        let context = PeerContext { own: ingress.own, agreement: ingress.agreement };
+        let onward = match transit::decide(&context, &map.directory, &map.routes, outline, via, now) {
+            Way::Here => return Ok(None),
+            Way::Refused(refused) => return Err(refused),
+            Way::Onward(onward) => onward,
+        };
+        let peer = &ingress.agreement.domain;
+        let mut relaying = self.relaying();
+        let key = relaying.memory.key(outline, &onward.to, digest(asked.octets));
+        match relaying.memory.sight(key, ingress.own, peer, now) {
+            Sight::Fine => Ok(Some(onward)),
+            Sight::Loop => {
+                let what =
+                    format!("{} came by another link before: providers relay in a circle", outline.name);
+                Err(transit::looped(what))
+            }
+        }
+    }
+
+    /// The row for the next hop.
+    fn next_hop(
+        &self,
+        map: &Map,
+        ingress: Ingress<'_>,
+        onward: Onward,
+        asked: Asked<'_>,
+        now: Moment,
+    ) -> Next {
+        let Asked { transaction, meta, content, outline, octets } = asked;
+        let Some(outline) = outline else { return Next::Refused(transaction, Code::INTERNAL_ERROR) };
+        let digest = digest(octets);
+        let waiter = Waiter {
+            own: ingress.own.clone(),
+            ingress: ingress.agreement.domain.clone(),
+            transaction: transaction.clone(),
+        };
+        let key = {
+            let mut relaying = self.relaying();
+            let key = relaying.memory.key(&outline, &onward.to, digest);
+            if !onward.is_notice && relaying.passages.again(key, digest, &waiter, now) {
+                debug!(peer = %waiter.ingress, %transaction, "asked again while it is under way");
+                return Next::UnderWay(transaction);
+            }
+            if relaying.passages.is_full() {
+                return Next::Refused(transaction, Code::SERVICE_UNAVAILABLE);
+            }
+            key
+        };
+        let style = style(map, &onward.egress);
+        let body = match spliced(octets, ingress.version, style) {
+            Some(octets) => octets.into(),
+            None => match rebuilt(meta.as_ref(), &content, octets, style) {
+                Ok(octets) => octets.into(),
+                Err(code) => return Next::Refused(transaction, code),
+            },
+        };
+        let outgoing = Outgoing {
+            own: ingress.own.clone(),
+            peer: onward.egress,
+            settlement: if onward.is_notice { Settlement::Notice } else { Settlement::Question },
+            primitive: outline.name.into(),
+            message_id: outline.first(Role::Key).and_then(|id| id.parse().ok()),
+            author: None,
+            order: order(&parties(&outline), &[]),
+            accepted: now,
+            expires: now.after(onward.lifetime),
+            reply_to: None,
+            replaces: None,
+            via: Some(onward.via),
+            body,
+        };
+        Next::Leaves(Box::new(Leaving { transaction, key, digest, outgoing }))
+    }
+
+    async fn leave(
+        &self,
+        ingress: Ingress<'_>,
+        leaving: Vec<Leaving>,
+        passed: &mut Passed<'_>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let peer = &ingress.agreement.domain;
+        let changes = leaving.iter().map(|next| Change::Send(next.outgoing.clone())).collect();
+        let outcomes = self.store.commit(changes).await?;
+        let mut rows = Vec::with_capacity(leaving.len());
+        for (next, outcome) in leaving.into_iter().zip(outcomes) {
+            let Leaving { transaction, key, digest, outgoing } = next;
+            let Outcome::Row(row) = outcome else {
+                self.events.ssp_transit(peer, &outgoing.peer, Passing::Refused);
+                let full = encoded(&Status::new(Code::QUEUE_FULL), ingress.agreement);
+                passed.done.push((transaction, full));
+                continue;
+            };
+            debug!(from = %peer, to = %outgoing.peer, row, primitive = %outgoing.primitive, "passed on");
+            self.events.ssp_transit(peer, &outgoing.peer, Passing::Accepted);
+            if outgoing.settlement == Settlement::Question {
+                let waiter = Waiter {
+                    own: ingress.own.clone(),
+                    ingress: peer.clone(),
+                    transaction: transaction.clone(),
+                };
+                self.relaying().passages.open(row, waiter, key, digest, now);
+            }
+            passed.done.push((transaction, None));
+            rows.push(StoredOutgoing { row, attempts: 0, not_before: now, outgoing });
+        }
+        // Only now may they leave: an answer can overtake everything.
+        self.offer(rows);
+        Ok(())
+    }
+
+    fn refused(&self, ingress: Ingress<'_>, asked: &Asked<'_>, refused: &Refused) {
+        let peer = &ingress.agreement.domain;
+        let name = asked.outline.as_ref().map_or_else(|| asked.content.name(), |outline| outline.name);
+        warn!(%peer, transaction = %asked.transaction, primitive = name, "not passed on: {}", refused.what);
+        self.events.ssp_refused(Some(peer), refused.reason);
+        let what = if refused.reason == events::Refused::Loop { Passing::Loop } else { Passing::Refused };
+        self.events.ssp_transit(peer, peer, what);
+        self.events.ssp_transaction(peer, Direction::In, name_of(name), refused.status.code);
+    }
+
+    /// The next hop answered what passed through: the answer goes back unchanged (R8).
+    pub(super) fn passage_answered(&self, row: &StoredOutgoing, answer: &Carried, octets: &[u8]) -> Settled {
+        if let Some(waiter) = self.relaying().passages.ended(row.row) {
+            let style = style(&self.map(), &waiter.ingress);
+            let code = code_of(answer);
+            let fragment = spliced(octets, Version::V1_3, style)
+                .map(<[u8]>::to_vec)
+                .or_else(|| rebuilt(None, answer, octets, style).ok());
+            let fragment = fragment
+                .or_else(|| ssp::encode_primitive(&Status::new(Code::INTERNAL_ERROR).into(), None, style));
+            self.events.ssp_transit(&waiter.ingress, &row.outgoing.peer, Passing::Answered);
+            self.give_back(&waiter, &row.outgoing.primitive, code, fragment, false);
+        }
+        self.dropped(row)
+    }
+
+    /// What passed through will not be answered.
+    pub(super) fn passage_ended(&self, row: &StoredOutgoing, code: Code) -> Settled {
+        if let Some(waiter) = self.relaying().passages.ended(row.row) {
+            let code = if code == outbox::EXPIRED { Code::TIMEOUT } else { code };
+            info!(row = row.row, from = %waiter.ingress, to = %row.outgoing.peer, %code, "not delivered to the next hop");
+            self.events.ssp_transit(&waiter.ingress, &row.outgoing.peer, Passing::Refused);
+            let style = style(&self.map(), &waiter.ingress);
+            let fragment = ssp::encode_primitive(&Status::new(code).into(), None, style);
+            self.give_back(&waiter, &row.outgoing.primitive, code, fragment, true);
+        }
+        self.dropped(row)
+    }
+
+    /// Those whose next hop is silent hear 504. Their rows go on trying; the same request again finds them.
+    pub(super) fn tell_of_silence(&self, now: Moment) {
+        let silent = self.relaying().passages.silent(now);
+        for waiter in silent {
+            info!(from = %waiter.ingress, transaction = %waiter.transaction, "the next hop is silent");
+            self.events.ssp_transit(&waiter.ingress, &waiter.ingress, Passing::Silent);
+            let style = style(&self.map(), &waiter.ingress);
+            let fragment = ssp::encode_primitive(&Status::new(Code::TIMEOUT).into(), None, style);
+            self.give_back(&waiter, "", Code::TIMEOUT, fragment, true);
+        }
+    }
+
+    fn give_back(
+        &self,
+        waiter: &Waiter,
+        primitive: &str,
+        code: Code,
+        fragment: Option<Vec<u8>>,
+        for_now: bool,
+    ) {
+        self.events.ssp_transaction(&waiter.ingress, Direction::In, name_of(primitive), code);
+        let exit = self.exits.get().and_then(|exits| exits.exit(&waiter.own, &waiter.ingress));
+        if let (Some(exit), Some(fragment)) = (exit, fragment) {
+            exit.answer(&waiter.transaction, fragment.into(), for_now);
+        }
+    }
+
+    fn relaying(&self) -> MutexGuard<'_, Relaying> {
+        self.relaying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sender and addressees: what is between the same keeps its order.
+fn parties(outline: &Outline) -> String {
+    let mut to: Vec<String> =
+        outline.all(Role::To).chain(outline.all(Role::Either)).map(str::to_ascii_lowercase).collect();
+    to.sort_unstable();
+    let from = outline.first(Role::From).or(outline.first(Role::Requestor)).unwrap_or_default();
+    to.insert(0, from.to_ascii_lowercase());
+    to.join(" ")
+}
+
+/// What was only seen from outside is read after all.
+fn opened(mut asked: Asked<'_>) -> Asked<'_> {
+    if let Carried::NotServed(_) = asked.content
+        && asked.outline.is_some()
+        && let Ok((meta, content)) = ssp::decode_primitive(asked.octets, &limits(asked.octets))
+    {
+        asked.meta = meta;
+        asked.content = content;
+    }
+    asked
+}
+
+fn limits(octets: &[u8]) -> Limits {
+    Limits::for_document(octets.len())
+}
+
+/// The octets as they are, if nothing about them could be read in two ways.
+fn spliced(octets: &[u8], version: Version, style: Style) -> Option<&[u8]> {
+    let fits = version == style.version && !style.legacy;
+    (fits && !octets.is_empty() && ssp::is_plain(octets, &limits(octets))).then_some(octets)
+}
+
+/// The same primitive, written anew.
+fn rebuilt(meta: Option<&MetaInfo>, content: &Carried, octets: &[u8], style: Style) -> Result<Vec<u8>, Code> {
+    let write = |meta: Option<&MetaInfo>, primitive: &Primitive| {
+        ssp::encode_primitive(primitive, meta, style).ok_or(Code::NOT_IMPLEMENTED)
+    };
+    let read;
+    let (meta, content) = match content {
+        Carried::NotServed(_) if !octets.is_empty() => {
+            read = ssp::decode_primitive(octets, &limits(octets)).map_err(|_| Code::BAD_REQUEST)?;
+            (read.0.as_ref(), &read.1)
+        }
+        content => (meta, content),
+    };
+    match content {
+        Carried::Primitive(primitive) => write(meta, primitive),
+        Carried::NotServed(_) => Err(Code::NOT_IMPLEMENTED),
+        Carried::Unknown(_) => Err(Code::SERVICE_NOT_SUPPORTED),
+        Carried::Faulty { fault, .. } => Err(fault.code),
+    }
+}
+
+fn encoded(status: &Status, agreement: &Agreement) -> Option<Vec<u8>> {
+    let style = Style { version: Version::V1_3, legacy: agreement.profile == Profile::Legacy };
+    ssp::encode_primitive(&status.clone().into(), None, style)
+}
+
+fn code_of(answer: &Carried) -> Code {
+    match answer {
+        Carried::Primitive(primitive) => primitive.code(),
+        _ => Code::INTERNAL_ERROR,
+    }
+}
