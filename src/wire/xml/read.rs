@@ -2,8 +2,8 @@
 //!
 //! `quick-xml` finds the pieces; everything it lets pass is checked here: characters, `]]>`, one
 //! root, text outside it, open elements at the end, names, duplicate attributes, entities. Since tags
-//! are read here to the last octet, those that stand right behind other markup are taken without asking
-//! it where they end.
+//! are read here to the last octet, those that stand behind other markup, with nothing but white space
+//! between, are taken without asking it where they end.
 
 use std::borrow::Cow;
 use std::io::BufRead;
@@ -40,25 +40,34 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
     reader.config_mut().check_comments = true;
     reader.config_mut().check_end_names = false;
     reader.config_mut().allow_unmatched_ends = true;
-    // Whether the reader stands right behind markup: a tag there needs no search for its pieces.
+    // Whether the reader stands right behind markup: a tag there, after white
+    // space or none, needs no search for its pieces.
     let mut behind_markup = false;
     loop {
         let before = position(reader.buffer_position());
-        if behind_markup && begins_start_tag(text, before) {
-            let tag = start_tag(text, before, &limits, &mut seen, &mut builder)?;
-            if tag.is_empty {
-                builder.close(tag.end)?
-            } else {
-                open.push(tag.name)
+        if behind_markup {
+            let at = skip_space(text.as_bytes(), before);
+            let starts = begins_start_tag(text, at);
+            let ends = if starts { None } else { open.last().and_then(|name| plain_end(text, at, name)) };
+            if at > before && (starts || ends.is_some()) {
+                characters(text.get(before..at).unwrap_or_default(), before, &mut builder)?;
             }
-            reader.stream().consume(tag.end - before);
-            continue;
-        }
-        if behind_markup && let Some(end) = open.last().and_then(|name| plain_end(text, before, name)) {
-            open.pop();
-            builder.close(end)?;
-            reader.stream().consume(end - before);
-            continue;
+            if starts {
+                let tag = start_tag(text, at, &limits, &mut seen, &mut builder)?;
+                if tag.is_empty {
+                    builder.close(tag.end)?;
+                } else {
+                    open.push(tag.name);
+                }
+                reader.stream().consume(tag.end - before);
+                continue;
+            }
+            if let Some(end) = ends {
+                open.pop();
+                builder.close(end)?;
+                reader.stream().consume(end - before);
+                continue;
+            }
         }
         let event = reader
             .read_event()
@@ -69,7 +78,11 @@ pub fn read<'a>(text: &'a str, doctype: Doctype, limits: &Limits) -> Result<Tree
         match event {
             Event::Start(_) | Event::Empty(_) => {
                 let tag = start_tag(text, before, &limits, &mut seen, &mut builder)?;
-                if tag.is_empty { builder.close(tag.end)? } else { open.push(tag.name) }
+                if tag.is_empty {
+                    builder.close(tag.end)?;
+                } else {
+                    open.push(tag.name);
+                }
             }
             Event::End(_) => {
                 let name = slice().strip_prefix("</").and_then(|rest| rest.strip_suffix('>'));
@@ -313,9 +326,8 @@ fn quoted(tag: &str, quote_at: usize) -> Option<Quoted<'_>> {
     // Eight at a time while none of them needs a second look.
     let (eights, _) = value.as_chunks::<8>();
     let plain_eight = |eight: &&[u8; 8]| {
-        !eight.iter().fold(false, |odd, octet| {
-            odd | (*octet < b' ') | (*octet == quote) | (*octet == b'<') | (*octet == b'&')
-        })
+        let odd = |octet: u8| octet < b' ' || octet == quote || octet == b'<' || octet == b'&';
+        eight.iter().fold(0, |found, octet| found | u8::from(odd(*octet))) == 0
     };
     let skipped = eights.iter().take_while(plain_eight).count() * 8;
     let mut plain = true;
@@ -454,6 +466,10 @@ mod tests {
     fn text_is_joined_over_references_cdata_and_comments() {
         let tree = accepted("<a>x &amp;<!-- no -->&#65;&#x42;<![CDATA[<&]]>\r\ny\r<b/>\n</a>");
         assert_eq!(tree.root().raw().text(), Some("x &AB<&\ny\n"));
+        let tree = accepted("<a>\r\n <b> </b>&#65; <c>&#65; </c></a>");
+        let texts: Vec<_> = tree.root().children().map(|child| child.raw().text()).collect();
+        assert_eq!(tree.root().raw().text(), Some("\n "));
+        assert_eq!(texts, [Some(" "), Some("A ")]);
     }
 
     #[test]
@@ -530,7 +546,14 @@ mod tests {
 
     #[test]
     fn start_tags_are_read_alike_at_the_root_behind_markup_and_behind_text() {
-        let places = |tag: &str| [tag.to_owned(), format!("<r><b/>{tag}</r>"), format!("<r>t{tag}</r>")];
+        let places = |tag: &str| {
+            [
+                tag.to_owned(),
+                format!("<r><b/>{tag}</r>"),
+                format!("<r>\n {tag}\n</r>"),
+                format!("<r>t{tag}</r>"),
+            ]
+        };
         for tag in [
             "<a b = '>' c=\"'\" />",
             "<a\n/>",
