@@ -300,13 +300,17 @@ pub fn encode_primitive(
     if written { Ok(octets) } else { Err(Unwritable::NotCsp(primitive.name())) }
 }
 
+/// No octet of WBXML stands for more octets of text than this: a token's text. What we wrote ourselves may
+/// be full of tokens, so that this is its limit and not its length.
+const TOKEN_TEXT_MAX: usize = 256;
+
 /// Reads what [`encode_primitive`] wrote for the same version and encoding.
 pub fn decode_primitive(
     octets: &[u8],
     version: Version,
     encoding: Encoding,
 ) -> Result<Primitive, Unreadable> {
-    let limits = Limits::for_document(octets.len());
+    let limits = Limits::for_document(octets.len().saturating_mul(TOKEN_TEXT_MAX));
     let context = Context::new(version);
     let carried = match encoding {
         Encoding::Xml => {

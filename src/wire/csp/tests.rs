@@ -401,6 +401,16 @@ fn an_outband_document_has_no_session() {
     assert_eq!(read(outband.as_bytes(), Encoding::Xml, None, &LIMITS).unwrap().session, None);
 }
 
+#[test]
+fn a_short_fragment_may_unfold_to_more_text_than_it_has_octets() {
+    let text = "<GetGroupProps-Response><Result><Code>200</Code></Result><GroupProperties><Property>\
+        <Name>PrivateMessaging</Name></Property></GroupProperties></GetGroupProps-Response>";
+    let primitive = decode_primitive(text.as_bytes(), Version::V1_1, Encoding::Xml).unwrap();
+    let octets = encode_primitive(&primitive, Version::V1_1, Encoding::Wbxml).unwrap();
+    assert!(octets.len() < "PrivateMessaging".len(), "{octets:x?}");
+    assert_eq!(decode_primitive(&octets, Version::V1_1, Encoding::Wbxml), Ok(primitive));
+}
+
 proptest! {
     #[test]
     fn every_primitive_comes_back_in_every_version_and_encoding(primitive in arbitrary::primitive()) {
