@@ -47,7 +47,7 @@ pub struct Writing<'a> {
     pub admin: SocketAddr,
     /// Domains of `peers.toml`.
     pub peers: &'a [&'a str],
-    /// Lines that every entry of `peers.toml` gets besides.
+    /// Lines that every entry of `peers.toml` gets besides; services are messages alone if they say none.
     pub agreement: &'a str,
     /// Lines for `[csp]`.
     pub csp_lines: &'a str,
@@ -100,9 +100,10 @@ impl Laboratory {
              [dns]\nservers = [\"{dns}\"]\n\n{sections}\n"
         );
         fs::write(folder.join("causeway.toml"), node)?;
+        let services = if agreement.contains("services") { "" } else { "services = [\"im\"]\n" };
         let entries: Vec<_> = peers
             .iter()
-            .map(|peer| format!("[[peer]]\ndomain = \"{peer}\"\nservices = [\"im\"]\n{agreement}\n"))
+            .map(|peer| format!("[[peer]]\ndomain = \"{peer}\"\n{services}{agreement}\n"))
             .collect();
         fs::write(folder.join("peers.toml"), entries.join("\n"))?;
         Ok(Provider { domain, folder })

@@ -35,10 +35,11 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::GetServiceRequest
         | Primitive::LinkServiceRequest(_)
         | Primitive::ServiceIndication(_)
-        | Primitive::VerifyIdRequest(_) => Standing::Session,
-        Primitive::InviteRequest(invitation) => Standing::Of(service_of(invitation.kind)),
+        | Primitive::VerifyIdRequest(_)
         // Whether the invitation was agreed was asked when it came or went.
-        Primitive::InviteResponse(_) | Primitive::CancelInviteRequest(_) => Standing::Session,
+        | Primitive::InviteResponse(_)
+        | Primitive::CancelInviteRequest(_) => Standing::Session,
+        Primitive::InviteRequest(invitation) => Standing::Of(service_of(invitation.kind)),
         Primitive::SearchRequest(_)
         | Primitive::StopSearchRequest(_)
         | Primitive::GetPublicProfileRequest(_) => Standing::Of(Service::Search),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::clients::{Client, queue_row};
+use super::common::discover;
 use super::{Sap, store_code};
 use crate::element::im::fetch;
 use crate::imps::primitive::{GetSpInfoRequest, GetSpInfoResponse, LoginRequest};
@@ -99,6 +100,7 @@ impl Sap {
                 Carried::Primitive(primitive) => match *primitive {
                     Primitive::LoginRequest(request) => self.login(&request, version, document).await,
                     Primitive::GetSpInfoRequest(request) => self.provider_info(&request),
+                    Primitive::VersionDiscoveryRequest(request) => discover(&request).into(),
                     _ => Status::new(Code::INVALID_SESSION).into(),
                 },
                 other => Status::new(refused_code(&other, Code::INVALID_SESSION)).into(),
@@ -490,6 +492,7 @@ impl Sap {
     /// The session is over: out of the registry and out of the store.
     pub(super) fn forget_session(&self, client: &Arc<Client>) {
         self.clients.remove(client);
+        self.forget_searches(client);
         // Carried out without being waited for; found expired after a crash in between.
         drop(self.store.commit(vec![Change::DropCspSession(client.id.clone())]));
         self.events.csp_sessions(self.clients.len());

@@ -7,6 +7,7 @@
 
 mod client;
 mod clients;
+mod common;
 mod lists;
 mod messages;
 mod notices;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::oneshot;
 
+use crate::element::common::search::kept::Searches;
 use crate::imps::primitive::Password;
 use crate::imps::{Chance, Code, Domain, Moment, Status, UserId};
 use crate::relay::directory::Directory;
@@ -126,6 +128,7 @@ pub struct Sap {
     pending: Mutex<Pending<oneshot::Sender<Status>>>,
     askers: Mutex<questions::Askers>,
     relaying: Mutex<transit::Relaying>,
+    searches: Mutex<Searches>,
 }
 
 impl std::fmt::Debug for Sap {
@@ -151,6 +154,7 @@ impl Sap {
             pending: Mutex::new(Pending::new(ASKERS_MAX)),
             askers: Mutex::default(),
             relaying: Mutex::default(),
+            searches: Mutex::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Map, Sap};
 use crate::element::im::{Mail, StoredMail, order};
 use crate::element::notify::{Notify, Reach};
 use crate::imps::primitive::{MetaInfo, User};
-use crate::imps::{Code, ServiceId, SessionId};
+use crate::imps::{Code, Primitive, ServiceId, SessionId};
 use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError, StoredOutgoing};
 use crate::relay::split::{Elsewhere, by_domain};
 use crate::wire::ssp;
@@ -118,7 +118,8 @@ impl Sap {
             return Err(Code::SERVICE_NOT_AGREED);
         }
         let meta = MetaInfo {
-            client_originated: false,
+            // Of all notices only the answer to an invitation is a client's own.
+            client_originated: matches!(notice.primitive, Primitive::InviteResponse(_)),
             service: ServiceId::of(notice.own.clone()),
             user: notice.by.clone(),
         };

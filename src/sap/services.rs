@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::Sap;
 use super::clients::Client;
+use super::common::is_common;
 use crate::imps::agreement::Agreement;
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, TransactionId};
@@ -44,6 +45,7 @@ impl Sap {
             | Primitive::ListManageRequest(_)
             | Primitive::GetBlockedListRequest
             | Primitive::BlockEntityRequest(_)) => self.lists_request(client.user(), &primitive).await,
+            common if is_common(&common) => self.common_from_client(client, common).await,
             other => {
                 debug!(user = %client.user(), primitive = other.name(), "not served yet");
                 Status::new(Code::NOT_IMPLEMENTED).into()
@@ -56,6 +58,10 @@ impl Sap {
     pub(super) async fn notice_answered(&self, client: &Arc<Client>, answer: &Primitive) {
         match answer {
             Primitive::Status(_) => {}
+            // Some answer an invitation where others only acknowledge it.
+            Primitive::InviteUserResponse(_) => {
+                self.common_from_client(client, answer.clone()).await;
+            }
             other => debug!(user = %client.user(), answer = other.name(), "says nothing to a notice"),
         }
     }
@@ -68,6 +74,7 @@ impl Sap {
         primitive: Primitive,
     ) -> Result<Primitive, StoreError> {
         match primitive {
+            common if is_common(&common) => self.common_from_peer(asks, common).await,
             other => {
                 let peer = &asks.agreement.domain;
                 debug!(%peer, transaction = %asks.transaction, primitive = other.name(), "not served yet");

@@ -50,6 +50,7 @@ impl Sap {
             }
             if now >= forget {
                 forget = now.after(FORGET);
+                self.sweep_searches(now);
                 if let Err(error) = self.store.commit(vec![Change::Forget { before: now }]).await {
                     warn!(%error, "old keys cannot be forgotten");
                 }

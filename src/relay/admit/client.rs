@@ -3,7 +3,7 @@
 use crate::imps::primitive::{Author, BlockList, ClientId, Contact, Entities, Recipient, Sender, User};
 use crate::imps::{Code, Domain, Primitive, UserId};
 
-use super::{Admitted, Origin, Refused};
+use super::{Admitted, Origin, Refused, common};
 use crate::relay::agreement::{Standing, standing};
 
 /// Stamps what a client asks with who it is. `home` is the domain of the login; it completes every
@@ -79,7 +79,7 @@ pub fn from_client(
             let what = format!("{} came as a request", other.name());
             return Err(Refused::faulty(Code::BAD_REQUEST, &what));
         }
-        other => other,
+        other => common::from_client(user, home, other)?,
     };
     let origin = Origin::Client { user: user.clone(), client: client.clone() };
     Ok(Admitted { origin, primitive, refused: Vec::new() })

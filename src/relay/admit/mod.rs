@@ -7,6 +7,7 @@
 //! does not serve have been taken out, with a code for each (reference ssp-behaviour §1 rows 11–13, §2).
 
 mod client;
+mod common;
 mod peer;
 
 use crate::element::im::forward;
@@ -19,6 +20,7 @@ use crate::imps::{Code, DetailedResult, Domain, Primitive, Status, UserId};
 use super::events;
 
 pub use client::from_client;
+pub(crate) use common::domain_of;
 pub use peer::from_peer;
 
 /// The link a primitive came in on.

@@ -68,11 +68,11 @@ impl ServedFunctions {
     }
 }
 
-/// Instant messaging and contact lists, without presence, groups and content.
+/// Instant messaging, contact lists and the common features, without presence, groups and content.
 impl Default for ServedFunctions {
     fn default() -> Self {
         Self(&[
-            "GETSPI", //
+            "GETSPI", "SRCH", "STSRC", "ADVSR", "INVIT", "CAINV", "VRID", //
             "GCLI", "CCLI", "DCLI", "MCLS", //
             "MDELIV", "FWMSG", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM", "GLBLU", "BLENT",
         ])

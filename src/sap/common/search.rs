@@ -1,0 +1,240 @@
+//! Searches in our directory, and in those of peers.
+//!
+//! A client's search is its own home's business, unless it names another domain in an address: then that
+//! domain's provider is asked, if the agreement has search (reference ssp-primitives §3.4). The client
+//! knows every search by an id of ours.
+
+use std::sync::Arc;
+
+use tracing::debug;
+
+use super::super::clients::Client;
+use super::super::questions::{Question, Reply};
+use super::super::services::PeerAsks;
+use super::super::{Sap, store_code};
+use super::asker;
+use crate::element::common::search::kept::{Elsewhere, HITS_MAX, Hits, Next, Owner};
+use crate::element::common::search::query;
+use crate::imps::primitive::{SearchRequest, SearchResponse, StopSearchRequest, User};
+use crate::imps::{Address, Code, Domain, Moment, Primitive, Status};
+use crate::relay::admit::Origin;
+use crate::relay::ports::StoreError;
+use crate::relay::route::Route;
+
+impl Sap {
+    /// A client searches, or wants more of what it searched for. A refusal is a Status: CSP has no room
+    /// for one in the answer.
+    pub(super) async fn search(
+        &self,
+        client: &Arc<Client>,
+        request: SearchRequest,
+    ) -> Result<Primitive, StoreError> {
+        let owner = Owner::Session(client.id.clone());
+        let by = asker(client);
+        let found = match &request.id {
+            Some(id) => {
+                let next = self.searches().next(&owner, id, request.index, request.limit, self.now());
+                match next {
+                    Ok(Next::Page(page)) => Ok(page),
+                    Ok(Next::Elsewhere(there)) => {
+                        let asked = SearchRequest { id: Some(there.id.clone()), ..request.clone() };
+                        let answer = self.search_elsewhere(&by, &there.domain, asked).await?;
+                        answer.map(|answer| SearchResponse { id: Some(id.clone()), ..answer })
+                    }
+                    Err(code) => Err(code),
+                }
+            }
+            None => self.search_first(&owner, &by, request).await?,
+        };
+        Ok(match found {
+            Ok(page) => page.into(),
+            Err(code) => Status::new(code).into(),
+        })
+    }
+
+    async fn search_first(
+        &self,
+        owner: &Owner,
+        by: &User,
+        request: SearchRequest,
+    ) -> Result<Result<SearchResponse, Code>, StoreError> {
+        let elsewhere = query::domain(&request).filter(|domain| {
+            let map = self.map();
+            !matches!(map.routes.of(domain.as_str(), self.now().date_time()), Route::Local(_))
+        });
+        let Some(domain) = elsewhere else { return self.search_here(owner, by, &request).await };
+        // What could not be understood here is not asked elsewhere; an expression cannot cross.
+        if let Err(code) = query::compile(&request) {
+            return Ok(Err(code));
+        }
+        if request.criteria.is_some() && request.pairs.len() > 1 {
+            return Ok(Err(Code::NOT_IMPLEMENTED));
+        }
+        let mut answer = match self.search_elsewhere(by, &domain, request).await? {
+            Ok(answer) => answer,
+            Err(code) => return Ok(Err(code)),
+        };
+        answer.id = match answer.id.take().filter(|_| !answer.complete) {
+            None => None,
+            Some(id) => match self.searches().elsewhere(owner, Elsewhere { domain, id }, self.now()) {
+                Ok(id) => Some(id),
+                Err(code) => return Ok(Err(code)),
+            },
+        };
+        Ok(Ok(answer))
+    }
+
+    /// Asks the provider of another domain. What it finds elsewhere than there is not believed.
+    async fn search_elsewhere(
+        &self,
+        by: &User,
+        domain: &Domain,
+        request: SearchRequest,
+    ) -> Result<Result<SearchResponse, Code>, StoreError> {
+        let Some(own) = by.id.domain() else { return Ok(Err(Code::INTERNAL_ERROR)) };
+        let peer = {
+            let map = self.map();
+            match map.routes.of(domain.as_str(), self.now().date_time()) {
+                Route::Peer(peer) => peer.clone(),
+                Route::Discover => domain.clone(),
+                Route::Local(_) | Route::Unknown => return Ok(Err(Code::DOMAIN_NOT_SUPPORTED)),
+            }
+        };
+        let question = Question {
+            own,
+            peer,
+            by: Some(by.clone()),
+            client_originated: true,
+            primitive: SearchRequest { criteria: None, ..request }.into(),
+            kept: None,
+            order: by.id.as_str().into(),
+        };
+        let Some(reply) = self.ask(vec![question], Vec::new()).await?.pop() else {
+            return Ok(Err(Code::INTERNAL_ERROR));
+        };
+        let answer = match reply {
+            Reply::Answer(answer) => *answer,
+            other => return Ok(Err(other.code())),
+        };
+        Ok(match answer {
+            Primitive::SearchResponse(mut answer) if answer.result.code.is_success() => {
+                let there = |address: &Address| address.is_in(domain);
+                answer.users.retain(|user| there(user));
+                answer.groups.retain(|group| there(group));
+                Ok(answer)
+            }
+            other if other.code().is_success() => Err(Code::INTERNAL_ERROR),
+            other => Err(other.code()),
+        })
+    }
+
+    async fn search_here(
+        &self,
+        owner: &Owner,
+        by: &User,
+        request: &SearchRequest,
+    ) -> Result<Result<SearchResponse, Code>, StoreError> {
+        let query = match query::compile(request) {
+            Ok(query) => query,
+            Err(code) => return Ok(Err(code)),
+        };
+        if query.is_of_groups() {
+            return Ok(Err(Code::NOT_IMPLEMENTED));
+        }
+        let asks_who_is_online = query.tells_who_is_online();
+        let mut users = self.store.find_users(query, HITS_MAX + 1).await?;
+        if asks_who_is_online {
+            users.retain(|user| *user == by.id);
+        }
+        Ok(self.searches().first(owner, Hits::Users(users), request.limit, self.now()))
+    }
+
+    /// What was searched for long ago is forgotten.
+    pub(in crate::sap) fn sweep_searches(&self, now: Moment) {
+        self.searches().sweep(now);
+    }
+
+    /// The session is over, and its searches with it.
+    pub(in crate::sap) fn forget_searches(&self, client: &Client) {
+        self.searches().forget(&Owner::Session(client.id.clone()));
+    }
+
+    /// A client wants no more of a search.
+    pub(super) async fn stop_search(&self, client: &Arc<Client>, request: &StopSearchRequest) -> Primitive {
+        let owner = Owner::Session(client.id.clone());
+        let stopped = self.searches().stop(&owner, &request.id, self.now());
+        match stopped {
+            Err(code) => Status::new(code).into(),
+            Ok(None) => Status::ok().into(),
+            Ok(Some(there)) => {
+                let by = asker(client);
+                let peer = {
+                    let map = self.map();
+                    match map.routes.of(there.domain.as_str(), self.now().date_time()) {
+                        Route::Peer(peer) => peer.clone(),
+                        _ => there.domain.clone(),
+                    }
+                };
+                if let Some(own) = by.id.domain() {
+                    let primitive = StopSearchRequest { id: there.id }.into();
+                    let order = by.id.as_str().into();
+                    let question = Question {
+                        own,
+                        peer,
+                        by: Some(by),
+                        client_originated: true,
+                        primitive,
+                        kept: None,
+                        order,
+                    };
+                    // The search is over here, whatever becomes of it there: it ends by itself.
+                    if let Err(error) = self.ask(vec![question], Vec::new()).await {
+                        debug!(code = %store_code(&error), "a search elsewhere is not stopped");
+                    }
+                }
+                Status::ok().into()
+            }
+        }
+    }
+
+    /// A user of a peer searches here, or wants more of it.
+    pub(super) async fn search_by_peer(
+        &self,
+        asks: &PeerAsks<'_>,
+        request: SearchRequest,
+    ) -> Result<Primitive, StoreError> {
+        let owner = owner_of(asks);
+        let found = match &request.id {
+            Some(id) => {
+                match self.searches().next(&owner, id, request.index, request.limit, self.now()) {
+                    Ok(Next::Page(page)) => Ok(page),
+                    // Nobody else's searches are kept for a peer.
+                    Ok(Next::Elsewhere(_)) => Err(Code::INVALID_SEARCH),
+                    Err(code) => Err(code),
+                }
+            }
+            None => match &asks.origin {
+                Origin::Peer { user: Some(by), .. } => self.search_here(&owner, by, &request).await?,
+                _ => Err(Code::BAD_REQUEST),
+            },
+        };
+        Ok(match found {
+            Ok(page) => page.into(),
+            Err(code) => Status::new(code).into(),
+        })
+    }
+
+    /// A user of a peer wants no more of a search.
+    pub(super) fn stop_search_of_peer(&self, asks: &PeerAsks<'_>, request: &StopSearchRequest) -> Primitive {
+        let stopped = self.searches().stop(&owner_of(asks), &request.id, self.now());
+        stopped.map_or_else(Status::new, |_| Status::ok()).into()
+    }
+}
+
+fn owner_of(asks: &PeerAsks<'_>) -> Owner {
+    let user = match &asks.origin {
+        Origin::Peer { user, .. } => user.as_ref().map(|user| user.id.clone()),
+        Origin::Client { .. } => None,
+    };
+    Owner::Peer(asks.agreement.domain.clone(), user)
+}

@@ -1,0 +1,145 @@
+//! Public profiles and whether identities exist, across providers; what a client learns before login.
+
+use causeway::cli::laboratory::Writing;
+use causeway::cli::phone::Phone;
+use causeway::imps::primitive::{
+    GetPublicProfileRequest, GetPublicProfileResponse, Property, PublicProfile, SystemMessageResponse,
+    SystemMessageUser, UpdatePublicProfileRequest, VerifyIdRequest,
+};
+use causeway::imps::status::Entity;
+use causeway::imps::{Code, Primitive, Status, Version};
+use causeway::wire::Encoding;
+
+use crate::csp::{ask, post};
+use crate::world::{World, manner, modern};
+
+async fn update(phone: &mut Phone, clear: bool, properties: &[(&str, &str)]) -> Code {
+    let user = phone.user().clone();
+    let properties = properties.iter().map(|(name, value)| Property::new(name, value)).collect();
+    let profile = Some(PublicProfile { user, properties });
+    ask(phone, UpdatePublicProfileRequest { clear: Some(clear), profile }).await.code()
+}
+
+async fn look(phone: &mut Phone, users: &[&str]) -> GetPublicProfileResponse {
+    let users = users.iter().map(|user| user.parse().unwrap()).collect();
+    match ask(phone, GetPublicProfileRequest { users }).await {
+        Primitive::GetPublicProfileResponse(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_profile_is_seen_at_home_and_from_another_provider() {
+    let world = World::new().await;
+    let place = |domain, peer| {
+        let agreement = "services = [\"im\", \"search\"]";
+        world.place_with(domain, &Writing { peers: &[peer], agreement, ..Writing::default() })
+    };
+    let (north, south) = (place("north.example", "south.example"), place("south.example", "north.example"));
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let mut bo = south.phone("bo", manner(Version::V1_3, Encoding::Xml)).await;
+    assert_eq!(update(&mut bo, false, &[("PP_CITY", "Malmö"), ("PP_AGE", "44")]).await, Code::SUCCESSFUL);
+    assert_eq!(update(&mut ada, false, &[("PP_FRIENDLY_NAME", "Ada")]).await, Code::SUCCESSFUL);
+    // Ada looks at herself, at Bo, and at two who are not there
+    let seen =
+        look(&mut ada, &["wv:ada", "wv:bo@south.example", "wv:eve@south.example", "wv:x@nowhere.example"])
+            .await;
+    let shown: Vec<_> =
+        seen.profiles.iter().map(|profile| (profile.user.as_str(), &profile.properties[..])).collect();
+    let bos = [Property::new("PP_AGE", "44"), Property::new("PP_CITY", "Malmö")];
+    let adas = [Property::new("PP_FRIENDLY_NAME", "Ada")];
+    assert_eq!(shown, [("wv:ada@north.example", &adas[..]), ("wv:bo@south.example", &bos[..])]);
+    assert_eq!(seen.result.code, Code::PARTIALLY_SUCCESSFUL);
+    let of = |text: &str| seen.result.code_for(&Entity::User(text.parse().unwrap()));
+    assert_eq!(of("wv:eve@south.example"), Code::UNKNOWN_USER);
+    assert_eq!(of("wv:x@nowhere.example"), Code::DOMAIN_NOT_SUPPORTED);
+    // Bo changes his mind
+    assert_eq!(update(&mut bo, true, &[("PP_CITY", "Lund")]).await, Code::SUCCESSFUL);
+    let seen = look(&mut ada, &["wv:bo@south.example"]).await;
+    assert_eq!(seen.profiles[0].properties, [Property::new("PP_CITY", "Lund")]);
+    // What is none of one's own, or no property, is not set
+    assert_eq!(update(&mut bo, false, &[("PP_SHOE_SIZE", "44")]).await, Code::INVALID_PROPERTIES);
+    let profile =
+        Some(PublicProfile { user: "wv:ada@north.example".parse().unwrap(), properties: Vec::new() });
+    let of_another = UpdatePublicProfileRequest { clear: Some(true), profile };
+    assert_eq!(ask(&mut bo, of_another).await.code(), Code::FORBIDDEN);
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_profile_needs_the_search_service() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) = world.linked("north.example", "south.example").await;
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Xml)).await;
+    south.phone("bo", modern()).await;
+    let seen = look(&mut ada, &["wv:bo@south.example"]).await;
+    assert_eq!((seen.result.code, seen.profiles.len()), (Code::SERVICE_NOT_AGREED, 0));
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn identities_are_verified_where_they_are_at_home() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) = world.linked("north.example", "south.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    south.phone("bo", modern()).await;
+    let entity = |text: &str| Entity::User(text.parse().unwrap());
+    let (list, near, far) = (
+        Entity::ContactList("wv:ada/friends".parse().unwrap()),
+        Entity::Domain("south.example".into()),
+        Entity::Domain("nowhere.example".into()),
+    );
+    let known = vec![entity("wv:ada"), entity("wv:bo@south.example"), near];
+    let verified = ask(&mut ada, VerifyIdRequest { ids: known.clone() }).await;
+    assert_eq!(verified, Primitive::Status(Status::ok()));
+    let unknown = [entity("wv:eve"), entity("wv:eve@south.example"), list, far];
+    let ids = known.into_iter().chain(unknown.clone()).collect();
+    let Primitive::Status(status) = ask(&mut ada, VerifyIdRequest { ids }).await else { panic!() };
+    assert_eq!(status.code, Code::PARTIALLY_SUCCESSFUL);
+    let home = "north.example".parse().unwrap();
+    let codes = unknown.map(|id| match id {
+        Entity::User(user) => status.code_for(&Entity::User(user.completed(&home))).get(),
+        Entity::ContactList(list) => status.code_for(&Entity::ContactList(list.completed(&home))).get(),
+        other => status.code_for(&other).get(),
+    });
+    assert_eq!(codes, [531, 531, 700, 516]);
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_learns_the_version_to_speak_before_it_logs_in() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    for (extension, media_type) in
+        [("xml", "application/vnd.wv.csp+xml"), ("wbxml", "application/vnd.wv.csp+wbxml")]
+    {
+        let path = format!("tests/golden/csp/74-csp13-c2s-versiondiscovery.{extension}");
+        let asked = std::fs::read(path).unwrap();
+        let reply = post(north.csp, media_type, &asked).await;
+        assert_eq!(reply.status, 200);
+        let encoding = if extension == "xml" { Encoding::Xml } else { Encoding::Wbxml };
+        let message = reply.document(encoding);
+        let (_, answer) = crate::csp::only(&message);
+        let Primitive::VersionDiscoveryResponse(answer) = answer else { panic!("{answer:?}") };
+        assert_eq!(answer.versions.session.len(), 1);
+        assert!(answer.versions.session[0].ends_with("CSP1.3"), "the highest of those that were named");
+    }
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_to_a_message_of_the_system_that_nobody_sent_is_refused() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let response = SystemMessageResponse { id: "sm-5".into(), chosen: Some(1), verification_key: None };
+    let refused = ask(&mut ada, SystemMessageUser { responses: vec![response] }).await;
+    assert_eq!(refused.code(), Code::INVALID_MESSAGE_ID);
+    node.drain().await;
+}
