@@ -72,13 +72,18 @@ pub(super) const CONTENT: [u32; 3] =
     [folded_hash("ContentData"), folded_hash("DirectContent"), folded_hash("ContainedvCard")];
 
 /// What stands between the tags of an element, before its first child.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Value<'a> {
     #[default]
     Nothing,
-    Text(Cow<'a, str>),
-    /// Opaque octets, which only WBXML has.
-    Octets(Cow<'a, [u8]>),
+    /// Text as it stands in the document.
+    Text(&'a str),
+    /// Opaque octets as they stand in the document; only WBXML has them.
+    Octets(&'a [u8]),
+    /// Text that was put together: its index in [`Tree::texts`].
+    MadeText(u32),
+    /// Octets that were put together: their index in [`Tree::octets`].
+    MadeOctets(u32),
 }
 
 /// What an element or attribute holds, untrimmed.
@@ -143,6 +148,8 @@ struct Attribute<'a> {
 pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     attributes: Vec<Attribute<'a>>,
+    texts: Vec<String>,
+    octets: Vec<Vec<u8>>,
 }
 
 impl<'a> Tree<'a> {
@@ -154,6 +161,18 @@ impl<'a> Tree<'a> {
     /// How many elements there are.
     pub fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    fn raw(&self, value: Value<'a>) -> Raw<'_> {
+        match value {
+            Value::Nothing => Raw::Text(""),
+            Value::Text(text) => Raw::Text(text),
+            Value::Octets(octets) => Raw::Octets(octets),
+            Value::MadeText(index) => Raw::Text(self.texts.get(index as usize).map_or("", String::as_str)),
+            Value::MadeOctets(index) => {
+                Raw::Octets(self.octets.get(index as usize).map_or(&[], Vec::as_slice))
+            }
+        }
     }
 
     /// Never: a tree has a root.
@@ -196,11 +215,7 @@ impl<'t, 'a> Element<'t, 'a> {
 
     /// What stands before the first child, untrimmed.
     pub fn raw(self) -> Raw<'t> {
-        match self.node().map(|node| &node.value) {
-            Some(Value::Text(text)) => Raw::Text(text),
-            Some(Value::Octets(octets)) => Raw::Octets(octets),
-            Some(Value::Nothing) | None => Raw::Text(""),
-        }
+        self.node().map_or(Raw::Text(""), |node| self.tree.raw(node.value))
     }
 
     /// The text, trimmed; empty for octets that are no text.
@@ -315,7 +330,12 @@ impl<'a> Builder<'a> {
         }
         Ok(Self {
             limits: *limits,
-            tree: Tree { nodes: Vec::with_capacity(elements), attributes: Vec::with_capacity(attributes) },
+            tree: Tree {
+                nodes: Vec::with_capacity(elements),
+                attributes: Vec::with_capacity(attributes),
+                texts: Vec::new(),
+                octets: Vec::new(),
+            },
             innermost: 0,
             depth: 0,
             rooted: false,
@@ -338,7 +358,8 @@ impl<'a> Builder<'a> {
     }
 
     /// A start tag whose name has its [`folded_hash`] already.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "once for every element; the readers call it in one place each")]
+    #[inline(always)]
     pub(super) fn open_hashed(&mut self, name: &'a str, hash: u32, offset: usize) -> Result<(), Refusal> {
         if self.is_complete() {
             return Err(malformed(offset, "a second root element"));
@@ -406,6 +427,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The open element that may still take text: no child of it has been seen.
+    #[inline]
     fn target(&mut self) -> Option<&mut Node<'a>> {
         let last = self.tree.nodes.len().checked_sub(1)?;
         if self.depth > 0 && self.innermost as usize == last { self.tree.nodes.last_mut() } else { None }
@@ -421,32 +443,26 @@ impl<'a> Builder<'a> {
     /// Text that stands in the document as it is; nearly always the only piece of its element.
     #[inline]
     pub(super) fn plain_text(&mut self, piece: &'a str) -> Result<(), Refusal> {
-        if self.begins(piece.len(), Value::Text(Cow::Borrowed(piece))) {
-            return Ok(());
+        let limit = self.limits.text;
+        match self.target() {
+            Some(node) if piece.len() <= limit && matches!(node.value, Value::Nothing) => {
+                node.value = Value::Text(piece);
+                Ok(())
+            }
+            _ => self.text(Cow::Borrowed(piece)),
         }
-        self.text(Cow::Borrowed(piece))
     }
 
     /// Octets that stand in the document as they are; nearly always the only piece of their element.
     #[inline]
     pub(super) fn plain_octets(&mut self, piece: &'a [u8]) -> Result<(), Refusal> {
-        if self.begins(piece.len(), Value::Octets(Cow::Borrowed(piece))) {
-            return Ok(());
-        }
-        self.octets(Cow::Borrowed(piece))
-    }
-
-    /// Whether this value of so many octets could be set as the first of the open element, without regard
-    /// to what it is. If not, nothing has been done.
-    #[inline]
-    fn begins(&mut self, octets: usize, value: Value<'a>) -> bool {
         let limit = self.limits.text;
         match self.target() {
-            Some(node) if octets <= limit && matches!(node.value, Value::Nothing) => {
-                node.value = value;
-                true
+            Some(node) if piece.len() <= limit && matches!(node.value, Value::Nothing) => {
+                node.value = Value::Octets(piece);
+                Ok(())
             }
-            _ => false,
+            _ => self.octets(piece),
         }
     }
 
@@ -455,44 +471,81 @@ impl<'a> Builder<'a> {
         if piece.is_empty() {
             return Ok(());
         }
-        let Some(node) = self.target() else { return Ok(()) };
-        match &mut node.value {
-            Value::Nothing => node.value = Value::Text(piece),
-            Value::Text(text) => text.to_mut().push_str(&piece),
-            Value::Octets(octets) => octets.to_mut().extend_from_slice(piece.as_bytes()),
-        }
-        let (hash, octets) = (node.hash, node.value.len());
-        self.check_text(hash, octets)
+        let Some(&mut Node { value, hash, .. }) = self.target() else { return Ok(()) };
+        let joined = match (value, piece) {
+            (Value::Nothing, Cow::Borrowed(piece)) => Value::Text(piece),
+            (Value::Nothing, Cow::Owned(piece)) => self.made_text(piece),
+            (_, piece) => self.joined(value, piece.as_bytes(), Some(&piece)),
+        };
+        self.set(joined, hash)
     }
 
     /// One character, from a reference.
     pub fn character(&mut self, character: char) -> Result<(), Refusal> {
+        let Some(&mut Node { value, hash, .. }) = self.target() else { return Ok(()) };
         let mut buffer = [0; 4];
-        let Some(node) = self.target() else { return Ok(()) };
-        match &mut node.value {
-            Value::Nothing => node.value = Value::Text(Cow::Owned(character.to_string())),
-            Value::Text(text) => text.to_mut().push(character),
-            Value::Octets(octets) => {
-                octets.to_mut().extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-            }
-        }
-        let (hash, octets) = (node.hash, node.value.len());
-        self.check_text(hash, octets)
+        let piece = &*character.encode_utf8(&mut buffer);
+        let joined = self.joined(value, piece.as_bytes(), Some(piece));
+        self.set(joined, hash)
     }
 
     /// Opaque octets; together with text before them all become octets.
-    pub fn octets(&mut self, piece: Cow<'a, [u8]>) -> Result<(), Refusal> {
-        let Some(node) = self.target() else { return Ok(()) };
-        match &mut node.value {
-            Value::Nothing => node.value = Value::Octets(piece),
-            Value::Octets(octets) => octets.to_mut().extend_from_slice(&piece),
-            Value::Text(text) => {
-                let mut octets = std::mem::take(text).into_owned().into_bytes();
-                octets.extend_from_slice(&piece);
-                node.value = Value::Octets(Cow::Owned(octets));
+    pub fn octets(&mut self, piece: &'a [u8]) -> Result<(), Refusal> {
+        let Some(&mut Node { value, hash, .. }) = self.target() else { return Ok(()) };
+        let joined = match value {
+            Value::Nothing => Value::Octets(piece),
+            _ => self.joined(value, piece, None),
+        };
+        self.set(joined, hash)
+    }
+
+    /// What a value and a further piece make: text if both are text, else octets.
+    fn joined(&mut self, value: Value<'a>, octets: &[u8], text: Option<&str>) -> Value<'a> {
+        let tree = &mut self.tree;
+        match (value, text) {
+            (Value::MadeText(index), Some(text)) => {
+                if let Some(made) = tree.texts.get_mut(index as usize) {
+                    made.push_str(text);
+                }
+                value
+            }
+            (Value::Nothing | Value::Text(_), Some(text)) => {
+                let mut made = String::from(if let Value::Text(before) = value { before } else { "" });
+                made.push_str(text);
+                self.made_text(made)
+            }
+            (Value::MadeOctets(index), _) => {
+                if let Some(made) = tree.octets.get_mut(index as usize) {
+                    made.extend_from_slice(octets);
+                }
+                value
+            }
+            _ => {
+                let mut made = match tree.raw(value) {
+                    Raw::Text(before) => before.as_bytes().to_vec(),
+                    Raw::Octets(before) => before.to_vec(),
+                };
+                made.extend_from_slice(octets);
+                tree.octets.push(made);
+                Value::MadeOctets(narrow(tree.octets.len() - 1))
             }
         }
-        let (hash, octets) = (node.hash, node.value.len());
+    }
+
+    fn made_text(&mut self, text: String) -> Value<'a> {
+        self.tree.texts.push(text);
+        Value::MadeText(narrow(self.tree.texts.len() - 1))
+    }
+
+    /// Gives the open element its value, if that is not too long.
+    fn set(&mut self, value: Value<'a>, hash: u32) -> Result<(), Refusal> {
+        if let Some(node) = self.target() {
+            node.value = value;
+        }
+        let octets = match self.tree.raw(value) {
+            Raw::Text(text) => text.len(),
+            Raw::Octets(octets) => octets.len(),
+        };
         self.check_text(hash, octets)
     }
 
@@ -519,16 +572,6 @@ impl<'a> Builder<'a> {
             return Err(malformed(offset, "the document ends inside an element"));
         }
         Ok(self.tree)
-    }
-}
-
-impl Value<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Nothing => 0,
-            Self::Text(text) => text.len(),
-            Self::Octets(octets) => octets.len(),
-        }
     }
 }
 
@@ -632,7 +675,7 @@ mod tests {
         let mut b = builder();
         b.open("a", 0).unwrap();
         b.text("x".into()).unwrap();
-        b.octets(vec![0, 255].into()).unwrap();
+        b.octets(&[0, 255]).unwrap();
         b.close(0).unwrap();
         let tree = b.finish(0).unwrap();
         assert_eq!(tree.root().raw(), Raw::Octets(&[b'x', 0, 255]));
