@@ -161,16 +161,17 @@ const SCREEN_NAME: Name = Name::new("ScreenName");
 /// stands as the author. A sender without anything in it counts as absent.
 pub(super) fn read_sender(element: Element<'_, '_>, context: &Context<'_>) -> Result<Option<Sender>, Fault> {
     let Some(sender) = element.child(SENDER) else { return Ok(None) };
-    let read = if let Some(user) = sender.child(USER) {
-        Form::<Csp>::read(user, context)
-            .map(|user| Sender { author: Author::User(user), shown: None })
-            .map_err(|fault: Fault| fault.within(USER.text))
+    let (read, name) = if let Some(user) = sender.child(USER) {
+        match Form::<Csp>::read(user, context) {
+            Ok(user) => return Ok(Some(Sender { author: Author::User(user), shown: None })),
+            Err(fault) => (Err(fault), USER),
+        }
     } else if let Some(group) = sender.child(GROUP) {
-        read_group(group, context).map_err(|fault| fault.within(GROUP.text))
+        (read_group(group, context), GROUP)
     } else {
         return Ok(None);
     };
-    read.map(Some).map_err(|fault| fault.within(SENDER.text))
+    read.map(Some).map_err(|fault: Fault| fault.within(name.text).within(SENDER.text))
 }
 
 fn read_group(group: Element<'_, '_>, context: &Context<'_>) -> Result<Sender, Fault> {

@@ -20,21 +20,30 @@ macro_rules! table {
             ) -> Result<Self, $crate::wire::Fault> {
                 #[allow(unused_imports)] // a table does not use every word
                 use $crate::wire::table::rows::*;
+                // Every field is read before the first is unwrapped: so large values are moved once.
+                $(let $field = $crate::wire::table::Row::<$crate::wire::table::$protocol, _>::read(
+                    const { &$row }, element, context,
+                );)*
                 #[allow(unused_mut)] // mutable for the tables with an `after reading` clause
-                let mut value = Self {
-                    $($field: $crate::wire::table::Row::<$crate::wire::table::$protocol, _>::read(
-                        const { &$row }, element, context,
-                    )?,)*
-                };
+                let mut read = Ok(Self {
+                    $($field: match $field {
+                        Ok(value) => value,
+                        Err(fault) => return Err(fault),
+                    },)*
+                });
                 $(
                     let settle: fn(
                         &mut Self,
                         $crate::wire::tree::Element<'_, '_>,
                         &$crate::wire::table::Context<'_>,
                     ) -> Result<(), $crate::wire::Fault> = $after;
-                    settle(&mut value, element, context)?;
+                    if let Ok(value) = &mut read {
+                        if let Err(fault) = settle(value, element, context) {
+                            read = Err(fault);
+                        }
+                    }
                 )?
-                Ok(value)
+                read
             }
 
             #[allow(unused_variables)] // an empty table uses none of them

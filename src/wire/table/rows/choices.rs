@@ -27,11 +27,15 @@ impl Each {
 
 impl<P: Protocol, T: Choice<P>> Row<P, Vec<T>> for Each {
     fn read(&self, element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<T>, Fault> {
-        element
-            .children()
-            .filter_map(|child| T::read_variant(child, context))
-            .filter(|read| !self.lenient || read.is_ok())
-            .collect()
+        let mut values = Vec::new();
+        for child in element.children() {
+            match T::read_variant(child, context) {
+                Some(Ok(value)) => values.push(value),
+                Some(Err(fault)) if !self.lenient => return Err(fault),
+                _ => {}
+            }
+        }
+        Ok(values)
     }
     fn write(&self, values: &Vec<T>, pass: Pass, sink: &mut dyn Sink, context: &Context<'_>) {
         if pass == Pass::Children {
