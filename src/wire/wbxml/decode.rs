@@ -47,6 +47,8 @@ pub fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Document<'a>, Refusal
 /// Reads an element without header, as [`super::Encoder`] writes one with `fragment`.
 pub fn read_fragment<'a>(octets: &'a [u8], version: Version, limits: &Limits) -> Result<Tree<'a>, Refusal> {
     let builder = room_for(octets, limits)?;
+    // There is no string table: only value tokens unfold, each of two octets at least.
+    let expansion = limits.document.saturating_mul(tokens::VALUE_OCTETS_MAX.div_ceil(2));
     let mut reader = Reader {
         cursor: Cursor::new(octets),
         charset: Charset::Utf8,
@@ -57,8 +59,8 @@ pub fn read_fragment<'a>(octets: &'a [u8], version: Version, limits: &Limits) ->
         page: 0,
         tags: tokens::page(version, 0),
         searching_at: 0,
-        expansion_left: limits.document,
-        expansion_max: limits.document,
+        expansion_left: expansion,
+        expansion_max: expansion,
         builder,
     };
     reader.body()?;
@@ -495,6 +497,15 @@ mod tests {
             Ok(document) => outline(document.tree.root()),
             Err(refusal) => format!("refused: {}", refusal.reason()),
         }
+    }
+
+    #[test]
+    fn a_fragment_that_is_all_value_tokens_unfolds() {
+        // ContentType with application/vnd.wap.mms-message, in fewer octets than the text has.
+        let octets = [0x50, 0x80, 0x04, 0x01];
+        let limits = Limits::for_document(octets.len());
+        let tree = read_fragment(&octets, Version::V1_1, &limits).unwrap();
+        assert_eq!(outline(tree.root()), "ContentType=application/vnd.wap.mms-message");
     }
 
     #[test]

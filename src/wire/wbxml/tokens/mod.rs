@@ -260,6 +260,21 @@ pub fn tag_of(hash: u32) -> Option<&'static Tag> {
     None
 }
 
+/// Octets of the longest text that a value token stands for.
+pub const VALUE_OCTETS_MAX: usize = longest_value();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time only")]
+const fn longest_value() -> usize {
+    let (mut longest, mut i) = (0, 0);
+    while i < VALUES.len() {
+        if VALUES[i].name.len() > longest {
+            longest = VALUES[i].name.len();
+        }
+        i += 1;
+    }
+    longest
+}
+
 /// For each version and index the value that a reader takes.
 static VALUE_INDEX: [[u8; 256]; 3] = value_index();
 /// Says in [`VALUE_INDEX`] that an index is assigned nowhere.
