@@ -122,3 +122,56 @@ fn below<'t, 'a>(element: Element<'t, 'a>, name: Name) -> Option<Element<'t, 'a>
     let inside = || element.children().find_map(|child| child.child(name));
     element.child(name).or_else(inside)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imps::{Primitive, Version};
+    use crate::wire::Encoding;
+    use crate::wire::csp::{decode_primitive, encode_primitive};
+
+    fn read(text: &str, version: Version) -> Primitive {
+        decode_primitive(text.as_bytes(), version, Encoding::Xml).unwrap()
+    }
+
+    #[test]
+    fn the_lists_of_every_version_are_read_at_every_version() {
+        let bare = "<ContactList>wv:a/x@n.example</ContactList>";
+        let wrapped = format!("<ContactListIDList>{bare}</ContactListIDList>");
+        let answer = |lists: &str| format!("<GetList-Response>{lists}</GetList-Response>");
+        for version in Version::ALL {
+            let meant = read(&answer(bare), version);
+            assert_eq!(read(&answer(&wrapped), version), meant);
+            let sent = encode_primitive(&meant, version, Encoding::Xml).unwrap();
+            let wanted = if version == Version::V1_3 { answer(&wrapped) } else { answer(bare) };
+            assert_eq!(String::from_utf8(sent).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_contact_is_read_in_every_form_that_clients_write() {
+        let request = |contacts: &str| {
+            let text = format!(
+                "<CreateList-Request><ContactList>wv:a/x</ContactList><NickList>{contacts}</NickList>\
+                 </CreateList-Request>"
+            );
+            match read(&text, Version::V1_3) {
+                Primitive::CreateListRequest(request) => request.contacts,
+                other => panic!("{other:?}"),
+            }
+        };
+        let bo = |nickname: Option<&str>| Contact {
+            user: "wv:bo@s.example".parse().unwrap(),
+            nickname: nickname.map(Into::into),
+        };
+        for (form, nickname) in [
+            ("<NickName><Name>Bo</Name><UserID>wv:bo@s.example</UserID></NickName>", Some("Bo")),
+            // One real client puts the address into a User
+            ("<NickName><Name>Bo</Name><User><UserID>bo@s.example</UserID></User></NickName>", Some("Bo")),
+            ("<NickName><Name/><UserID>wv:bo@s.example</UserID></NickName>", None),
+            ("<UserID>wv:bo@s.example</UserID>", None),
+        ] {
+            assert_eq!(request(form), [bo(nickname)], "{form}");
+        }
+    }
+}
