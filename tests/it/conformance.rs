@@ -41,6 +41,34 @@ struct Rules {
     rule: Vec<Rule>,
     #[serde(rename = "answered-501")]
     answered_501: Vec<Answered501>,
+    #[serde(default)]
+    function: Vec<Function>,
+    #[serde(default)]
+    proof: Vec<Proof>,
+}
+
+/// A function of the Service Access Point, as the architecture document states it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Function {
+    section: String,
+    sentence: String,
+    /// Where it is fulfilled.
+    #[serde(default)]
+    code: Vec<String>,
+    #[serde(default)]
+    tests: Vec<String>,
+    /// What is missing.
+    gap: Option<String>,
+}
+
+/// Which tests carry primitives from end to end.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    protocol: String,
+    primitives: Vec<String>,
+    tests: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -170,6 +198,27 @@ fn every_rule_that_is_kept_names_its_tests_and_every_other_its_reason() {
             wrong.push(format!("{}: there is no test {test}", rule.id));
         }
     }
+    let rules = rules();
+    for function in &rules.function {
+        for path in function.code.iter().filter(|path| !root().join(path).exists()) {
+            wrong.push(format!("{}: there is no {path}", function.sentence));
+        }
+        for test in function.tests.iter().filter(|test| !tests.contains(*test)) {
+            wrong.push(format!("{}: there is no test {test}", function.sentence));
+        }
+        if function.gap.is_none() && (function.code.is_empty() || function.tests.is_empty()) {
+            wrong.push(format!("{}: neither fulfilled nor a gap", function.sentence));
+        }
+    }
+    for proof in &rules.proof {
+        let (served, _) = if proof.protocol == "CSP" { csp::names() } else { ssp::names() };
+        for primitive in proof.primitives.iter().filter(|name| !served.contains(&name.as_str())) {
+            wrong.push(format!("{primitive} of {} is not served", proof.protocol));
+        }
+        for test in proof.tests.iter().filter(|test| !tests.contains(*test)) {
+            wrong.push(format!("{:?}: there is no test {test}", proof.primitives));
+        }
+    }
     assert!(wrong.is_empty(), "conformance.toml:\n{}", wrong.join("\n"));
 }
 
@@ -211,18 +260,48 @@ fn state(protocol: &str, name: &str, is_served: bool, rules: &Rules) -> String {
     }
 }
 
+/// The tests that carry a primitive from end to end.
+fn proofs(protocol: &str, name: &str, rules: &Rules) -> String {
+    let proofs = rules.proof.iter().filter(|proof| proof.protocol == protocol);
+    let of_name = proofs.filter(|proof| proof.primitives.iter().any(|one| one == name));
+    let tests: Vec<String> = of_name.flat_map(|proof| &proof.tests).map(|test| format!("`{test}`")).collect();
+    tests.join("; ")
+}
+
+/// The functions of the Service Access Point, sentence by sentence.
+fn functions(page: &mut String, rules: &Rules) {
+    if rules.function.is_empty() {
+        return;
+    }
+    page.push_str(
+        "\n## Functions of the Service Access Point\n\nWhat the architecture document asks of it (OMA-WV-Arch-V1_1 \
+         §6.1.5.1 – 6.1.5.4), sentence by sentence, with the code and the tests that fulfil it.\n\n\
+         | Section | Sentence | Code | Proof, or gap |\n| --- | --- | --- | --- |\n",
+    );
+    for function in &rules.function {
+        let quoted =
+            |words: &[String]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join("; ");
+        let mut proof = quoted(&function.tests);
+        if let Some(gap) = &function.gap {
+            write!(proof, "{}*not yet*: {gap}", if proof.is_empty() { "" } else { "; " }).unwrap();
+        }
+        let (section, sentence) = (&function.section, &function.sentence);
+        writeln!(page, "| {section} | {sentence} | {} | {proof} |", quoted(&function.code)).unwrap();
+    }
+}
+
 fn csp_primitives(page: &mut String, rules: &Rules) {
     let (served, unserved) = csp::names();
     page.push_str(
-        "\n## Primitives of CSP\n\n| Primitive | Who | Versions | State |\n| --- | --- | --- | --- |\n",
+        "\n## Primitives of CSP\n\n| Primitive | Who | Versions | State | Proof |\n| --- | --- | --- | --- | --- |\n",
     );
     for (name, is_served) in
         served.iter().map(|name| (*name, true)).chain(unserved.iter().map(|name| (*name, false)))
     {
         let row = tokens::tag_of(folded_hash(name)).unwrap().row;
         let state = state("CSP", name, is_served, rules);
-        writeln!(page, "| {name} | {} | {} | {state} |", sender(name), versions(row.since, row.until))
-            .unwrap();
+        let (who, versions) = (sender(name), versions(row.since, row.until));
+        writeln!(page, "| {name} | {who} | {versions} | {state} | {} |", proofs("CSP", name, rules)).unwrap();
     }
 }
 
@@ -231,12 +310,13 @@ fn ssp_primitives(page: &mut String, rules: &Rules) {
     page.push_str(
         "\n## Primitives of SSP\n\nEither side asks and answers, in every version. The six steps of the set-up \
          (SendSecretToken, LoginRequest, LoginResponse, from both sides) are served too.\n\n\
-         | Primitive | State |\n| --- | --- |\n",
+         | Primitive | State | Proof |\n| --- | --- | --- |\n",
     );
     for (name, is_served) in
         served.iter().map(|name| (*name, true)).chain(unserved.iter().map(|name| (*name, false)))
     {
-        writeln!(page, "| {name} | {} |", state("SSP", name, is_served, rules)).unwrap();
+        let state = state("SSP", name, is_served, rules);
+        writeln!(page, "| {name} | {state} | {} |", proofs("SSP", name, rules)).unwrap();
     }
 }
 
@@ -357,7 +437,10 @@ fn render() -> String {
     let count = |kept| rules.rule.iter().filter(|rule| rule.status == kept).count();
     let (csp_served, csp_unserved) = csp::names();
     let (ssp_served, ssp_unserved) = ssp::names();
-    let answered_501: usize = rules.answered_501.iter().map(|entry| entry.primitives.len()).sum();
+    let answered_501 = |protocol: &str| -> usize {
+        let entries = rules.answered_501.iter().filter(|entry| entry.protocol == protocol);
+        entries.map(|entry| entry.primitives.len()).sum()
+    };
     let decoded = examples.iter().filter(|example| example.1).count();
     write!(
         page,
@@ -367,15 +450,16 @@ fn render() -> String {
         count(Kept::Yes),
         count(Kept::NotYet),
         count(Kept::No),
-        csp_served.len() - answered_501,
-        csp_unserved.len() + answered_501,
-        ssp_served.len(),
-        ssp_unserved.len(),
+        csp_served.len() - answered_501("CSP"),
+        csp_unserved.len() + answered_501("CSP"),
+        ssp_served.len() - answered_501("SSP"),
+        ssp_unserved.len() + answered_501("SSP"),
         examples.len() - decoded,
     )
     .unwrap();
     csp_primitives(&mut page, &rules);
     ssp_primitives(&mut page, &rules);
+    functions(&mut page, &rules);
     rule_tables(&mut page, &rules);
     page.push_str(
         "\n## Golden examples\n\nEvery file of `tests/golden/csp` and `tests/golden/ssp`. What is decoded is also \
