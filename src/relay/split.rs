@@ -21,6 +21,8 @@ pub const RECIPIENTS_MAX: usize = 1000;
 pub struct Split {
     /// Users at home here; whether there is such an account is not known yet.
     pub users: Vec<User>,
+    /// Groups at home here, and screen names in them; whether there is such a group is not known yet.
+    pub groups: Vec<Recipient>,
     /// Recipients elsewhere, one entry for each domain.
     pub remote: Vec<Remote>,
     /// Those that go nowhere, with the reason; what the door took out comes first.
@@ -60,7 +62,7 @@ impl SplitError {
 }
 
 /// Divides the recipients of a message that passed the door. Two clients of one user are one
-/// recipient, the user; groups here are 800 and contact lists 700, as there are none yet; what came
+/// recipient, the user; contact lists that were not expanded are 700; what came
 /// from a peer goes to no other domain (516: no transit).
 pub fn split(admitted: &Admitted, routes: &Routes, now: Moment) -> Result<Split, SplitError> {
     let recipients = match admitted.primitive() {
@@ -96,7 +98,10 @@ pub fn split(admitted: &Admitted, routes: &Routes, now: Moment) -> Result<Split,
                 split.users.push(user.clone());
                 continue;
             }
-            (Recipient::Group(_) | Recipient::ScreenName(_), Route::Local(_)) => Code::NO_GROUP,
+            (Recipient::Group(_) | Recipient::ScreenName(_), Route::Local(_)) => {
+                split.groups.push(recipient);
+                continue;
+            }
             (_, Route::Peer(_) | Route::Discover) if !may_leave => Code::DOMAIN_NOT_SUPPORTED,
             (_, Route::Unknown) => Code::DOMAIN_NOT_SUPPORTED,
             (_, Route::Peer(_) | Route::Discover) => {
@@ -293,7 +298,8 @@ mod tests {
         ])
         .unwrap();
         let codes: Vec<_> = split.refused.iter().map(|(_, code)| code.get()).collect();
-        assert_eq!(codes, [516, 800, 800, 700, 700]);
+        assert_eq!(codes, [516, 700, 700]);
+        assert_eq!(split.groups.len(), 2, "whether there are such groups is seen later");
         assert!(split.users.is_empty() && split.remote.is_empty());
     }
 
@@ -360,6 +366,7 @@ mod tests {
                 .users
                 .iter()
                 .map(|user| Entity::User(user.id.clone()))
+                .chain(split.groups.iter().map(Recipient::entity))
                 .chain(split.remote.iter().flat_map(|remote| remote.recipients.iter().map(Recipient::entity)))
                 .chain(split.refused.iter().map(|(entity, _)| entity.clone()))
                 .collect();

@@ -220,6 +220,9 @@ impl Sap {
                     self.clients.watch(&old.id, wake_at);
                 }
                 self.events.csp_sessions(self.clients.len());
+                if let Some(client) = self.clients.get(&record.id) {
+                    self.auto_join(&client).await;
+                }
                 Primitive::LoginResponse(Box::new(opened.response))
             }
         }
@@ -493,6 +496,7 @@ impl Sap {
     pub(super) fn forget_session(&self, client: &Arc<Client>) {
         self.clients.remove(client);
         self.forget_searches(client);
+        self.gone().push(client.id.clone());
         // Carried out without being waited for; found expired after a crash in between.
         drop(self.store.commit(vec![Change::DropCspSession(client.id.clone())]));
         self.events.csp_sessions(self.clients.len());

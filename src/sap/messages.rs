@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::clients::Client;
 use super::questions::style;
 use super::services::PeerAsks;
-use super::{Map, Sap, store_code};
+use super::{Map, Sap, store_code, talk};
 use crate::element::im::fetch::{self, Ended};
 use crate::element::im::forward;
 use crate::element::im::report::{self, Told, Way};
@@ -17,7 +17,9 @@ use crate::element::im::send::{self, Home, Link, Prepared, Resident};
 use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::element::lists::Caller;
 use crate::imps::agreement::{Agreement, Service};
-use crate::imps::primitive::{ClientId, ForwardMessageResponse, MetaInfo, Recipient, SendMessageResponse};
+use crate::imps::primitive::{
+    ClientId, ForwardMessageResponse, MetaInfo, Recipient, SendMessageResponse, User,
+};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
 use crate::relay::admit::{self, Admitted, Origin, PeerContext};
@@ -70,8 +72,13 @@ enum Step {
 }
 
 /// What a change of the commit stands for.
-enum Slot {
+pub(super) enum Slot {
+    /// The row of a recipient, who is named.
     Mail(Box<Mail>, Entity),
+    /// A row for somebody who is in a group.
+    Heard(Box<Mail>),
+    /// A request for those of a domain who are in a group.
+    PassedOn(Box<Outgoing>),
     Leaves(Box<Outgoing>, Vec<Entity>),
     Nothing,
 }
@@ -234,9 +241,13 @@ impl Sap {
         let Primitive::SendMessageRequest(request) = primitive else {
             return Err(Status::new(Code::BAD_REQUEST));
         };
-        let home = match origin {
+        let home = match &origin {
             Origin::Client { .. } => Home::Here,
             Origin::Peer { .. } => Home::Elsewhere,
+        };
+        let author = match origin {
+            Origin::Client { user, client } => Some(User { client: Some(client), ..User::from(user) }),
+            Origin::Peer { user, .. } => user,
         };
         let own = match request.info.author().and_then(|user| user.id.domain_str()) {
             Some(domain) => map.directory.own_domain(domain).or_else(|| map.directory.default_domain()),
@@ -259,12 +270,23 @@ impl Sap {
             accounts = self.store.accounts(users.clone()).await.map_err(failed)?;
             lists = self.store.lists(users).await.map_err(failed)?;
         }
+        let passed_on = self.passed_on(&prepared, &split.users).await?;
         for ((user, account), lists) in split.users.iter().zip(accounts).zip(lists) {
             let entity = Entity::User(user.id.clone());
             let resident = match account {
                 None => Resident::Unknown,
                 Some(_) if lists.admits(&caller).is_err() => {
                     settled.push((entity, Code::BLOCKED));
+                    continue;
+                }
+                Some(_) if passed_on.iter().any(|visit| visit.user == user.id) => {
+                    let visits = passed_on.iter().filter(|visit| visit.user == user.id);
+                    let sessions: Vec<_> = visits.map(|visit| visit.session.clone()).collect();
+                    if let Some(visit) = passed_on.iter().find(|visit| visit.user == user.id) {
+                        let to = (&user.id, &sessions[..]);
+                        talk::hear(&prepared, to, &visit.group, prepared.origin(), &mut changes, &mut slots);
+                        settled.push((entity, Code::SUCCESSFUL));
+                    }
                     continue;
                 }
                 Some(_) if self.clients.of_user(&user.id).is_empty() => Resident::Offline,
@@ -278,10 +300,25 @@ impl Sap {
                 Err(code) => settled.push((entity, code)),
             }
         }
+        for recipient in &split.groups {
+            let entity = recipient.entity();
+            let heard =
+                self.said_in_group(&map, &prepared, author.as_ref(), recipient, &mut changes, &mut slots);
+            let code = match heard.await {
+                Ok(Ok(())) => Code::SUCCESSFUL,
+                Ok(Err(code)) => code,
+                Err(error) => return Err(Status::new(store_code(&error))),
+            };
+            settled.push((entity, code));
+        }
         for remote in split.remote {
             let entities: Vec<_> =
                 remote.recipients.iter().map(crate::imps::primitive::Recipient::entity).collect();
-            match for_peer(&map, &own, &prepared, remote, client) {
+            let named = match &author {
+                Some(author) => self.named_elsewhere(&prepared, author, &remote.recipients).await,
+                None => None,
+            };
+            match for_peer(&map, &own, named.as_ref().unwrap_or(&prepared), remote, client) {
                 Ok((outgoing, expected)) => {
                     if let Some(expected) = expected {
                         changes.push(expected);
@@ -310,7 +347,7 @@ impl Sap {
     fn accepted(&self, planned: Planned, outcomes: &mut impl Iterator<Item = Outcome>) -> Accepted {
         let Planned { id, home, mut settled, slots, changes: _ } = planned;
         let now = self.now();
-        let mut leaving = Vec::new();
+        let (mut leaving, mut passed_on) = (Vec::new(), Vec::new());
         for (slot, outcome) in slots.into_iter().zip(outcomes) {
             match (slot, outcome) {
                 (Slot::Mail(mail, entity), Outcome::Row(row)) => {
@@ -326,9 +363,17 @@ impl Sap {
                     let code = changes::code_of(outcome);
                     settled.extend(entities.into_iter().map(|entity| (entity, code)));
                 }
-                (Slot::Nothing, _) => {}
+                (Slot::Heard(mail), Outcome::Row(row)) => {
+                    self.clients.arrived(StoredMail { row, mail: *mail });
+                }
+                (Slot::PassedOn(outgoing), Outcome::Row(row)) => {
+                    passed_on.push(StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing });
+                }
+                // Said before, or no room: the author does not hear of it.
+                (Slot::Heard(_) | Slot::PassedOn(_) | Slot::Nothing, _) => {}
             }
         }
+        self.offer(passed_on);
         for (_, code) in &settled {
             match *code {
                 Code::DOMAIN_NOT_SUPPORTED => self.events.message_failed(Undelivered::NoRoute),
@@ -639,7 +684,7 @@ fn is_message(content: &Carried) -> bool {
 }
 
 /// The request for one foreign domain, and the reports to expect from there.
-fn for_peer(
+pub(super) fn for_peer(
     map: &Map,
     own: &Domain,
     prepared: &Prepared,

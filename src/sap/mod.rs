@@ -8,6 +8,7 @@
 mod client;
 mod clients;
 mod common;
+mod groups;
 mod lists;
 mod messages;
 mod notices;
@@ -16,6 +17,7 @@ mod questions;
 mod services;
 mod sweep;
 mod system;
+mod talk;
 mod transit;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -26,7 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::element::common::search::kept::Searches;
 use crate::imps::primitive::Password;
-use crate::imps::{Chance, Code, Domain, Moment, Status, UserId};
+use crate::imps::{Chance, Code, Domain, Moment, SessionId, Status, UserId};
 use crate::relay::directory::Directory;
 use crate::relay::events::Events;
 use crate::relay::exit::Exits;
@@ -129,6 +131,8 @@ pub struct Sap {
     askers: Mutex<questions::Askers>,
     relaying: Mutex<transit::Relaying>,
     searches: Mutex<Searches>,
+    /// Sessions that ended and have not left their groups yet.
+    gone: Mutex<Vec<SessionId>>,
 }
 
 impl std::fmt::Debug for Sap {
@@ -155,6 +159,7 @@ impl Sap {
             askers: Mutex::default(),
             relaying: Mutex::default(),
             searches: Mutex::default(),
+            gone: Mutex::default(),
         }
     }
 
@@ -196,6 +201,10 @@ impl Sap {
 
     fn domains(&self) -> Vec<Domain> {
         self.map().directory.own().to_vec()
+    }
+
+    fn gone(&self) -> MutexGuard<'_, Vec<SessionId>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn chance(&self) -> MutexGuard<'_, Box<dyn Chance>> {

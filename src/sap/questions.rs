@@ -147,6 +147,28 @@ impl Sap {
         Ok(replies)
     }
 
+    /// Asks a peer something that is kept and whose answer nobody waits for, and commits `with` together
+    /// with it.
+    pub(super) async fn ask_for_nobody(
+        &self,
+        question: Question,
+        with: Vec<Change>,
+    ) -> Result<(), StoreError> {
+        let prepared = self.prepared(&self.map(), &question);
+        let mut changes = with;
+        let Prepared::Leaves(outgoing) = prepared else {
+            self.store.commit(changes).await?;
+            return Ok(());
+        };
+        changes.push(Change::Send(Outgoing::clone(&outgoing)));
+        let outcomes = self.store.commit(changes).await?;
+        if let Some(row) = outcomes.last().copied().and_then(Outcome::row) {
+            let now = self.now();
+            self.offer(vec![StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing }]);
+        }
+        Ok(())
+    }
+
     fn prepared(&self, map: &Map, question: &Question) -> Prepared {
         let agreement = map.directory.agreement(question.peer.as_str());
         if !agreement.is_some_and(|agreement| is_agreed(agreement, &question.primitive)) {

@@ -46,6 +46,19 @@ impl Sap {
             | Primitive::GetBlockedListRequest
             | Primitive::BlockEntityRequest(_)) => self.lists_request(client.user(), &primitive).await,
             common if is_common(&common) => self.common_from_client(client, common).await,
+            primitive @ (Primitive::CreateGroupRequest(_)
+            | Primitive::DeleteGroupRequest(_)
+            | Primitive::GetGroupPropsRequest(_)
+            | Primitive::SetGroupPropsRequest(_)
+            | Primitive::JoinGroupRequest(_)
+            | Primitive::LeaveGroupRequest(_)
+            | Primitive::GetGroupMembersRequest(_)
+            | Primitive::GetJoinedUsersRequest(_)
+            | Primitive::AddGroupMembersRequest(_)
+            | Primitive::RemoveGroupMembersRequest(_)
+            | Primitive::MemberAccessRequest(_)
+            | Primitive::RejectListRequest(_)
+            | Primitive::SubscribeGroupNoticeRequest(_)) => self.group_request(client, primitive).await,
             other => {
                 debug!(user = %client.user(), primitive = other.name(), "not served yet");
                 Status::new(Code::NOT_IMPLEMENTED).into()
@@ -75,6 +88,21 @@ impl Sap {
     ) -> Result<Primitive, StoreError> {
         match primitive {
             common if is_common(&common) => self.common_from_peer(asks, common).await,
+            primitive @ (Primitive::CreateGroupRequest(_)
+            | Primitive::DeleteGroupRequest(_)
+            | Primitive::GetGroupPropsRequest(_)
+            | Primitive::SetGroupPropsRequest(_)
+            | Primitive::JoinGroupRequest(_)
+            | Primitive::LeaveGroupRequest(_)
+            | Primitive::GetGroupMembersRequest(_)
+            | Primitive::GetJoinedUsersRequest(_)
+            | Primitive::AddGroupMembersRequest(_)
+            | Primitive::RemoveGroupMembersRequest(_)
+            | Primitive::MemberAccessRequest(_)
+            | Primitive::RejectListRequest(_)
+            | Primitive::SubscribeGroupNoticeRequest(_)
+            | Primitive::LeaveGroupResponse(_)
+            | Primitive::GroupChangeNotice(_)) => self.group_from_peer(asks, primitive).await,
             other => {
                 let peer = &asks.agreement.domain;
                 debug!(%peer, transaction = %asks.transaction, primitive = other.name(), "not served yet");

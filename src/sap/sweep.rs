@@ -38,11 +38,15 @@ impl Sap {
             }
             let now = self.now();
             self.sweep_sessions(now).await;
+            self.leave_groups_of_the_gone().await;
             self.answer_the_impatient(now);
             self.tell_of_silence(now);
             if now >= expiry {
                 expiry = now.after(EXPIRY);
                 self.sweep_expired(now).await;
+                if let Err(error) = self.sweep_groups(now).await {
+                    warn!(%error, "groups that end cannot be looked up");
+                }
             }
             if now >= gauges {
                 gauges = now.after(GAUGES);
@@ -51,6 +55,9 @@ impl Sap {
             if now >= forget {
                 forget = now.after(FORGET);
                 self.sweep_searches(now);
+                if let Err(error) = self.sweep_absent().await {
+                    warn!(%error, "sessions that are over cannot be put out of groups");
+                }
                 if let Err(error) = self.store.commit(vec![Change::Forget { before: now }]).await {
                     warn!(%error, "old keys cannot be forgotten");
                 }
@@ -58,6 +65,17 @@ impl Sap {
         }
         // What was active meanwhile is written back, so that a restart does not end it early.
         self.save_activity().await;
+    }
+
+    /// Clients whose session is over go out of their groups.
+    async fn leave_groups_of_the_gone(&self) {
+        let gone = std::mem::take(&mut *self.gone());
+        for session in gone {
+            if let Err(error) = self.leave_groups(&session).await {
+                // Found again among those that are absent.
+                warn!(%session, %error, "a session that is over cannot be put out of its groups");
+            }
+        }
     }
 
     async fn sweep_sessions(&self, now: Moment) {

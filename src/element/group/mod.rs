@@ -192,9 +192,16 @@ impl Group {
         }
     }
 
+    /// Makes differences, in order.
+    pub fn apply_all(&mut self, edits: &[Edit]) {
+        for edit in edits {
+            self.apply(edit);
+        }
+    }
+
     fn after(&self, edits: &[Edit]) -> Self {
         let mut after = self.clone();
-        edits.iter().for_each(|edit| after.apply(edit));
+        after.apply_all(edits);
         after
     }
 
@@ -271,7 +278,7 @@ impl Group {
             return (Vec::new(), Vec::new());
         }
         let mut edits: Vec<Edit> = out.iter().map(|occupant| Edit::Exit(occupant.user.clone())).collect();
-        let mut after = self.after(&edits);
+        let after = self.after(&edits);
         let told =
             LeaveGroupResponse { group: Some(self.id.clone()), result: Status::new(code), users: Vec::new() };
         let mut notices = self.notify(out.iter().copied(), &told.into());
@@ -280,7 +287,6 @@ impl Group {
             notices.extend(after.tell(Moves { left, ..Moves::default() }, None, Vec::new(), None));
         }
         let last = after.emptied(now);
-        last.iter().for_each(|edit| after.apply(edit));
         edits.extend(last);
         (edits, notices)
     }

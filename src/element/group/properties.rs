@@ -147,10 +147,10 @@ pub fn create(
     all: u64,
     now: Moment,
 ) -> Result<(Group, Decision), Code> {
-    let owner = actor.id();
+    let creator = actor.id();
     let prefix = request.group.user();
     let own_place =
-        request.group.domain_str() == owner.domain_str() && prefix.eq_ignore_ascii_case(owner.user());
+        request.group.domain_str() == creator.domain_str() && prefix.eq_ignore_ascii_case(creator.user());
     if !prefix.is_empty() && !own_place {
         return Err(Code::GROUP_PRIVILEGES);
     }
@@ -160,13 +160,13 @@ pub fn create(
     if all >= GROUPS_MAX {
         return Err(Code::GROUPS_OF_SERVER);
     }
-    let mut group = Group::new(request.group.clone(), owner.clone())?;
+    let mut group = Group::new(request.group.clone(), creator.clone())?;
     let mut edits = match &request.properties {
         Some(wanted) => group_edits(&group, wanted)?,
         None => Vec::new(),
     };
     edits.extend(own_edits(&group, actor, &request.own)?);
-    edits.iter().for_each(|edit| group.apply(edit));
+    group.apply_all(&edits);
     if request.join {
         let join = JoinGroupRequest {
             group: request.group.clone(),
@@ -176,7 +176,7 @@ pub fn create(
             own: Vec::new(),
         };
         let joined = super::join(&group, actor, &join)?;
-        joined.edits.iter().for_each(|edit| group.apply(edit));
+        group.apply_all(&joined.edits);
     } else if let Some(Edit::Ends(at)) = group.emptied(now) {
         group.ends = at;
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::imps::chance::token;
 use crate::imps::primitive::{
-    Author, ClientId, MessageInfo, MetaInfo, NewMessage, Recipient, SendMessageRequest, SendMessageResponse,
-    User,
+    Author, ClientId, Display, MessageInfo, MetaInfo, NewMessage, Recipient, ScreenName, SendMessageRequest,
+    SendMessageResponse, Sender, User,
 };
 use crate::imps::{
-    Chance, Code, Content, Domain, IdError, MessageId, Moment, Primitive, ServiceId, Status, TransactionId,
-    UserId,
+    Chance, Code, Content, Domain, GroupId, IdError, MessageId, Moment, Primitive, ServiceId, SessionId,
+    Status, TransactionId, UserId,
 };
 use crate::wire::ssp::Style;
 
@@ -71,6 +71,47 @@ impl Prepared {
     /// When it is given up.
     pub const fn expires(&self) -> Moment {
         self.expires
+    }
+
+    /// The same message as a group passes it on: by the screen name of its author, who stays hidden and
+    /// hears of no delivery. `to`: one screen name instead of the whole group. 901: a group without domain.
+    pub fn through_group(&self, group: &GroupId, name: &str, to: Option<&ScreenName>) -> Result<Self, Code> {
+        let shown = ScreenName { name: name.into(), group: group.clone() };
+        let sender = Sender { author: Author::Group(group.clone()), shown: Some(Display::ScreenName(shown)) };
+        let addressed = match to {
+            Some(name) => Display::ScreenName(name.clone()),
+            None => Display::Group(group.clone()),
+        };
+        Ok(Self {
+            info: MessageInfo { sender: Some(sender), addressed: Some(addressed), ..self.info.clone() },
+            report_wanted: false,
+            author: Writer {
+                domain: group.domain().ok_or(Code::ADDRESS_ERROR)?,
+                shown: group.as_str().into(),
+                user: None,
+            },
+            ..self.clone()
+        })
+    }
+
+    /// The same message with the name that its author has in the group it is for.
+    #[must_use]
+    pub fn shown_as(&self, name: ScreenName) -> Self {
+        let mut shown = self.clone();
+        if let Some(sender) = &mut shown.info.sender {
+            sender.shown = Some(Display::ScreenName(name));
+        }
+        shown
+    }
+
+    /// Who wrote it, as others see it.
+    pub const fn sender(&self) -> Option<&Sender> {
+        self.info.sender.as_ref()
+    }
+
+    /// Home of the author.
+    pub const fn origin(&self) -> &Domain {
+        &self.author.domain
     }
 
     /// The last moment at which a report about it may still come from another domain: it may leave
@@ -192,6 +233,31 @@ pub fn to_local(
     })
 }
 
+/// The message for one session of a user who is in a group, as that group's. `origin` is where the
+/// message began: what names it against repeats.
+pub fn to_member(
+    prepared: &Prepared,
+    user: &UserId,
+    session: &SessionId,
+    group: &GroupId,
+    origin: &Domain,
+) -> Result<Mail, Code> {
+    let to = match &prepared.info.addressed {
+        Some(Display::ScreenName(name)) if name.group == *group => Recipient::ScreenName(name.clone()),
+        _ => Recipient::Group(group.clone()),
+    };
+    let mail = to_local(prepared, &User::from(user.clone()), Resident::Online, None)?;
+    let info = MessageInfo { recipients: vec![to], addressed: None, ..prepared.info.clone() };
+    let message = Primitive::NewMessage(NewMessage { info, content: prepared.content.clone() });
+    Ok(Mail {
+        origin: origin.clone(),
+        report_wanted: false,
+        session: Some(session.clone()),
+        body: fragment::mail(&message)?,
+        ..mail
+    })
+}
+
 /// The link that a parcel takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Link<'a> {
@@ -210,7 +276,14 @@ pub fn to_peer(
     client: Option<&ClientId>,
     link: &Link<'_>,
 ) -> Result<Parcel, Code> {
-    let requestor = prepared.author.user.clone().map(|id| User { client: client.cloned(), ..User::from(id) });
+    // A legacy peer falls over a request that nobody asked for: the group's name stands for somebody.
+    let nobody = || {
+        let sender = prepared.info.sender.as_ref().filter(|_| link.style.legacy)?;
+        let Author::Group(group) = &sender.author else { return None };
+        format!("wv:{}@{}", group.resource()?, prepared.author.domain).parse::<UserId>().ok()
+    };
+    let requestor = prepared.author.user.clone().or_else(nobody);
+    let requestor = requestor.map(|id| User { client: client.cloned(), ..User::from(id) });
     let meta = MetaInfo {
         client_originated: requestor.is_some(),
         service: ServiceId::of(prepared.author.domain.clone()),

@@ -1,6 +1,6 @@
 //! Instant messages (reference csp-messages §7, ssp-primitives §1, ssp-types §4).
 
-use super::{DeliveryMethod, Recipient, ScreenName, Sender, User};
+use super::{DeliveryMethod, Display, Recipient, ScreenName, Sender, User};
 use crate::imps::address::{ContactListId, GroupId, UserId};
 use crate::imps::content::Content;
 use crate::imps::domain::Domain;
@@ -26,6 +26,9 @@ pub struct MessageInfo {
     pub content_name: Option<Box<str>>,
     /// Whom it is for.
     pub recipients: Vec<Recipient>,
+    /// As what the recipients were addressed, where a group passes a message on: the group, or a screen
+    /// name in it (SSP `RecipientDisplay`; in CSP the recipient itself says so).
+    pub addressed: Option<Display>,
     /// Who wrote it; clients may leave it out.
     pub sender: Option<Sender>,
     /// When it was sent; absent means when it was received.

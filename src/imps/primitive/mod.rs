@@ -280,6 +280,13 @@ impl Primitive {
             Self::CreateListResponse(response) => Some(&response.result),
             Self::ListManageResponse(response) => Some(&response.result),
             Self::SearchResponse(response) => Some(&response.result),
+            Self::GetGroupPropsResponse(response) => Some(&response.result),
+            Self::JoinGroupResponse(response) => Some(&response.result),
+            Self::LeaveGroupResponse(response) => Some(&response.result),
+            Self::GetGroupMembersResponse(response) => Some(&response.result),
+            Self::GetJoinedUsersResponse(response) => Some(&response.result),
+            Self::RejectListResponse(response) => Some(&response.result),
+            Self::SubscribeGroupNoticeResponse(response) => Some(&response.result),
             Self::GetPublicProfileResponse(response) => Some(&response.result),
             _ => None,
         }
@@ -295,7 +302,12 @@ impl Primitive {
 
     /// The notice with these recipients, all of one domain: SSP names them, CSP knows them by the session.
     #[must_use]
-    pub fn addressed_to(self, _users: &[User]) -> Self {
+    pub fn addressed_to(mut self, users: &[User]) -> Self {
+        match &mut self {
+            Self::GroupChangeNotice(notice) => notice.users = users.to_vec(),
+            Self::LeaveGroupResponse(notice) => notice.users = users.to_vec(),
+            _ => {}
+        }
         self
     }
 }

@@ -3,7 +3,7 @@
 use crate::imps::primitive::{Author, BlockList, ClientId, Contact, Entities, Recipient, Sender, User};
 use crate::imps::{Code, Domain, Primitive, UserId};
 
-use super::{Admitted, Origin, Refused, common};
+use super::{Admitted, Origin, Refused, common, groups};
 use crate::relay::agreement::{Standing, standing};
 
 /// Stamps what a client asks with who it is. `home` is the domain of the login; it completes every
@@ -71,6 +71,8 @@ pub fn from_client(
         Primitive::NewMessage(_)
         | Primitive::MessageNotification(_)
         | Primitive::DeliveryReport(_)
+        | Primitive::GroupChangeNotice(_)
+        | Primitive::LeaveGroupResponse(_)
         | Primitive::Disconnect(_) => {
             let what = format!("{} is asked by servers only", primitive.name());
             return Err(Refused::faulty(Code::BAD_REQUEST, &what));
@@ -79,7 +81,10 @@ pub fn from_client(
             let what = format!("{} came as a request", other.name());
             return Err(Refused::faulty(Code::BAD_REQUEST, &what));
         }
-        other => common::from_client(user, home, other)?,
+        mut other => match groups::from_client(&mut other, home).transpose()? {
+            Some(()) => other,
+            None => common::from_client(user, home, other)?,
+        },
     };
     let origin = Origin::Client { user: user.clone(), client: client.clone() };
     Ok(Admitted { origin, primitive, refused: Vec::new() })

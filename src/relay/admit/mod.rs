@@ -8,6 +8,7 @@
 
 mod client;
 mod common;
+mod groups;
 mod peer;
 
 use crate::element::im::forward;

@@ -5,7 +5,7 @@ use crate::imps::primitive::{Author, DeliveryReport, Display, MetaInfo, Recipien
 use crate::imps::status::Entity;
 use crate::imps::{Code, GroupId, Moment, Primitive};
 
-use super::{Admitted, Origin, PeerContext, Refused, common, entity_text};
+use super::{Admitted, Origin, PeerContext, Refused, common, entity_text, groups};
 use crate::relay::agreement::{Standing, standing};
 use crate::relay::events;
 
@@ -49,7 +49,10 @@ pub fn from_peer(
             Primitive::SendMessageRequest(request)
         }
         Primitive::DeliveryReport(report) => Primitive::DeliveryReport(report_roles(context, report)?),
-        other => common::from_peer(context, &origin, other, &mut refused)?,
+        mut other => match groups::from_peer(context, &origin, &mut other, &mut refused).transpose()? {
+            Some(()) => other,
+            None => common::from_peer(context, &origin, other, &mut refused)?,
+        },
     };
     Ok(Admitted { origin, primitive, refused })
 }

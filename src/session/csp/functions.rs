@@ -68,13 +68,15 @@ impl ServedFunctions {
     }
 }
 
-/// Instant messaging, contact lists and the common features, without presence, groups and content.
+/// Instant messaging, contact lists, groups and the common features, without presence and content.
 impl Default for ServedFunctions {
     fn default() -> Self {
         Self(&[
             "GETSPI", "SRCH", "STSRC", "ADVSR", "INVIT", "CAINV", "VRID", //
             "GCLI", "CCLI", "DCLI", "MCLS", //
-            "MDELIV", "FWMSG", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM", "GLBLU", "BLENT",
+            "MDELIV", "FWMSG", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM", "GLBLU", "BLENT", //
+            "CREAG", "DELGR", "GETGP", "SETGP", "SUBGCN", "GRCHN", "GETGM", "ADDGM", "RMVGM", "MBRAC",
+            "REJEC", "GETJU",
         ])
     }
 }

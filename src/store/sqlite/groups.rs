@@ -109,9 +109,9 @@ pub(super) fn read(connection: &Connection, group: &GroupId) -> Result<Option<St
 /// How many groups a user made, and how many there are.
 pub(super) fn counts(connection: &Connection, owner: &UserId) -> Result<(u64, u64)> {
     let count = |row: &Row<'_>| Columns::of(row).count();
-    let owned = one(connection, "SELECT count(*) FROM im_group WHERE owner_key = ?1", [owner.key()], count)?;
+    let made = one(connection, "SELECT count(*) FROM im_group WHERE owner_key = ?1", [owner.key()], count)?;
     let all = one(connection, "SELECT count(*) FROM im_group", [], count)?;
-    Ok((owned.unwrap_or(0), all.unwrap_or(0)))
+    Ok((made.unwrap_or(0), all.unwrap_or(0)))
 }
 
 /// The groups that a session is in.
@@ -225,8 +225,7 @@ fn create(connection: &Connection, group: &Group) -> Result<Outcome> {
     let Some(id) = one(connection, sql, values, |row| row.get::<_, i64>(0))? else {
         return Ok(Outcome::Duplicate);
     };
-    let property =
-        |name: &Box<str>, value: &Box<str>| Property { name: name.clone(), value: Some(value.clone()) };
+    let property = |name: &str, value: &str| Property { name: name.into(), value: Some(value.into()) };
     let mut edits = vec![Edit::WelcomeNote(group.welcome_note.clone()), Edit::Ends(group.ends)];
     edits.extend(group.properties.iter().map(|(name, value)| Edit::Property(property(name, value))));
     edits.extend(group.members.iter().map(|(user, rank)| Edit::Rank(user.clone(), Some(*rank))));

@@ -91,15 +91,19 @@ pub(crate) fn recipient() -> BoxedStrategy<Recipient> {
     .boxed()
 }
 
-pub(crate) fn sender() -> BoxedStrategy<Sender> {
-    let author = prop_oneof![user().prop_map(Author::User), group_id().prop_map(Author::Group)];
-    let shown = prop_oneof![
+fn display() -> BoxedStrategy<Display> {
+    prop_oneof![
         user_id().prop_map(Display::User),
         group_id().prop_map(Display::Group),
         screen_name().prop_map(Display::ScreenName),
         text().prop_map(Display::Name),
-    ];
-    (author, option::of(shown)).prop_map(|(author, shown)| Sender { author, shown }).boxed()
+    ]
+    .boxed()
+}
+
+pub(crate) fn sender() -> BoxedStrategy<Sender> {
+    let author = prop_oneof![user().prop_map(Author::User), group_id().prop_map(Author::Group)];
+    (author, option::of(display())).prop_map(|(author, shown)| Sender { author, shown }).boxed()
 }
 
 pub(crate) fn meta_info() -> BoxedStrategy<MetaInfo> {
@@ -136,16 +140,17 @@ pub(crate) fn content() -> BoxedStrategy<Content> {
 pub(crate) fn message_info() -> BoxedStrategy<MessageInfo> {
     (
         (option::of(message_id()), option::of(text()), option::of(content_type()), option::of(any::<u64>())),
-        (option::of(text()), vec(recipient(), 0..4), option::of(sender())),
+        (option::of(text()), vec(recipient(), 0..4), option::of(sender()), option::of(display())),
         (option::of(date_time()), option::of(any::<u32>())),
     )
         .prop_map(
             |(
                 (id, uri, content_type, content_size),
-                (content_name, recipients, sender),
+                (content_name, recipients, sender, addressed),
                 (date_time, validity),
             )| {
                 MessageInfo {
+                    addressed: addressed.filter(|_| !recipients.is_empty()),
                     id,
                     uri,
                     content_type,

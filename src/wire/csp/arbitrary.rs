@@ -58,7 +58,7 @@ fn info(beside_content: bool) -> BoxedStrategy<MessageInfo> {
         .prop_map(move |(mut info, (lists, sender), font, encoding)| {
             info.recipients.extend(lists.into_iter().map(Recipient::ContactList));
             let content_encoding = encoding.filter(|_| !beside_content);
-            MessageInfo { content_encoding, sender, font, ..info }
+            MessageInfo { content_encoding, sender, font, addressed: None, ..info }
         })
         .boxed()
 }

@@ -431,13 +431,13 @@ fn write_in(joined: &Vec<Mapping>, sink: &mut dyn Sink, context: &Context<'_>) {
 
 /// The group that the first screen name of a list names.
 fn read_group_of_names(element: Element<'_, '_>, context: &Context<'_>) -> Result<Option<GroupId>, Fault> {
-    let lists = element.children().flat_map(|child| {
+    let mut lists = element.children().flat_map(|child| {
         child
             .children()
             .chain(child.children().flat_map(Element::children))
             .filter(|inner| inner.is(SCREEN_NAME))
     });
-    let named = lists.filter_map(|name| name.child(GROUP_ID)).next();
+    let named = lists.find_map(|name| name.child(GROUP_ID));
     named.map(|group| <GroupId as Form<Csp>>::read(group, context)).transpose()
 }
 

@@ -27,6 +27,7 @@ table! { Csp MessageInfo {
     date_time:        opt("DateTime").lenient(),
     font:             opt("Font").since(V1_3),
     validity:         opt("Validity").lenient(),
+    addressed:        lost(),
 }}
 
 table! { Csp Font {

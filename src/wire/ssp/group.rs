@@ -160,11 +160,11 @@ const CONTENT_TYPE: Name = Name::new("contentType");
 /// By hand: the type stands beside the content, in one element.
 impl Form<Ssp> for WelcomeNote {
     fn read(element: Element<'_, '_>, context: &Context<'_>) -> Result<Self, Fault> {
-        let content = read_content(element, context)?;
+        let read = read_content(element, context)?;
         let said = element.child(CONTENT_DATA).and_then(|data| data.attribute(CONTENT_TYPE)).map(str::trim);
         Ok(Self {
             content_type: said.filter(|said| !said.is_empty()).unwrap_or(super::im::DEFAULT_TYPE).into(),
-            content: content.ok_or_else(|| Fault::missing(CONTENT_DATA.text, element))?,
+            content: read.ok_or_else(|| Fault::missing(CONTENT_DATA.text, element))?,
         })
     }
 

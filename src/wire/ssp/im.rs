@@ -6,11 +6,11 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::imps::Content;
 use crate::imps::primitive::{
-    DeliveryReport, ForwardMessageRequest, ForwardMessageResponse, MessageInfo, SendMessageRequest,
-    SendMessageResponse,
+    DeliveryReport, Display, ForwardMessageRequest, ForwardMessageResponse, MessageInfo, Recipient,
+    SendMessageRequest, SendMessageResponse,
 };
 use crate::wire::Fault;
-use crate::wire::table::{Atom, Context, Sink, Wrong, table};
+use crate::wire::table::{Atom, Choice, Context, Pass, Row, RowInfo, Sink, Ssp, Wrong, rows, table};
 use crate::wire::tree::{Element, Name};
 
 // `validlity` is what the one known implementation reads (conflict C-10); case does not count anyway.
@@ -21,12 +21,13 @@ table! { Ssp MessageInfo {
     content_name:     attr_opt("contentName"),
     content_size:     attr_opt("contentSize").lenient(),
     validity:         attr_opt("validity").also("validlity"),
-    recipients:       wrapped("Recipient", each()),
+    recipients:       Recipients,
+    addressed:        own(RECIPIENT_DISPLAY.text, read_addressed, |_, _, _| {}),
     sender:           opt("Sender"),
     date_time:        opt("DateTime").with("format", "iso8601").lenient(),
     content_encoding: lost(),
     font:             lost(),
-}}
+} before writing: with_addressed; }
 
 table! { Ssp SendMessageRequest {
     delivery_report: attr_flag("deliveryReport"),
@@ -58,6 +59,59 @@ table! { Ssp ForwardMessageResponse {
     message_id: attr_opt("messageID"),
     result:     one("Status"),
 }}
+
+const RECIPIENT: Name = Name::new("Recipient");
+const RECIPIENT_DISPLAY: Name = Name::new("RecipientDisplay");
+const RECIPIENTS: rows::Wrapped = rows::wrapped(RECIPIENT.text, rows::each());
+
+/// Each in an element of its own, which also says as what it was addressed.
+#[derive(Clone, Copy, Debug)]
+struct Recipients;
+
+impl Row<Ssp, Vec<Recipient>> for Recipients {
+    fn read(&self, element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<Recipient>, Fault> {
+        Row::<Ssp, Vec<Recipient>>::read(&RECIPIENTS, element, context)
+    }
+    fn write(&self, recipients: &Vec<Recipient>, pass: Pass, sink: &mut dyn Sink, context: &Context<'_>) {
+        if pass == Pass::Attributes {
+            return;
+        }
+        for recipient in recipients {
+            sink.open(RECIPIENT.text);
+            Choice::<Ssp>::write_variant(recipient, sink, context);
+            if let Some(addressed) = context.addressed {
+                sink.open(RECIPIENT_DISPLAY.text);
+                Choice::<Ssp>::write_variant(addressed, sink, context);
+                sink.close();
+            }
+            sink.close();
+        }
+    }
+    fn absent(&self, _element: Element<'_, '_>) -> Result<Vec<Recipient>, Fault> {
+        Ok(Vec::new())
+    }
+    fn shows(&self, recipients: &Vec<Recipient>, _context: &Context<'_>) -> bool {
+        !recipients.is_empty()
+    }
+    fn holds(&self, element: Element<'_, '_>) -> bool {
+        element.child(RECIPIENT).is_some()
+    }
+    fn describe(&self, into: &mut RowInfo) {
+        Row::<Ssp, Vec<Recipient>>::describe(&RECIPIENTS, into);
+    }
+}
+
+fn with_addressed<'c>(info: &'c MessageInfo, _sink: &dyn Sink, context: &Context<'c>) -> Context<'c> {
+    Context { addressed: info.addressed.as_ref(), ..*context }
+}
+
+/// What the first of them says; what cannot be read does not spoil the message.
+#[allow(clippy::unnecessary_wraps, reason = "the row wants a function that may fail")]
+fn read_addressed(element: Element<'_, '_>, context: &Context<'_>) -> Result<Option<Display>, Fault> {
+    let shown = element.child(RECIPIENT).and_then(|recipient| recipient.child(RECIPIENT_DISPLAY));
+    let read = |child| <Display as Choice<Ssp>>::read_variant(child, context)?.ok();
+    Ok(shown.and_then(|shown| shown.children().find_map(read)))
+}
 
 const CONTENT_DATA: Name = Name::new("ContentData");
 const CONTENT_TYPE: Name = Name::new("contentType");

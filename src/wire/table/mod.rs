@@ -44,6 +44,7 @@ pub use sink::{Atom, Sink};
 
 use super::tree::Element;
 use super::{Carried, Fault};
+use crate::imps::primitive::Display;
 use crate::imps::status::Code;
 use crate::imps::{GroupId, Primitive, Version};
 
@@ -134,12 +135,22 @@ pub struct Context<'c> {
     pub content_type: Option<&'c str>,
     /// The group that the primitive is about, for the screen names in it.
     pub group: Option<&'c GroupId>,
+    /// As what the recipients of a message were addressed.
+    pub addressed: Option<&'c Display>,
 }
 
 impl Context<'static> {
     /// For documents of this version.
     pub const fn new(version: Version) -> Self {
-        Self { version, legacy: false, delegated: false, content: None, content_type: None, group: None }
+        Self {
+            version,
+            legacy: false,
+            delegated: false,
+            content: None,
+            content_type: None,
+            group: None,
+            addressed: None,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod content;
 mod discovery;
 mod domains;
 mod forwarding;
+mod groups;
 mod hostile;
 mod invitations;
 mod lists;

@@ -1,0 +1,448 @@
+//! Groups: those at home here for everybody who asks, those elsewhere for our clients.
+//!
+//! A request goes to the home of its group. Here it is decided by the element, committed with what others
+//! are told of it, and decided anew if somebody else was quicker. What is at home elsewhere is asked
+//! there; which of our clients are in is remembered, so that a peer can speak to nobody else, and so that
+//! they are out when their session ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use super::clients::Client;
+use super::questions::{Question, Reply};
+use super::services::PeerAsks;
+use super::{CONFLICTS_MAX, Sap, store_code};
+use crate::element::group::{self, Decision, Edit, Group};
+use crate::element::notify::{Actor, Notify, Reach};
+use crate::imps::primitive::{LeaveGroupRequest, LeaveGroupResponse, User};
+use crate::imps::status::Entity;
+use crate::imps::{Code, Domain, GroupId, Moment, Primitive, SessionId, Status, UserId};
+use crate::relay::admit::Origin;
+use crate::relay::ports::{Change, GroupChange, Outcome, StoreError, Visit};
+use crate::relay::route::Route;
+
+/// How long a group's home is told that a client went out (reference ssp-behaviour §5, as unsubscribe).
+const LEAVE_LIFE: Duration = Duration::from_secs(86_400);
+/// Groups, or sessions that are over, that are looked at in one sweep.
+const PAGE: usize = 100;
+
+/// Where a group is at home.
+enum Home {
+    Here,
+    At(Domain),
+    Nowhere,
+}
+
+impl Sap {
+    /// A client's request about a group.
+    pub(super) async fn group_request(&self, client: &Arc<Client>, primitive: Primitive) -> Primitive {
+        let actor = Actor {
+            user: User { client: Some(client.key.client.clone()), ..User::from(client.user().clone()) },
+            session: Some(client.id.clone()),
+        };
+        let Some(group) = group_of(&primitive).cloned() else { return Status::new(Code::BAD_REQUEST).into() };
+        let answer = match self.home_of(&group) {
+            Home::Here => self.serve_group(&actor, &group, &primitive).await,
+            Home::At(peer) => self.ask_group(&actor, &group, peer, primitive).await,
+            Home::Nowhere => Ok(Status::new(Code::DOMAIN_NOT_SUPPORTED).into()),
+        };
+        match answer {
+            Ok(answer) => for_client(answer),
+            Err(error) => Status::new(store_code(&error)).into(),
+        }
+    }
+
+    /// A peer's request about a group of ours, or a notice about one of its own.
+    pub(super) async fn group_from_peer(
+        &self,
+        asks: PeerAsks<'_>,
+        primitive: Primitive,
+    ) -> Result<Primitive, StoreError> {
+        match primitive {
+            Primitive::GroupChangeNotice(mut notice) => {
+                let users = std::mem::take(&mut notice.users);
+                let group = notice.group.clone();
+                self.group_told(asks, &group, users, Primitive::GroupChangeNotice(notice), false).await
+            }
+            Primitive::LeaveGroupResponse(mut notice) => {
+                let users = std::mem::take(&mut notice.users);
+                let Some(group) = notice.group.clone() else {
+                    return Ok(Status::new(Code::BAD_REQUEST).into());
+                };
+                self.group_told(asks, &group, users, notice.into(), true).await
+            }
+            request => {
+                let Origin::Peer { user: Some(user), .. } = asks.origin else {
+                    return Ok(Status::new(Code::BAD_REQUEST).into());
+                };
+                let Some(group) = group_of(&request).cloned() else {
+                    return Ok(Status::new(Code::BAD_REQUEST).into());
+                };
+                self.serve_group(&Actor { user, session: None }, &group, &request).await
+            }
+        }
+    }
+
+    fn home_of(&self, group: &GroupId) -> Home {
+        let (map, now) = (self.map(), self.now());
+        match group.domain_str().map(|domain| map.routes.of(domain, now.date_time())) {
+            Some(Route::Local(_)) => Home::Here,
+            Some(Route::Peer(peer)) => Home::At(peer.clone()),
+            Some(Route::Discover) => group.domain().map_or(Home::Nowhere, Home::At),
+            Some(Route::Unknown) | None => Home::Nowhere,
+        }
+    }
+
+    /// Carries out a request about a group of ours.
+    async fn serve_group(
+        &self,
+        actor: &Actor,
+        id: &GroupId,
+        request: &Primitive,
+    ) -> Result<Primitive, StoreError> {
+        if let Primitive::CreateGroupRequest(create) = request {
+            let (owned, all) = self.store.group_counts(actor.id().clone()).await?;
+            let (group, decision) = match group::create(actor, create, owned, all, self.now()) {
+                Ok(made) => made,
+                Err(code) => return Ok(Status::new(code).into()),
+            };
+            let create = Change::Group(GroupChange::Create(Box::new(group)));
+            let outcomes = self.commit_and_tell(vec![create], decision.notices).await?;
+            return Ok(match outcomes.first() {
+                Some(Outcome::Done) => decision.answer,
+                _ => Status::new(Code::GROUP_EXISTS).into(),
+            });
+        }
+        let unknown = self.strangers(request).await?;
+        let decide = |group: &Group, now| decide(group, actor, request, &unknown, now);
+        Ok(self.change_group(id, decide).await?.unwrap_or_else(|code| Status::new(code).into()))
+    }
+
+    /// Loads, decides, commits and tells, until nobody else was quicker. The answer, or why there is none:
+    /// the decision's own reason, 800 without such a group, 503 if others always were quicker.
+    async fn change_group(
+        &self,
+        id: &GroupId,
+        decide: impl Fn(&Group, Moment) -> Result<Decision, Code>,
+    ) -> Result<Result<Primitive, Code>, StoreError> {
+        for _ in 0..CONFLICTS_MAX {
+            let Some(stored) = self.store.group(id.clone()).await? else { return Ok(Err(Code::NO_GROUP)) };
+            let decision = match decide(&stored.group, self.now()) {
+                Ok(decision) => decision,
+                Err(code) => return Ok(Err(code)),
+            };
+            if decision.edits.is_empty() {
+                return Ok(Ok(decision.answer));
+            }
+            let change =
+                GroupChange::Edit { group: id.clone(), version: stored.version, edits: decision.edits };
+            let outcomes = self.commit_and_tell(vec![Change::Group(change)], decision.notices).await?;
+            match outcomes.first() {
+                Some(Outcome::Done) => return Ok(Ok(decision.answer)),
+                Some(Outcome::Conflict) => {}
+                _ => return Ok(Err(Code::NO_GROUP)),
+            }
+        }
+        Ok(Err(Code::SERVICE_UNAVAILABLE))
+    }
+
+    /// Those whom a request names as users of ours, and who are none.
+    async fn strangers(&self, request: &Primitive) -> Result<Vec<UserId>, StoreError> {
+        let named = match request {
+            Primitive::AddGroupMembersRequest(request) => &request.users,
+            Primitive::RejectListRequest(request) => &request.add,
+            _ => return Ok(Vec::new()),
+        };
+        let ours: Vec<UserId> = {
+            let (map, now) = (self.map(), self.now());
+            let is_ours = |user: &&UserId| {
+                let domain = user.domain_str();
+                domain.is_some_and(|domain| matches!(map.routes.of(domain, now.date_time()), Route::Local(_)))
+            };
+            named.iter().take(group::NAMED_MAX).filter(is_ours).cloned().collect()
+        };
+        let accounts = self.store.accounts(ours.clone()).await?;
+        let unknown = ours.into_iter().zip(accounts).filter(|(_, account)| account.is_none());
+        Ok(unknown.map(|(user, _)| user).collect())
+    }
+
+    /// Asks a group's home elsewhere for a client.
+    async fn ask_group(
+        &self,
+        actor: &Actor,
+        id: &GroupId,
+        peer: Domain,
+        request: Primitive,
+    ) -> Result<Primitive, StoreError> {
+        let (Some(own), Some(session)) = (actor.id().domain(), actor.session.clone()) else {
+            return Ok(Status::new(Code::INTERNAL_ERROR).into());
+        };
+        let end = || Change::Group(GroupChange::EndVisit { session: session.clone(), group: id.clone() });
+        let visit = |name: Option<Box<str>>| {
+            Change::Group(GroupChange::Visit(Visit {
+                user: actor.id().clone(),
+                client: actor.user.client.clone().unwrap_or_default(),
+                session: session.clone(),
+                group: id.clone(),
+                name,
+            }))
+        };
+        // A notice can overtake the answer to a join: the visit is kept before it is asked for.
+        let (with, enters) = match &request {
+            Primitive::JoinGroupRequest(join) => {
+                (vec![visit(join.screen_name.as_ref().map(|name| name.name.clone()))], true)
+            }
+            Primitive::CreateGroupRequest(create) if create.join => {
+                (vec![visit(create.screen_name.as_ref().map(|name| name.name.clone()))], true)
+            }
+            _ => (Vec::new(), false),
+        };
+        let was_in = enters && self.is_visiting(&session, id).await?;
+        let leaves = matches!(request, Primitive::LeaveGroupRequest(_));
+        let question = Question {
+            own,
+            peer,
+            by: Some(actor.user.clone()),
+            client_originated: true,
+            primitive: request.clone(),
+            kept: leaves.then_some(LEAVE_LIFE),
+            order: format!("{} {}", actor.id().key(), id.key()).into(),
+        };
+        let reply = self.ask(vec![question], with).await?.pop();
+        let answer = match reply {
+            Some(Reply::Answer(answer)) => plausible(&request, *answer, id),
+            Some(Reply::Queued) if leaves => left(id),
+            Some(Reply::Queued) | None => Status::new(Code::TIMEOUT).into(),
+            Some(Reply::Failed(code)) => Status::new(code).into(),
+        };
+        let code = answer.code();
+        let not_in = matches!(code, Code::NO_GROUP | Code::NOT_JOINED | Code::NOT_A_MEMBER);
+        let out = (leaves && (code.is_success() || not_in)) || (enters && !code.is_success() && !was_in);
+        if out {
+            self.store.commit(vec![end()]).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn is_visiting(&self, session: &SessionId, id: &GroupId) -> Result<bool, StoreError> {
+        let visits = self.store.visits(session.clone()).await?;
+        Ok(visits.iter().any(|visit| visit.group == *id))
+    }
+
+    /// The home of a group tells users of ours something. Only clients hear it that are in that group.
+    async fn group_told(
+        &self,
+        asks: PeerAsks<'_>,
+        id: &GroupId,
+        users: Vec<User>,
+        notice: Primitive,
+        out: bool,
+    ) -> Result<Primitive, StoreError> {
+        if users.is_empty() && asks.refused.is_empty() {
+            debug!(group = %id, notice = notice.name(), "a notice for nobody");
+            return Ok(Status::new(Code::BAD_REQUEST).into());
+        }
+        let ids = users.iter().map(|user| user.id.clone()).collect();
+        let visits = self.store.visitors(id.clone(), ids).await?;
+        let mut outcomes = asks.refused;
+        let mut changes = Vec::new();
+        let mut notices = Vec::new();
+        for user in users {
+            let same = |visit: &&Visit| {
+                visit.user == user.id && user.client.as_ref().is_none_or(|client| *client == visit.client)
+            };
+            let sessions: Vec<SessionId> =
+                visits.iter().filter(same).map(|visit| visit.session.clone()).collect();
+            let code = if sessions.is_empty() { Code::NOT_JOINED } else { Code::SUCCESSFUL };
+            outcomes.push((Entity::User(user.id.clone()), code));
+            if out {
+                changes.extend(sessions.iter().map(|session| {
+                    let group = id.clone();
+                    Change::Group(GroupChange::EndVisit { session: session.clone(), group })
+                }));
+            }
+            if !sessions.is_empty() {
+                let to = vec![user.id.into()];
+                notices.push(Notify {
+                    reach: Reach::Sessions(sessions),
+                    ..Notify::new(asks.own.clone(), to, notice.clone())
+                });
+            }
+        }
+        // Told whether or not the visits were still there.
+        self.commit_and_tell(Vec::new(), notices).await?;
+        if !changes.is_empty() {
+            self.store.commit(changes).await?;
+        }
+        Ok(Status::merge(outcomes).into())
+    }
+
+    /// A session is over: its client is out of every group.
+    pub(super) async fn leave_groups(&self, session: &SessionId) -> Result<(), StoreError> {
+        for id in self.store.groups_of_session(session.clone()).await? {
+            let decide = |group: &Group, now| group::log_out(group, session, now).ok_or(Code::NOT_JOINED);
+            if let Err(code) = self.change_group(&id, decide).await? {
+                debug!(group = %id, %session, %code, "a session that is over was not in the group");
+            }
+        }
+        for visit in self.store.visits(session.clone()).await? {
+            let end =
+                Change::Group(GroupChange::EndVisit { session: session.clone(), group: visit.group.clone() });
+            let Home::At(peer) = self.home_of(&visit.group) else {
+                self.store.commit(vec![end]).await?;
+                continue;
+            };
+            let Some(own) = visit.user.domain() else { continue };
+            let question = Question {
+                own,
+                peer,
+                order: format!("{} {}", visit.user.key(), visit.group.key()).into(),
+                by: Some(User { client: Some(visit.client), ..User::from(visit.user) }),
+                client_originated: true,
+                primitive: LeaveGroupRequest { group: visit.group }.into(),
+                kept: Some(LEAVE_LIFE),
+            };
+            self.ask_for_nobody(question, vec![end]).await?;
+        }
+        Ok(())
+    }
+
+    /// A client that just logged in comes into the groups that its user always wants to be in.
+    pub(super) async fn auto_join(&self, client: &Arc<Client>) {
+        let actor = Actor {
+            user: User { client: Some(client.key.client.clone()), ..User::from(client.user().clone()) },
+            session: Some(client.id.clone()),
+        };
+        let groups = match self.store.auto_joins(client.user().clone()).await {
+            Ok(groups) => groups,
+            Err(error) => return warn!(user = %client.user(), %error, "groups to join cannot be looked up"),
+        };
+        for id in groups {
+            let decide = |group: &Group, _| group::auto_join(group, &actor).ok_or(Code::NOT_JOINED);
+            match self.change_group(&id, decide).await {
+                Ok(Ok(_)) => debug!(user = %client.user(), group = %id, "joined at login"),
+                Ok(Err(code)) => debug!(user = %client.user(), group = %id, %code, "not joined at login"),
+                Err(error) => warn!(user = %client.user(), group = %id, %error, "not joined at login"),
+            }
+        }
+    }
+
+    /// Groups end that nobody is in for too long.
+    pub(super) async fn sweep_groups(&self, now: Moment) -> Result<(), StoreError> {
+        for id in self.store.groups_ended(now, PAGE).await? {
+            let decide = |group: &Group, now: Moment| match group.ends {
+                Some(ends) if ends <= now => Ok(Decision {
+                    answer: Status::ok().into(),
+                    edits: vec![if group.occupants.is_empty() { Edit::Delete } else { Edit::Ends(None) }],
+                    notices: Vec::new(),
+                }),
+                _ => Err(Code::NOT_JOINED),
+            };
+            if self.change_group(&id, decide).await?.is_ok() {
+                debug!(group = %id, "a group ended for want of occupants");
+            }
+        }
+        Ok(())
+    }
+
+    /// Sessions that ended without anybody's notice, as in a crash, are put out.
+    pub(super) async fn sweep_absent(&self) -> Result<(), StoreError> {
+        for session in self.store.absent_sessions(PAGE).await? {
+            self.leave_groups(&session).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The answer as CSP has it: a typed answer that tells of failure is a Status.
+fn for_client(answer: Primitive) -> Primitive {
+    match answer.status() {
+        Some(status) if !status.code.is_success() => status.clone().into(),
+        _ => answer,
+    }
+}
+
+fn left(group: &GroupId) -> Primitive {
+    LeaveGroupResponse { group: Some(group.clone()), result: Status::ok(), users: Vec::new() }.into()
+}
+
+/// The answer of a group's home, completed with what the request said; 500 for what is no answer to it.
+fn plausible(request: &Primitive, answer: Primitive, group: &GroupId) -> Primitive {
+    let group = Some(group.clone());
+    match (request, answer) {
+        (Primitive::LeaveGroupRequest(_), Primitive::Status(status)) if status.code.is_success() => {
+            LeaveGroupResponse { group, result: status, users: Vec::new() }.into()
+        }
+        (_, Primitive::Status(status)) => status.into(),
+        (Primitive::JoinGroupRequest(join), Primitive::JoinGroupResponse(mut answer)) => {
+            answer.group = group;
+            answer.screen_name = answer.screen_name.or_else(|| join.screen_name.clone());
+            answer.into()
+        }
+        (Primitive::LeaveGroupRequest(_), Primitive::LeaveGroupResponse(mut answer)) => {
+            (answer.group, answer.users) = (group, Vec::new());
+            answer.into()
+        }
+        (Primitive::GetJoinedUsersRequest(_), Primitive::GetJoinedUsersResponse(mut answer)) => {
+            answer.group = group;
+            answer.into()
+        }
+        (Primitive::GetGroupPropsRequest(_), answer @ Primitive::GetGroupPropsResponse(_))
+        | (Primitive::GetGroupMembersRequest(_), answer @ Primitive::GetGroupMembersResponse(_))
+        | (Primitive::RejectListRequest(_), answer @ Primitive::RejectListResponse(_))
+        | (Primitive::SubscribeGroupNoticeRequest(_), answer @ Primitive::SubscribeGroupNoticeResponse(_)) => {
+            answer
+        }
+        (request, answer) => {
+            debug!(request = request.name(), answer = answer.name(), "no answer to what was asked");
+            Status::new(Code::INTERNAL_ERROR).into()
+        }
+    }
+}
+
+/// The group that a request is about.
+fn group_of(request: &Primitive) -> Option<&GroupId> {
+    Some(match request {
+        Primitive::CreateGroupRequest(request) => &request.group,
+        Primitive::DeleteGroupRequest(request) => &request.group,
+        Primitive::GetGroupPropsRequest(request) => &request.group,
+        Primitive::SetGroupPropsRequest(request) => &request.group,
+        Primitive::JoinGroupRequest(request) => &request.group,
+        Primitive::LeaveGroupRequest(request) => &request.group,
+        Primitive::GetGroupMembersRequest(request) => &request.group,
+        Primitive::GetJoinedUsersRequest(request) => &request.group,
+        Primitive::AddGroupMembersRequest(request) => &request.group,
+        Primitive::RemoveGroupMembersRequest(request) => &request.group,
+        Primitive::MemberAccessRequest(request) => &request.group,
+        Primitive::RejectListRequest(request) => &request.group,
+        Primitive::SubscribeGroupNoticeRequest(request) => &request.group,
+        _ => return None,
+    })
+}
+
+/// What a request about a group of ours comes to.
+fn decide(
+    group: &Group,
+    actor: &Actor,
+    request: &Primitive,
+    unknown: &[UserId],
+    now: Moment,
+) -> Result<Decision, Code> {
+    match request {
+        Primitive::DeleteGroupRequest(_) => group::delete(group, actor),
+        Primitive::GetGroupPropsRequest(_) => Ok(group::properties(group, actor)),
+        Primitive::SetGroupPropsRequest(request) => group::set_properties(group, actor, request),
+        Primitive::JoinGroupRequest(request) => group::join(group, actor, request),
+        Primitive::LeaveGroupRequest(_) => group::leave(group, actor, now),
+        Primitive::GetGroupMembersRequest(_) => group::members(group, actor),
+        Primitive::GetJoinedUsersRequest(_) => group::joined_users(group, actor),
+        Primitive::AddGroupMembersRequest(request) => group::add_members(group, actor, request, unknown),
+        Primitive::RemoveGroupMembersRequest(request) => group::remove_members(group, actor, request, now),
+        Primitive::MemberAccessRequest(request) => group::access(group, actor, request),
+        Primitive::RejectListRequest(request) => group::reject(group, actor, request, unknown, now),
+        Primitive::SubscribeGroupNoticeRequest(request) => group::subscription(group, actor, request.wish),
+        _ => Err(Code::BAD_REQUEST),
+    }
+}

@@ -1,0 +1,124 @@
+//! Messages that groups pass on: what is said in a group of ours, and what a group elsewhere brings.
+
+use tracing::{debug, warn};
+
+use super::messages::{Slot, for_peer};
+use super::{Map, Sap, store_code};
+use crate::element::group;
+use crate::element::im::send::{self, Prepared};
+use crate::element::lists::Caller;
+use crate::imps::primitive::{Author, Recipient, ScreenName, User};
+use crate::imps::{Code, Domain, GroupId, SessionId, Status, UserId};
+use crate::relay::changes;
+use crate::relay::ports::{Change, StoreError, Visit};
+use crate::relay::split::{Remote, by_domain};
+
+impl Sap {
+    /// Which sessions of these users are in the group that passes this message on; none if no group does.
+    pub(super) async fn passed_on(&self, prepared: &Prepared, users: &[User]) -> Result<Vec<Visit>, Status> {
+        let Some(Author::Group(group)) = prepared.sender().map(|sender| &sender.author) else {
+            return Ok(Vec::new());
+        };
+        let users = users.iter().map(|user| user.id.clone()).collect();
+        let visitors = self.store.visitors(group.clone(), users).await;
+        visitors.map_err(|error| Status::new(store_code(&error)))
+    }
+
+    /// What is said in a group of ours, or privately to a screen name in it: for each member here a row,
+    /// for the members elsewhere one request a domain (reference ssp-primitives §1.1, fan-out form).
+    pub(super) async fn said_in_group(
+        &self,
+        map: &Map,
+        prepared: &Prepared,
+        author: Option<&User>,
+        to: &Recipient,
+        changes: &mut Vec<Change>,
+        slots: &mut Vec<Slot>,
+    ) -> Result<Result<(), Code>, StoreError> {
+        let (id, name) = match to {
+            Recipient::Group(group) => (group, None),
+            Recipient::ScreenName(name) => (&name.group, Some(name)),
+            Recipient::User(_) | Recipient::ContactList(_) => return Ok(Err(Code::BAD_REQUEST)),
+        };
+        let Some(stored) = self.store.group(id.clone()).await? else { return Ok(Err(Code::NO_GROUP)) };
+        let Some(author) = author else { return Ok(Err(Code::NOT_JOINED)) };
+        let heard = match name {
+            None => group::speak(&stored.group, author),
+            Some(name) => group::whisper(&stored.group, author, &name.name),
+        };
+        let copy = heard.and_then(|heard| {
+            prepared.through_group(&stored.group.id, &heard.name, name).map(|copy| (heard, copy))
+        });
+        let (heard, copy) = match copy {
+            Ok(copy) => copy,
+            Err(code) => return Ok(Err(code)),
+        };
+        let caller = copy.sender().map(Caller::author).unwrap_or_default();
+        let lists = self.store.lists(heard.here.iter().map(|(user, _)| user.clone()).collect()).await?;
+        for ((user, sessions), lists) in heard.here.iter().zip(lists) {
+            if lists.admits(&caller).is_ok() {
+                hear(&copy, (user, sessions), &stored.group.id, prepared.origin(), changes, slots);
+            }
+        }
+        let elsewhere = by_domain(heard.elsewhere, |user| user.domain_str(), &map.routes, self.now());
+        for there in elsewhere.remote {
+            let recipients = there.items.into_iter().map(|user| Recipient::User(user.into())).collect();
+            let remote = Remote { peer: there.peer, domain: there.domain, recipients };
+            match for_peer(map, &stored.group.home, &copy, remote, None) {
+                Ok((outgoing, _)) => {
+                    changes.push(Change::Send(outgoing.clone()));
+                    slots.push(Slot::PassedOn(Box::new(outgoing)));
+                }
+                Err(code) => debug!(group = %id, %code, "members of a domain do not hear it"),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// A message to a group elsewhere shows the name that its author has there.
+    pub(super) async fn named_elsewhere(
+        &self,
+        prepared: &Prepared,
+        author: &User,
+        recipients: &[Recipient],
+    ) -> Option<Prepared> {
+        let group = |recipient: &Recipient| match recipient {
+            Recipient::Group(group) => Some(group.clone()),
+            Recipient::ScreenName(name) => Some(name.group.clone()),
+            Recipient::User(_) | Recipient::ContactList(_) => None,
+        };
+        let first = recipients.first().and_then(group)?;
+        if recipients.iter().any(|recipient| group(recipient).as_ref() != Some(&first)) {
+            return None;
+        }
+        let visits = self.store.visitors(first, vec![author.id.clone()]).await.ok()?;
+        let same = |visit: &&Visit| Some(&visit.client) == author.client.as_ref();
+        let visit = visits.iter().find(same).or_else(|| visits.first())?;
+        let name = ScreenName { name: visit.name.clone()?, group: visit.group.clone() };
+        Some(prepared.shown_as(name))
+    }
+}
+
+/// A message for the sessions with which a user is in a group; a repeat reaches none of them.
+pub(super) fn hear(
+    prepared: &Prepared,
+    (user, sessions): (&UserId, &[SessionId]),
+    group: &GroupId,
+    origin: &Domain,
+    changes: &mut Vec<Change>,
+    slots: &mut Vec<Slot>,
+) {
+    let mails = sessions.iter().map(|session| send::to_member(prepared, user, session, group, origin));
+    for (place, mail) in mails.enumerate() {
+        match mail {
+            Ok(mail) => {
+                changes.push(match place {
+                    0 => changes::deliver(mail.clone()),
+                    _ => Change::Then(Box::new(Change::Deliver { mail: mail.clone(), seen: None })),
+                });
+                slots.push(Slot::Heard(Box::new(mail)));
+            }
+            Err(code) => warn!(%user, %group, %code, "a message of a group cannot be written"),
+        }
+    }
+}

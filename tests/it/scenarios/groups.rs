@@ -1,0 +1,489 @@
+//! Groups: made by one user, joined from several domains, spoken in, moderated, and ended.
+
+use causeway::cli::laboratory::Writing;
+use causeway::cli::phone::Phone;
+use causeway::imps::primitive::{
+    AddGroupMembersRequest, Author, CreateGroupRequest, DeleteGroupRequest, Display, GetGroupMembersRequest,
+    GetGroupPropsRequest, GetJoinedUsersRequest, GroupChangeNotice, GroupProperties, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, MemberAccessRequest, MessageInfo, NewMessage,
+    NoticeWish, Property, Ranks, Recipient, RejectListRequest, ScreenName, SendMessageRequest,
+    SendMessageResponse, SetGroupPropsRequest, SubscribeGroupNoticeRequest, WelcomeNote,
+};
+use causeway::imps::{Code, GroupId, Primitive, UserId, Version};
+use causeway::node::Node;
+use causeway::wire::Encoding;
+
+use crate::csp::ask;
+use crate::peer::{ScriptedPeer, in_session, request};
+use crate::world::{Place, World, manner, modern, receive, text, until};
+
+/// A provider that agreed with these peers on messages and groups.
+fn place(world: &World, domain: &str, peers: &[&str]) -> Place {
+    let agreement = "services = [\"im\", \"group\"]\n";
+    world.place_with(domain, &Writing { peers, agreement, ..Writing::default() })
+}
+
+/// Two such providers, running.
+async fn linked(world: &World, one: &str, other: &str) -> ((Place, Node), (Place, Node)) {
+    let (one_place, other_place) = (place(world, one, &[other]), place(world, other, &[one]));
+    let nodes = (world.start(&one_place).await, world.start(&other_place).await);
+    ((one_place, nodes.0), (other_place, nodes.1))
+}
+
+fn group(address: &str) -> GroupId {
+    address.parse().unwrap()
+}
+
+fn name(group: &GroupId, name: &str) -> ScreenName {
+    ScreenName { name: name.into(), group: group.clone() }
+}
+
+fn property(name: &str, value: &str) -> Property {
+    Property::new(name, value)
+}
+
+/// Makes a group and joins it under this name.
+async fn create(phone: &mut Phone, id: &GroupId, as_whom: &str, properties: &[(&str, &str)]) -> Primitive {
+    let request = CreateGroupRequest {
+        group: id.clone(),
+        properties: Some(GroupProperties {
+            properties: properties.iter().map(|(name, value)| property(name, value)).collect(),
+            welcome_note: Some(WelcomeNote {
+                content_type: "text/plain".into(),
+                content: "Mind the tide".into(),
+            }),
+        }),
+        own: Vec::new(),
+        join: true,
+        screen_name: Some(name(id, as_whom)),
+        subscribe: true,
+    };
+    ask(phone, request).await
+}
+
+fn join_request(id: &GroupId, as_whom: &str) -> JoinGroupRequest {
+    JoinGroupRequest {
+        group: id.clone(),
+        screen_name: Some(name(id, as_whom)),
+        joined_request: true,
+        subscribe: true,
+        own: Vec::new(),
+    }
+}
+
+async fn join(phone: &mut Phone, id: &GroupId, as_whom: &str) -> JoinGroupResponse {
+    match ask(phone, join_request(id, as_whom)).await {
+        Primitive::JoinGroupResponse(answer) => *answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn names(answer: &JoinGroupResponse) -> Vec<&str> {
+    answer.joined.iter().map(|found| found.name.as_deref().expect("a name")).collect()
+}
+
+/// Says something to a group, or to a name in it.
+async fn say(phone: &mut Phone, to: Recipient, words: &str) -> SendMessageResponse {
+    let info = MessageInfo {
+        content_type: Some("text/plain".into()),
+        recipients: vec![to],
+        ..MessageInfo::default()
+    };
+    let request = SendMessageRequest { delivery_report: false, info, content: Some(words.into()) };
+    phone.send_message(request).await.unwrap()
+}
+
+async fn message(phone: &mut Phone) -> NewMessage {
+    match receive(phone).await {
+        Primitive::NewMessage(message) => message,
+        other => panic!("{}: {other:?}", phone.user()),
+    }
+}
+
+async fn notice(phone: &mut Phone) -> GroupChangeNotice {
+    match receive(phone).await {
+        Primitive::GroupChangeNotice(notice) => *notice,
+        other => panic!("{}: {other:?}", phone.user()),
+    }
+}
+
+async fn put_out(phone: &mut Phone) -> LeaveGroupResponse {
+    match receive(phone).await {
+        Primitive::LeaveGroupResponse(told) => told,
+        other => panic!("{}: {other:?}", phone.user()),
+    }
+}
+
+/// The screen name that a message shows.
+fn shown(message: &NewMessage) -> &str {
+    let sender = message.info.sender.as_ref().expect("a sender");
+    assert!(matches!(sender.author, Author::Group(_)), "the author's address is seen: {sender:?}");
+    match &sender.shown {
+        Some(Display::ScreenName(name)) => &name.name,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn words(message: &NewMessage) -> &str {
+    std::str::from_utf8(message.content.as_ref().expect("content").octets()).unwrap()
+}
+
+fn code(answer: &Primitive) -> u16 {
+    answer.code().get()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_spoken_in_from_three_domains() {
+    // Given a group in the north, with an owner and a member there, one in the south, one in the east
+    let world = World::new().await;
+    let north = place(&world, "north.sea.example", &["south.sea.example", "east.sea.example"]);
+    let south = place(&world, "south.sea.example", &["north.sea.example"]);
+    let east = place(&world, "east.sea.example", &["north.sea.example"]);
+    let nodes = [world.start(&north).await, world.start(&south).await, world.start(&east).await];
+    let mut ada = north.phone("ada", modern()).await;
+    let mut cy = north.phone("cy", manner(Version::V1_1, Encoding::Wbxml)).await;
+    let mut bo = south.phone("bo", manner(Version::V1_1, Encoding::Xml)).await;
+    let mut di = east.phone("di", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let sailing = group("wv:/sailing@north.sea.example");
+    assert_eq!(code(&create(&mut ada, &sailing, "Skipper", &[("Name", "Sailing")]).await), 200);
+    // When they join, each sees who is in, and those who are in hear of it
+    let answer = join(&mut bo, &sailing, "Bosun").await;
+    assert_eq!(names(&answer), ["Skipper", "Bosun"]);
+    assert_eq!(answer.welcome_note.unwrap().content.octets(), b"Mind the tide");
+    assert_eq!(notice(&mut ada).await.moves.joined[0].name.as_deref(), Some("Bosun"));
+    assert_eq!(names(&join(&mut cy, &sailing, "Cook").await), ["Skipper", "Bosun", "Cook"]);
+    assert_eq!(notice(&mut ada).await.moves.joined[0].name.as_deref(), Some("Cook"));
+    assert_eq!(notice(&mut bo).await.moves.joined[0].name.as_deref(), Some("Cook"));
+    let answer = join(&mut di, &sailing, "Diver").await;
+    assert_eq!(names(&answer), ["Skipper", "Bosun", "Cook", "Diver"]);
+    assert!(answer.joined.iter().all(|found| found.user.is_none()), "addresses stay hidden");
+    for phone in [&mut ada, &mut bo, &mut cy] {
+        assert_eq!(notice(phone).await.moves.joined[0].name.as_deref(), Some("Diver"));
+    }
+    // Then what one says is heard by all the others, as the group's and by screen name
+    let said = say(&mut bo, Recipient::Group(sailing.clone()), "wind is up").await;
+    assert_eq!(said.result.code, Code::SUCCESSFUL);
+    for phone in [&mut ada, &mut cy, &mut di] {
+        let heard = message(phone).await;
+        assert_eq!((words(&heard), shown(&heard)), ("wind is up", "Bosun"));
+        assert_eq!(heard.info.recipients, [Recipient::Group(sailing.clone())]);
+        assert_eq!(heard.info.id, said.message_id);
+    }
+    let said = say(&mut ada, Recipient::Group(sailing.clone()), "all aboard").await;
+    assert_eq!(said.result.code, Code::SUCCESSFUL);
+    for phone in [&mut bo, &mut cy, &mut di] {
+        let heard = message(phone).await;
+        assert_eq!((words(&heard), shown(&heard)), ("all aboard", "Skipper"));
+    }
+    // And a private word is heard by one alone, who sees that it was private
+    let said = say(&mut di, Recipient::ScreenName(name(&sailing, "Bosun")), "psst").await;
+    assert_eq!(said.result.code, Code::SUCCESSFUL);
+    let heard = message(&mut bo).await;
+    assert_eq!((words(&heard), shown(&heard)), ("psst", "Diver"));
+    assert_eq!(heard.info.recipients, [Recipient::ScreenName(name(&sailing, "Bosun"))]);
+    let nobody = say(&mut di, Recipient::ScreenName(name(&sailing, "Nobody")), "psst").await;
+    assert_eq!(nobody.result.code, Code::UNABLE_TO_DELIVER);
+    // And who left is told nothing more
+    let Primitive::LeaveGroupResponse(left) =
+        ask(&mut di, LeaveGroupRequest { group: sailing.clone() }).await
+    else {
+        panic!()
+    };
+    assert_eq!(left.result.code, Code::SUCCESSFUL);
+    for phone in [&mut ada, &mut bo, &mut cy] {
+        assert_eq!(&*notice(phone).await.moves.left[0], "Diver");
+    }
+    say(&mut ada, Recipient::Group(sailing.clone()), "where is Diver?").await;
+    assert_eq!(words(&message(&mut bo).await), "where is Diver?");
+    let late = say(&mut di, Recipient::Group(sailing), "ashore").await;
+    assert_eq!(late.result.code, Code::NOT_JOINED);
+    assert_eq!(di.take().await.unwrap(), None);
+    for node in nodes {
+        node.drain().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_rejected_is_put_out_in_every_version() {
+    for (number, how) in [
+        manner(Version::V1_1, Encoding::Xml),
+        manner(Version::V1_2, Encoding::Wbxml),
+        manner(Version::V1_3, Encoding::Xml),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let world = World::new().await;
+        let (one, other) = (format!("north{number}.kick.example"), format!("south{number}.kick.example"));
+        let ((north, north_node), (south, south_node)) = linked(&world, &one, &other).await;
+        let mut ada = north.phone("ada", modern()).await;
+        let mut bo = south.phone("bo", how.clone()).await;
+        let bo_id = bo.user().clone();
+        let boats = group(&format!("wv:ada/boats@{one}"));
+        create(&mut ada, &boats, "Skipper", &[]).await;
+        join(&mut bo, &boats, "Bosun").await;
+        notice(&mut ada).await;
+        let reject = |add: &[UserId], remove: &[UserId]| RejectListRequest {
+            group: boats.clone(),
+            add: add.to_vec(),
+            remove: remove.to_vec(),
+        };
+        let Primitive::RejectListResponse(list) = ask(&mut ada, reject(&[bo_id.clone()], &[])).await else {
+            panic!()
+        };
+        assert_eq!(list.users, [bo_id.clone()], "{how:?}");
+        let told = put_out(&mut bo).await;
+        assert_eq!((told.group, told.result.code), (Some(boats.clone()), Code::REJECTED_FROM_GROUP));
+        assert_eq!(&*notice(&mut ada).await.moves.left[0], "Bosun");
+        assert_eq!(code(&ask(&mut bo, join_request(&boats, "Bosun")).await), 809);
+        ask(&mut ada, reject(&[], &[bo_id])).await;
+        join(&mut bo, &boats, "Bosun").await;
+        notice(&mut ada).await;
+        // And the end of the group is told to everybody in it
+        assert_eq!(code(&ask(&mut bo, DeleteGroupRequest { group: boats.clone() }).await), 816);
+        assert_eq!(code(&ask(&mut ada, DeleteGroupRequest { group: boats.clone() }).await), 200);
+        assert_eq!(put_out(&mut bo).await.result.code, Code::NO_GROUP);
+        assert_eq!(put_out(&mut ada).await.result.code, Code::NO_GROUP);
+        assert_eq!(code(&ask(&mut bo, join_request(&boats, "Bosun")).await), 800);
+        north_node.drain().await;
+        south_node.drain().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_ranks_and_properties_are_managed_from_another_domain() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) =
+        linked(&world, "north.rank.example", "south.rank.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let bo_id = bo.user().clone();
+    let crew = group("wv:/crew@north.rank.example");
+    // Given a group for members only
+    create(&mut ada, &crew, "Skipper", &[("AccessType", "Restricted"), ("Topic", "Ropes")]).await;
+    assert_eq!(code(&ask(&mut bo, join_request(&crew, "Bosun")).await), 816);
+    let ghost: UserId = "wv:ghost@north.rank.example".parse().unwrap();
+    let add = AddGroupMembersRequest { group: crew.clone(), users: vec![bo_id.clone(), ghost] };
+    assert_eq!(code(&ask(&mut ada, add).await), 201, "one of them does not exist");
+    join(&mut bo, &crew, "Bosun").await;
+    notice(&mut ada).await;
+    // When the owner makes a foreign member a moderator, the member hears of it and may do more
+    assert_eq!(code(&ask(&mut bo, GetGroupMembersRequest { group: crew.clone() }).await), 816);
+    let members = Ranks { moderators: vec![bo_id.clone()], ..Ranks::default() };
+    assert_eq!(code(&ask(&mut ada, MemberAccessRequest { group: crew.clone(), members }).await), 200);
+    assert_eq!(notice(&mut bo).await.own, [property("PrivilegeLevel", "Mod")]);
+    let Primitive::GetGroupMembersResponse(answer) =
+        ask(&mut bo, GetGroupMembersRequest { group: crew.clone() }).await
+    else {
+        panic!()
+    };
+    assert_eq!(answer.members.moderators, [bo_id]);
+    assert_eq!(answer.members.admins, [ada.user().clone()]);
+    let Primitive::GetJoinedUsersResponse(answer) =
+        ask(&mut bo, GetJoinedUsersRequest { group: crew.clone() }).await
+    else {
+        panic!()
+    };
+    assert_eq!(answer.joined.admins[0].user, Some(ada.user().clone()), "moderators see addresses");
+    assert_eq!(answer.joined.moderators[0].name.as_deref(), Some("Bosun"));
+    // Then properties: of the group by administrators alone, own ones by everybody
+    let set = SetGroupPropsRequest {
+        group: crew.clone(),
+        properties: Some(GroupProperties {
+            properties: vec![property("Topic", "Knots")],
+            ..GroupProperties::default()
+        }),
+        own: vec![property("PrivateMessaging", "F")],
+    };
+    let half = ask(&mut bo, set.clone()).await;
+    assert_eq!(code(&half), 201);
+    assert_eq!(half.status().unwrap().details[0].code.get(), 816);
+    let Primitive::GetGroupPropsResponse(props) =
+        ask(&mut bo, GetGroupPropsRequest { group: crew.clone() }).await
+    else {
+        panic!()
+    };
+    assert!(props.properties.unwrap().properties.contains(&property("Topic", "Ropes")));
+    assert!(props.own.contains(&property("PrivateMessaging", "F")));
+    assert_eq!(
+        say(&mut ada, Recipient::ScreenName(name(&crew, "Bosun")), "psst").await.result.code.get(),
+        813
+    );
+    assert_eq!(code(&ask(&mut ada, SetGroupPropsRequest { own: Vec::new(), ..set }).await), 200);
+    assert_eq!(notice(&mut bo).await.properties.unwrap().properties, [property("Topic", "Knots")]);
+    // And notices only for those who want them
+    let wish = |wish| SubscribeGroupNoticeRequest { group: crew.clone(), wish };
+    assert_eq!(code(&ask(&mut bo, wish(NoticeWish::Unset)).await), 200);
+    let Primitive::SubscribeGroupNoticeResponse(answer) = ask(&mut bo, wish(NoticeWish::Get)).await else {
+        panic!()
+    };
+    assert!(!answer.subscribed);
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_ends_takes_its_client_out_of_every_group() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) =
+        linked(&world, "north.out.example", "south.out.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    let mut cy = north.phone("cy", modern()).await;
+    let pub_house = group("wv:/pub@north.out.example");
+    create(&mut ada, &pub_house, "Keeper", &[]).await;
+    join(&mut bo, &pub_house, "Bo").await;
+    notice(&mut ada).await;
+    let own = vec![property("AutoJoin", "T")];
+    ask(&mut cy, JoinGroupRequest { own, ..join_request(&pub_house, "Cy") }).await;
+    notice(&mut ada).await;
+    // When a client of another domain logs out, and one of the same
+    bo.logout().await.unwrap();
+    assert_eq!(&*notice(&mut ada).await.moves.left[0], "Bo");
+    cy.logout().await.unwrap();
+    assert_eq!(&*notice(&mut ada).await.moves.left[0], "Cy");
+    // Then who wished so is in again with the next login, under a name that the group picks
+    cy.login(crate::world::PASSWORD).await.unwrap();
+    assert_eq!(notice(&mut ada).await.moves.joined[0].name.as_deref(), Some("cy"));
+    say(&mut ada, Recipient::Group(pub_house), "welcome back").await;
+    assert_eq!(words(&message(&mut cy).await), "welcome back");
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_and_who_is_in_it_outlast_a_restart_of_its_home() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) =
+        linked(&world, "north.again.example", "south.again.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    let club = group("wv:/club@north.again.example");
+    create(&mut ada, &club, "Ada", &[]).await;
+    join(&mut bo, &club, "Bo").await;
+    north_node.drain().await;
+    let north_node = world.start(&north).await;
+    crate::csp::reconnect(&mut ada).await;
+    assert_eq!(say(&mut ada, Recipient::Group(club), "still here?").await.result.code, Code::SUCCESSFUL);
+    assert_eq!(text(&receive(&mut bo).await), "still here?");
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_speaks_for_its_own_groups_and_users_alone() {
+    // Given a node with a group, whose owner is in it, and a scripted peer
+    let world = World::new().await;
+    let north = place(&world, "north.own.example", &["east.own.example"]);
+    let east = ScriptedPeer::start(&world, &north, "east.own.example").await;
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let club = group("wv:/club@north.own.example");
+    create(&mut ada, &club, "Ada", &[]).await;
+    let session = east.log_in(1).await;
+    let server =
+        "<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@east.own.example\"/></MetaInfo>";
+    let zoe = "<MetaInfo clientOriginated=\"Yes\"><Requestor serviceID=\"wv:@east.own.example\">\
+               <User userID=\"wv:zoe@east.own.example\"/></Requestor></MetaInfo>";
+    let ada_user = "<User userID=\"wv:ada@north.own.example\"/>";
+    let joined = "<Joined><Name>Mallory</Name></Joined>";
+    let ours = "groupID=\"wv:/club@north.own.example\"";
+    let theirs = "groupID=\"wv:/lobby@east.own.example\"";
+    // When it tells our users of changes in our group, or of a third domain's: 901
+    for (number, id) in [ours, "groupID=\"wv:/lobby@west.own.example\""].into_iter().enumerate() {
+        let notice = format!("<GroupChangeNotice {id}>{server}{ada_user}{joined}</GroupChangeNotice>");
+        assert_eq!(east.ask(&session, &format!("n{number}"), &notice).await.code(), 901);
+        let kick = format!(
+            "<LeaveGroupIndication {id}>{server}{ada_user}<Status code=\"809\"/></LeaveGroupIndication>"
+        );
+        assert_eq!(east.ask(&session, &format!("k{number}"), &kick).await.code(), 901);
+    }
+    // Of its own group, in which our user is not: the user hears nothing
+    let notice = format!("<GroupChangeNotice {theirs}>{server}{ada_user}{joined}</GroupChangeNotice>");
+    assert_eq!(east.ask(&session, "n9", &notice).await.code(), 808);
+    // When it asks for a group that is not ours: 516; in nobody's name: 400; for somebody else's user: 901
+    let delete = |id: &str, meta: &str| format!("<DeleteGroupRequest {id}>{meta}</DeleteGroupRequest>");
+    assert_eq!(east.ask(&session, "d1", &delete(theirs, zoe)).await.code(), 516);
+    assert_eq!(east.ask(&session, "d2", &delete(ours, server)).await.code(), 400);
+    let forged = zoe.replace("wv:zoe@east.own.example", "wv:ada@north.own.example");
+    assert_eq!(east.ask(&session, "d3", &delete(ours, &forged)).await.code(), 901);
+    assert_eq!(east.ask(&session, "d4", &delete(ours, zoe)).await.code(), 816);
+    // And its users may not write into a group that they are not in
+    let speak = east
+        .message("m1", "wv:zoe@east.own.example", &[], "let me in", false)
+        .replace("<Recipient></Recipient>", &format!("<Recipient><GroupID {ours}/></Recipient>"));
+    assert_eq!(east.ask(&session, "m1", &speak).await.code(), 808);
+    // Then nothing of all this has reached anybody
+    assert_eq!(ada.take().await.unwrap(), None);
+    assert!(
+        north.metric("causeway_ssp_refused_total{peer=\"east.own.example\",reason=\"identity\"}").await
+            >= 5.0
+    );
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_fan_out_of_a_group_is_one_request_a_domain_without_the_authors_address() {
+    // Given a group here, and two users of a scripted peer in it, one of them with two clients
+    let world = World::new().await;
+    let north = place(&world, "north.fan.example", &["east.fan.example"]);
+    let east = ScriptedPeer::start(&world, &north, "east.fan.example").await;
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let club = group("wv:/club@north.fan.example");
+    create(&mut ada, &club, "Skipper", &[]).await;
+    let session = east.log_in(1).await;
+    for (number, (user, client)) in
+        [("zoe", "phone"), ("zoe", "desk"), ("yan", "phone")].into_iter().enumerate()
+    {
+        let join = format!(
+            "<JoinGroupRequest groupID=\"{club}\" joinedListRequest=\"No\" subscribeNotif=\"No\">\
+             <MetaInfo clientOriginated=\"Yes\"><Requestor serviceID=\"wv:@east.fan.example\">\
+             <User userID=\"wv:{user}@east.fan.example\"><ClientID url=\"{client}\"/></User></Requestor></MetaInfo>\
+             </JoinGroupRequest>"
+        );
+        let answer = east.ask(&session, &format!("j{number}"), &join).await;
+        assert!(answer.text.contains("<JoinGroupResponse><Status code=\"200\"/>"), "{}", answer.text);
+    }
+    for who in ["zoe", "yan"] {
+        assert_eq!(notice(&mut ada).await.moves.joined[0].name.as_deref(), Some(who));
+    }
+    // When somebody says something
+    say(&mut ada, Recipient::Group(club), "hello all").await;
+    // Then the peer gets one request for all its members, in the fan-out form (reference example 10)
+    let heard = until("the request", || async {
+        let heard = east.next().await;
+        heard.text.contains("SendMessageRequest").then_some(heard)
+    })
+    .await;
+    for part in [
+        "<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@north.fan.example\"/></MetaInfo>",
+        "<Recipient><User userID=\"wv:yan@east.fan.example\"/><RecipientDisplay><GroupID groupID=\"wv:/club@north.fan.example\"/></RecipientDisplay></Recipient>",
+        "<Recipient><User userID=\"wv:zoe@east.fan.example\"/>",
+        "<Sender><GroupID groupID=\"wv:/club@north.fan.example\"/><SenderDisplay>\
+         <ScreenName groupID=\"wv:/club@north.fan.example\">Skipper</ScreenName></SenderDisplay></Sender>",
+    ] {
+        assert!(heard.text.contains(part), "{part} in {}", heard.text);
+    }
+    assert!(!heard.text.contains("ada@"), "{}", heard.text);
+    assert_eq!(heard.text.matches("<SendMessageRequest").count(), 1);
+    // And when a member repeats a message, as it may when an answer is lost, nobody hears it twice
+    let speak = east.message("m1@east.fan.example", "wv:zoe@east.fan.example", &[], "once", false).replace(
+        "<Recipient></Recipient>",
+        "<Recipient><GroupID groupID=\"wv:/club@north.fan.example\"/></Recipient>",
+    );
+    let mut answers = 0;
+    for transaction in ["m1", "m2"] {
+        east.post(&in_session(&session.ours, &[request(transaction, &speak)])).await;
+    }
+    while answers < 2 {
+        let heard = east.next().await;
+        if heard.text.contains("<SendMessageResponse") {
+            assert!(heard.text.contains("<Status code=\"200\"/>"), "{}", heard.text);
+            answers += heard.text.matches("<SendMessageResponse").count();
+        }
+    }
+    assert_eq!(text(&receive(&mut ada).await), "once");
+    assert_eq!(ada.take().await.unwrap(), None);
+    node.drain().await;
+}
