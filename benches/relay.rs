@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use causeway::cli::laboratory::{Laboratory, Provider, Writing};
+use causeway::cli::laboratory::{Laboratory, Writing};
 use load::{Lane, Level, sample};
 
 /// Octets of a message's content.
@@ -86,13 +86,14 @@ async fn measure(duration: Duration) {
     );
 
     let (back, front, bare_address) = bare_pair(&laboratory);
-    let (north, south, north_csp) = providers(&laboratory).await;
-    let mut lanes = load::log_in(north_csp, SENDERS, CONTENT_OCTETS, RECIPIENTS).await;
+    let (north, south) = providers(&laboratory).await;
+    let domains = ("north.example", "south.example");
+    let mut lanes = load::log_in(north.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, domains).await;
     let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare_address)).collect();
 
     for in_flight in [1, 32, 1000] {
         let bare = run(&[&front, &back], &mut bare_lanes[..in_flight], duration).await;
-        let real = run(&[&north, &south], &mut lanes[..in_flight], duration).await;
+        let real = run(&[&north.process, &south.process], &mut lanes[..in_flight], duration).await;
         println!(
             "{in_flight:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}",
             real.messages,
@@ -109,6 +110,11 @@ async fn measure(duration: Duration) {
         sample(&delays, 0.50),
         sample(&delays, 0.99)
     );
+    drop((north, south));
+    println!();
+    for transactions in [1, 16] {
+        transit(&laboratory, transactions, (&[&front, &back], &mut bare_lanes), duration).await;
+    }
 }
 
 /// Runs a level and reads the processes' clocks around it.
@@ -146,37 +152,86 @@ fn bare_pair(laboratory: &Laboratory) -> (Measured, Measured, SocketAddr) {
     (back, front, address)
 }
 
-async fn providers(laboratory: &Laboratory) -> (Measured, Measured, SocketAddr) {
-    let ports: Vec<SocketAddr> = (0..6)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect::<Vec<_>>()
-        .iter()
-        .map(|listener| listener.local_addr().unwrap())
-        .collect();
-    let write = |domain: &str, peer: &str, ports: &[SocketAddr]| {
-        let writing = Writing {
-            ssp: ports[0],
-            csp: ports[1],
-            admin: ports[2],
-            peers: &[peer],
-            csp_lines: "registration = \"open\"",
-            sections: "[log]\nlevel = \"warn\"",
-            ..Writing::default()
-        };
-        let provider = laboratory.provider(domain, &writing).unwrap();
-        laboratory.publish(&provider.domain, ports[0]);
-        provider
+/// A provider's process, with its listeners for clients and for the operator.
+struct Node {
+    process: Measured,
+    csp: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Starts a provider with these entries in its `peers.toml`.
+fn node(laboratory: &Laboratory, domain: &str, peers: &str) -> Node {
+    let listeners: Vec<std::net::TcpListener> =
+        (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    drop(listeners);
+    let writing = Writing {
+        ssp: ports[0],
+        csp: ports[1],
+        admin: ports[2],
+        csp_lines: "registration = \"open\"",
+        sections: "[log]\nlevel = \"warn\"",
+        ..Writing::default()
     };
-    let north = write("north.example", "south.example", &ports[..3]);
-    let south = write("south.example", "north.example", &ports[3..]);
-    let serve = |provider: &Provider| {
-        let program = env!("CARGO_BIN_EXE_causeway");
-        Measured(Command::new(program).arg("serve").arg("--config").arg(provider.config()).spawn().unwrap())
-    };
-    let nodes = (serve(&north), serve(&south));
-    for admin in [ports[2], ports[5]] {
-        load::ready(admin).await;
+    let provider = laboratory.provider(domain, &writing).unwrap();
+    std::fs::write(provider.folder.join("peers.toml"), peers).unwrap();
+    laboratory.publish(&provider.domain, ports[0]);
+    let program = env!("CARGO_BIN_EXE_causeway");
+    let process = Command::new(program).arg("serve").arg("--config").arg(provider.config()).spawn().unwrap();
+    Node { process: Measured(process), csp: ports[1], admin: ports[2] }
+}
+
+/// An entry for a peer that takes so many Transactions in a POST.
+fn peer(domain: &str, transactions: usize, lines: &str) -> String {
+    format!(
+        "[[peer]]\ndomain = \"{domain}\"\nservices = [\"im\"]\nmax-transactions-per-post = {transactions}\n{lines}\n"
+    )
+}
+
+async fn providers(laboratory: &Laboratory) -> (Node, Node) {
+    let north = node(laboratory, "north.example", &peer("south.example", 16, ""));
+    let south = node(laboratory, "south.example", &peer("north.example", 16, ""));
+    load::ready(north.admin).await;
+    load::ready(south.admin).await;
+    load::register(south.csp, "south.example", RECIPIENTS).await;
+    (north, south)
+}
+
+/// What the node in the middle spends on a message that only passes it.
+async fn transit(
+    laboratory: &Laboratory,
+    transactions: usize,
+    bare: (&[&Measured], &mut [Lane]),
+    duration: Duration,
+) {
+    let domain = |role: &str| format!("{role}{transactions}.example");
+    let (one, hub, other) = (domain("one"), domain("hub"), domain("other"));
+    let triple =
+        |from: &str, to: &str| format!("[[transit]]\nfrom = \"{from}\"\nto = \"{to}\"\nvia = \"{to}\"\n");
+    let carries = |domain: &str| format!("carries = [\"{domain}\"]");
+    let entries = [
+        peer(&one, transactions, ""),
+        peer(&other, transactions, ""),
+        triple(&one, &other),
+        triple(&other, &one),
+    ];
+    let middle = node(laboratory, &hub, &entries.concat());
+    let front = node(laboratory, &one, &peer(&hub, transactions, &carries(&other)));
+    let back = node(laboratory, &other, &peer(&hub, transactions, &carries(&one)));
+    for node in [&middle, &front, &back] {
+        load::ready(node.admin).await;
     }
-    load::register(ports[4], RECIPIENTS).await;
-    (nodes.0, nodes.1, ports[1])
+    load::register(back.csp, &other, RECIPIENTS).await;
+    let mut lanes = load::log_in(front.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, (&one, &other)).await;
+    let bare = run(bare.0, bare.1, duration).await;
+    let real = run(&[&middle.process], &mut lanes, duration).await;
+    println!(
+        "{:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}   transit, {transactions} a POST, the middle node alone",
+        SENDERS,
+        real.messages,
+        real.per_second,
+        real.cpu_micros,
+        bare.cpu_micros,
+        real.cpu_micros / bare.cpu_micros,
+    );
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use causeway::net::discover::Candidate;
-use causeway::net::post::{Connection, PostLimits};
+use causeway::net::post::{Connection, Headers, PostLimits};
 use causeway::net::tls::{Identity, PeerTls, Trust, TrustSettings};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -71,7 +71,7 @@ pub(crate) async fn front(folder: &Path, back: SocketAddr) {
             loop {
                 let job = queue.lock().await.recv().await;
                 let Some((body, done)) = job else { return };
-                connection.post(None, None, body).await.unwrap();
+                connection.post(Headers::default(), body).await.unwrap();
                 let _ = done.send(());
             }
         });

@@ -189,17 +189,18 @@ pub(crate) async fn log_in(
     senders: usize,
     content_octets: usize,
     recipients: usize,
+    (from, to): (&str, &str),
 ) -> Vec<Lane> {
     let content = "0123456789abcdef".repeat(content_octets / 16);
     let mut lanes = Vec::new();
     for number in 0..senders {
-        let mut phone = phone(server, &format!("wv:w{number}@north.example"));
+        let mut phone = phone(server, &format!("wv:w{number}@{from}"));
         phone.login("secret").await.unwrap();
         lanes.push(Lane {
             server,
             stream: None,
             session: phone.session().unwrap().to_string(),
-            recipient: format!("wv:r{}@south.example", number % recipients),
+            recipient: format!("wv:r{}@{to}", number % recipients),
             content: content.clone(),
             next: 1000,
             buffer: Vec::new(),
@@ -209,9 +210,9 @@ pub(crate) async fn log_in(
 }
 
 /// Makes the accounts of those who are written to.
-pub(crate) async fn register(server: SocketAddr, recipients: usize) {
+pub(crate) async fn register(server: SocketAddr, domain: &str, recipients: usize) {
     for number in 0..recipients {
-        let mut phone = phone(server, &format!("wv:r{number}@south.example"));
+        let mut phone = phone(server, &format!("wv:r{number}@{domain}"));
         phone.login("secret").await.unwrap();
         phone.logout().await.unwrap();
     }
