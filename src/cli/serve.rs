@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{Configuration, Ended, Streams, today};
 use crate::config::{self, Settings, Severity};
@@ -40,7 +40,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
     let node = Node::start(settings).await?;
     tell(&[NotifyState::Ready]);
-    wait_for_end(&mut terminate, &mut interrupt, &mut hang_up).await;
+    wait_for_end(&node, &mut terminate, &mut interrupt, &mut hang_up).await;
     info!("draining");
     tell(&[NotifyState::Stopping]);
     tokio::select! {
@@ -50,12 +50,17 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
 }
 
-async fn wait_for_end(terminate: &mut Signal, interrupt: &mut Signal, hang_up: &mut Signal) {
+/// Until a signal ends it. SIGHUP reads the files again.
+async fn wait_for_end(node: &Node, terminate: &mut Signal, interrupt: &mut Signal, hang_up: &mut Signal) {
     loop {
         tokio::select! {
             _ = terminate.recv() => return,
             _ = interrupt.recv() => return,
-            _ = hang_up.recv() => warn!("SIGHUP: reloading is not served yet; restart the node to read its files again"),
+            _ = hang_up.recv() => {
+                tell(&[NotifyState::Reloading]);
+                node.reload(today()).await;
+                tell(&[NotifyState::Ready]);
+            }
         }
     }
 }

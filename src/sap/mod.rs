@@ -184,6 +184,13 @@ impl Sap {
         self.map.load()
     }
 
+    /// Another map from now on. What waits for peers that have no agreement any more goes back to its
+    /// authors.
+    pub async fn set_map(self: &Arc<Self>, map: Map) {
+        self.map.store(Arc::new(map));
+        self.return_closed(self.now()).await;
+    }
+
     /// Now.
     pub fn now(&self) -> Moment {
         self.clock.now()

@@ -58,6 +58,8 @@ struct State {
     chance: Box<dyn Chance>,
     /// The agreement was suspended or closed, and the link was told.
     left: bool,
+    /// The agreement that the link was told last.
+    told: Arc<Agreement>,
     /// The driver is carrying out outputs; later ones have to wait for it.
     carrying: bool,
     /// Part of the transaction ids of our rows, so that two stores never use the same.
@@ -106,6 +108,7 @@ impl PeerLink {
             flying: HashMap::new(),
             chance: (shared.chance)(),
             left: false,
+            told: Arc::new(agreement.clone()),
             carrying: false,
             instance: shared.sap.store().instance().to_owned(),
         };
@@ -142,6 +145,11 @@ impl PeerLink {
     /// The agreement as it stands now; `None` if there is none any more.
     fn agreement(&self) -> Option<Arc<Agreement>> {
         self.shared.sap.map().directory.agreement(self.peer.as_str()).cloned()
+    }
+
+    /// The agreement now, or the last there was: a Disconnect has to find its way after the end of one.
+    fn last_agreement(&self) -> Arc<Agreement> {
+        self.agreement().unwrap_or_else(|| Arc::clone(&self.state().told))
     }
 
     /// The state of the agreement now.
@@ -201,29 +209,46 @@ impl PeerLink {
         }
     }
 
-    /// The agreement was suspended, closed or came back into force.
+    /// The agreement was changed, suspended or closed, or came back into force.
     fn follow_agreement(&self) {
-        let standing = self.standing();
+        let (standing, agreement) = (self.standing(), self.agreement());
+        let now = self.now();
         let mut state = self.state();
-        let State { link, chance, left, .. } = &mut *state;
-        match (standing, *left) {
-            (PeerState::Active, false) | (PeerState::Suspended | PeerState::Closed, true) => {}
-            (PeerState::Active, true) => {
-                if let Some(agreement) = self.agreement() {
-                    let settings = LinkSettings::of(self.own.clone(), &agreement);
-                    *link = Link::new(settings, Vec::new(), self.now());
-                    *left = false;
+        let State { link, chance, left, told, window, .. } = &mut *state;
+        let settings = |agreement: &Agreement| LinkSettings::of(self.own.clone(), agreement);
+        match (standing, *left, agreement) {
+            (PeerState::Active, false, Some(agreement)) if !Arc::ptr_eq(&agreement, told) => {
+                if settings(&agreement) != settings(told) {
+                    let found =
+                        told.profile == Profile::Standard && link.settings().profile == Profile::Legacy;
+                    link.adopt(settings(&agreement), found);
                 }
+                *told = agreement;
             }
-            (PeerState::Suspended, false) => {
+            (PeerState::Active, true, Some(agreement)) => {
+                info!(peer = %self.peer, own = %self.own, "the agreement is in force again");
+                *link = Link::new(settings(&agreement), Vec::new(), now);
+                // The peer keeps what it has for us until it hears that we are there.
+                link.reconnect(now, &mut **chance);
+                window.hurry();
+                *told = agreement;
+                *left = false;
+            }
+            (PeerState::Suspended, false, _) => {
                 link.close(Close::Suspended, &mut **chance);
                 *left = true;
             }
-            (PeerState::Closed, false) => {
+            (PeerState::Closed, false, _) => {
                 link.close(Close::Closed, &mut **chance);
                 *left = true;
             }
+            (PeerState::Active | PeerState::Suspended | PeerState::Closed, ..) => {}
         }
+    }
+
+    /// The agreements may have changed.
+    pub(super) fn look_again(&self) {
+        self.nudge.notify_one();
     }
 
     /// Carries out what the machine wants done, in order. Only the driver calls it.
@@ -373,7 +398,7 @@ impl PeerLink {
             };
             let Some(job) = job else { return };
             let begin = Instant::now();
-            let agreement = self.agreement();
+            let agreement = Some(self.last_agreement());
             let outcome = lane.place(agreement.as_deref(), &job).await;
             let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
             let octets = job.body.len();

@@ -9,8 +9,9 @@ mod places;
 mod sockets;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hyper::header::HeaderValue;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,55 +50,72 @@ pub(crate) struct Shared {
     tasks: TaskTracker,
 }
 
+type Links = BTreeMap<(Domain, Domain), Arc<PeerLink>>;
+
 /// Every link of the node.
 pub struct Peers {
     shared: Arc<Shared>,
-    links: OnceLock<BTreeMap<(Domain, Domain), Arc<PeerLink>>>,
+    /// One for each own domain and peer that ever had an agreement in this process.
+    links: ArcSwap<Links>,
+    /// Changes of the agreements are followed one after the other.
+    following: tokio::sync::Mutex<()>,
     stop: CancellationToken,
 }
 
 impl std::fmt::Debug for Peers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Peers")
-            .field("links", &self.links.get().map_or(0, BTreeMap::len))
-            .finish_non_exhaustive()
+        f.debug_struct("Peers").field("links", &self.links.load().len()).finish_non_exhaustive()
     }
 }
 
 impl Peers {
-    /// No links yet: [`Peers::start`] makes them.
+    /// No links yet: [`Peers::follow`] makes them.
     pub fn new(sap: Arc<Sap>, carrier: Arc<dyn Carrier>, chance: Chances, stop: CancellationToken) -> Self {
         let shared = Shared { sap, carrier, chance, tasks: TaskTracker::new() };
-        Self { shared: Arc::new(shared), links: OnceLock::new(), stop }
+        Self {
+            shared: Arc::new(shared),
+            links: ArcSwap::default(),
+            following: tokio::sync::Mutex::default(),
+            stop,
+        }
     }
 
-    /// Makes a link for each own domain and agreement, with the sessions that survived, and drives it.
-    pub async fn start(&self) -> Result<(), StoreError> {
+    /// Follows the map: makes a link for each own domain and agreement that has none, with the sessions that
+    /// survived, and tells all of them to look at their agreement. A link whose agreement is gone leaves its
+    /// sessions and stays for the case that it comes back. Call at the start and after every change.
+    pub async fn follow(&self) -> Result<(), StoreError> {
+        let _turn = self.following.lock().await;
         let records = self.shared.sap.store().links().await?;
-        let map = self.shared.sap.map();
-        let mut links = BTreeMap::new();
-        for own in map.directory.own() {
-            for agreement in map.directory.agreements() {
-                let mine = records
-                    .iter()
-                    .filter(|record| record.own == *own && record.peer == agreement.domain)
-                    .cloned()
-                    .collect();
-                let link = PeerLink::new(
-                    Arc::clone(&self.shared),
-                    own.clone(),
-                    agreement,
-                    mine,
-                    self.stop.child_token(),
-                );
-                links.insert((own.clone(), agreement.domain.clone()), Arc::clone(&link));
+        let mut links = Links::clone(&self.links.load());
+        let mut fresh = Vec::new();
+        {
+            let map = self.shared.sap.map();
+            for own in map.directory.own() {
+                for agreement in map.directory.agreements() {
+                    let key = (own.clone(), agreement.domain.clone());
+                    if links.contains_key(&key) {
+                        continue;
+                    }
+                    let mine = records
+                        .iter()
+                        .filter(|record| record.own == *own && record.peer == agreement.domain)
+                        .cloned()
+                        .collect();
+                    let (shared, stop) = (Arc::clone(&self.shared), self.stop.child_token());
+                    let link = PeerLink::new(shared, own.clone(), agreement, mine, stop);
+                    fresh.push(Arc::clone(&link));
+                    links.insert(key, link);
+                }
             }
         }
-        for link in links.values() {
-            self.shared.tasks.spawn(Arc::clone(link).drive());
+        let all: Vec<_> = links.values().cloned().collect();
+        self.links.store(Arc::new(links));
+        for link in fresh {
+            self.shared.tasks.spawn(link.drive());
         }
-        // Called once by the composition root; a second call would only lose its links.
-        let _ = self.links.set(links);
+        for link in all {
+            link.look_again();
+        }
         Ok(())
     }
 
@@ -108,8 +126,8 @@ impl Peers {
         self.shared.tasks.wait().await;
     }
 
-    fn link(&self, own: &Domain, peer: &Domain) -> Option<&Arc<PeerLink>> {
-        self.links.get()?.get(&(own.clone(), peer.clone()))
+    fn link(&self, own: &Domain, peer: &Domain) -> Option<Arc<PeerLink>> {
+        self.links.load().get(&(own.clone(), peer.clone())).cloned()
     }
 
     /// The agreements under which this identity may speak now, or the answer that turns it away.
@@ -252,6 +270,6 @@ impl SspHandler for Peers {
 impl Exits for Peers {
     fn exit(&self, own: &Domain, peer: &Domain) -> Option<Arc<dyn Exit>> {
         let link = self.link(own, peer)?;
-        Some(Arc::clone(link) as Arc<dyn Exit>)
+        Some(link as Arc<dyn Exit>)
     }
 }

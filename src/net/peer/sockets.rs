@@ -76,6 +76,14 @@ impl Lane for StreetLane {
 }
 
 impl Street {
+    /// Whether who is at the other end may still speak for the peer: the agreement may have changed.
+    fn speaks(&self, open: &Connection, agreement: Option<&Agreement>) -> bool {
+        let map = self.tools.sap.map();
+        agreement.is_some_and(|agreement| {
+            agreement.speaks_for(open.identity(), map.directory.default_trust()).is_ok()
+        })
+    }
+
     fn now(&self) -> Moment {
         self.tools.sap.now()
     }
@@ -91,6 +99,7 @@ impl Street {
         let mut last = PostOutcome::Unreachable;
         for attempt in 0.. {
             let kept = connection.take().filter(|_| job.at.is_none());
+            let kept = kept.filter(|open| self.speaks(open, agreement));
             let mut current = match kept.and_then(|mut open| open.is_usable().then_some(open)) {
                 Some(open) => open,
                 None => match self.connect(job, agreement).await {

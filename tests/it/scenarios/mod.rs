@@ -1,5 +1,6 @@
 //! Plays: what users, operators and peers see.
 
+mod agreements;
 mod android;
 mod bad_days;
 mod batches;

@@ -164,6 +164,15 @@ impl Link {
         &self.settings
     }
 
+    /// The agreement asks for something else from now on. `found_legacy`: the peer has shown that it is the
+    /// one known implementation, which no agreement changes.
+    pub fn adopt(&mut self, settings: LinkSettings, found_legacy: bool) {
+        self.settings = settings;
+        if found_legacy && self.settings.profile == Profile::Standard {
+            self.settings.become_legacy();
+        }
+    }
+
     /// Whether there is a session to send on.
     pub fn is_up(&self) -> bool {
         self.sessions.current().is_some()

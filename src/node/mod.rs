@@ -3,6 +3,8 @@
 //! Nothing here decides anything; it introduces the rooms to each other, so that there are no circles
 //! and no global state, and two nodes fit into one process.
 
+mod federation;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -16,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use self::federation::{Agreed, Federation};
 use crate::config::Settings;
 use crate::config::settings::{CrlExpiry, KeyPair, Registration};
 use crate::imps::agreement::PeerIdentity;
 use crate::imps::primitive::Password;
-use crate::imps::{Chance, Domain, Moment, UserId};
+use crate::imps::{Chance, DateTime, Domain, Moment, UserId};
 use crate::net::client::Clients;
 use crate::net::discover::{Discover, DiscoverSetupError};
 use crate::net::listen::{ConnectionEvents, ListenLimits, serve_csp, serve_ssp};
@@ -29,10 +32,9 @@ use crate::net::tls::{self, HandshakeError, PeerTls, TlsError, Trust, TrustSetti
 use crate::ops::admin::Admin;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
-use crate::relay::directory::Directory;
 use crate::relay::events::{Events, Listener, Refused};
 use crate::relay::ports::{Account, StoreError};
-use crate::sap::{self, Clock as _, Map, Sap, SystemChance, SystemClock, Vault, VaultError};
+use crate::sap::{self, Clock as _, Sap, SystemChance, SystemClock, Vault, VaultError};
 use crate::session::csp::ServedFunctions;
 use crate::store::seal::{SealError, Sealer};
 use crate::store::sqlite::{self, OpenError, ServeLock, Sqlite};
@@ -117,6 +119,7 @@ pub struct Node {
     readiness: Readiness,
     sap: Arc<Sap>,
     peers: Option<Arc<Peers>>,
+    federation: Arc<Federation>,
     store: Arc<Sqlite>,
     /// Ends listeners.
     closing: CancellationToken,
@@ -151,19 +154,15 @@ impl Node {
         let sealer = Sealer::open(&settings.node.secret_key)?;
         readiness.settled("store");
 
-        let directory = Directory::new(
-            settings.node.domains.clone(),
-            settings.agreements().cloned(),
-            settings.ssp.trust_keys.clone(),
-        )
-        .with_transit(settings.transits.iter().cloned());
+        let suspended_unreadable = |cause| StartError::File { path: settings.node.data.clone(), cause };
+        let agreed = Agreed::of(&settings).map_err(suspended_unreadable)?;
         let sap = Arc::new(Sap::new(sap::Parts {
             store: store.clone(),
             vault: Arc::new(SealedPasswords(sealer)),
             events: Arc::clone(&events),
             clock: clock.clone(),
             chance: system_chance(),
-            map: Map::of(directory),
+            map: agreed.map(&settings.node.domains),
             settings: sap::Settings {
                 hold_message: settings.limits.hold_message,
                 hold_query: settings.limits.hold_query,
@@ -196,7 +195,7 @@ impl Node {
             let links = Peers::new(sap.clone(), Arc::new(sockets), chances, stopping.child_token());
             let links = Arc::new(links);
             sap.connect(links.clone());
-            links.start().await?;
+            links.follow().await?;
             for listener in ssp {
                 listeners.spawn(serve_ssp(
                     listener,
@@ -207,7 +206,7 @@ impl Node {
                     closing.child_token(),
                 ));
             }
-            peers = Some(links);
+            peers = Some((links, peer_tls));
         }
 
         let clients = Arc::new(Clients::new(sap.clone(), settings.csp.path.clone()));
@@ -232,6 +231,8 @@ impl Node {
             }
         }
 
+        let federation =
+            Arc::new(Federation::new(&settings, agreed, sap.clone(), metrics.clone(), peers.clone()));
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
         let admin = Admin::new(metrics, readiness.clone(), now, token.as_deref());
@@ -252,7 +253,8 @@ impl Node {
             addresses,
             readiness,
             sap,
-            peers,
+            peers: peers.map(|(links, _)| links),
+            federation,
             store,
             closing,
             listeners,
@@ -270,6 +272,13 @@ impl Node {
     /// The Service Access Point, for programs that hold a node in their own process.
     pub const fn sap(&self) -> &Arc<Sap> {
         &self.sap
+    }
+
+    /// Reads the configuration again: agreements, certificates, trust and revocation lists take effect at
+    /// once, on live links too; all else at the next start. `false`: there is a mistake, which was logged,
+    /// and the old stays in force.
+    pub async fn reload(&self, today: DateTime) -> bool {
+        self.federation.reload(today).await
     }
 
     /// Stops: no new connections, what is in hand is answered, sessions and queues stay on disk.

@@ -1,0 +1,133 @@
+//! Agreements that change while the node runs.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use causeway::imps::{Code, DateTime, Primitive};
+use causeway::node::Node;
+
+use crate::csp::send;
+use crate::process::Process;
+use crate::world::{Place, World, modern, receive, text, until};
+
+fn today() -> DateTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    DateTime::from_unix(i64::try_from(since.as_secs()).unwrap())
+}
+
+fn write_peers(place: &Place, text: &str) {
+    std::fs::write(place.provider.folder.join("peers.toml"), text).unwrap();
+}
+
+/// Writes the only entry anew, with these lines, and has the node read it.
+async fn agree(place: &Place, node: &Node, peer: &str, lines: &str) {
+    write_peers(place, &format!("[[peer]]\ndomain = \"{peer}\"\nservices = [\"im\"]\n{lines}\n"));
+    assert!(node.reload(today()).await);
+}
+
+async fn link_is(place: &Place, peer: &str, up: bool) {
+    let line = format!("causeway_ssp_link_up{{peer=\"{peer}\"}}");
+    let wanted = if up { 1.0 } else { 0.0 };
+    until("the link changes", async || ((place.metric(&line).await - wanted).abs() < 0.5).then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_peer_is_suspended_nothing_flows_and_nothing_is_lost() {
+    // Given a live link
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) = world.linked("north.example", "south.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    send(&mut ada, &["wv:bo@south.example"], "before", false).await;
+    assert_eq!(text(&receive(&mut bo).await), "before");
+    // When north suspends south
+    agree(&north, &north_node, "south.example", "state = \"suspended\"").await;
+    // Then the link is left on both sides, and messages wait where they are
+    link_is(&north, "south.example", false).await;
+    link_is(&south, "north.example", false).await;
+    send(&mut ada, &["wv:bo@south.example"], "from north", false).await;
+    send(&mut bo, &["wv:ada@north.example"], "from south", false).await;
+    let turned_away = "causeway_ssp_refused_total{peer=\"south.example\",reason=\"suspended\"}";
+    until("south is turned away", async || (north.metric(turned_away).await > 0.0).then_some(())).await;
+    assert_eq!(bo.poll().await.unwrap(), None);
+    assert_eq!(ada.poll().await.unwrap(), None);
+    // When the agreement is in force again
+    agree(&north, &north_node, "south.example", "").await;
+    // Then everything arrives
+    assert_eq!(text(&receive(&mut bo).await), "from north");
+    assert_eq!(text(&receive(&mut ada).await), "from south");
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_is_closed_or_gone_is_as_if_it_had_never_been() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) = world.linked("north.example", "south.example").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let bo = "wv:bo@south.example";
+    south.phone("bo", modern()).await;
+    send(&mut ada, &[bo], "before", false).await;
+    for (number, closed) in ["state = \"closed\"", "valid-until = 2020-01-01"].into_iter().enumerate() {
+        // Given a message that waits
+        agree(&north, &north_node, "south.example", "state = \"suspended\"").await;
+        link_is(&north, "south.example", false).await;
+        send(&mut ada, &[bo], &format!("waits {number}"), false).await;
+        // When the agreement ends
+        agree(&north, &north_node, "south.example", closed).await;
+        // Then the author hears of it, and new messages have no way
+        let Primitive::DeliveryReport(report) = receive(&mut ada).await else { panic!("no report") };
+        assert_eq!(report.result.code, Code::DOMAIN_NOT_SUPPORTED);
+        let answer = ada.send(&[bo.parse().unwrap()], "hello?", false).await.unwrap();
+        assert_eq!(answer.result.code, Code::DOMAIN_NOT_SUPPORTED);
+    }
+    // When the entry is taken out, and later put in again
+    write_peers(&north, "");
+    assert!(north_node.reload(today()).await);
+    let answer = ada.send(&[bo.parse().unwrap()], "hello?", false).await.unwrap();
+    assert_eq!(answer.result.code, Code::DOMAIN_NOT_SUPPORTED);
+    agree(&north, &north_node, "south.example", "").await;
+    let answer = ada.send(&[bo.parse().unwrap()], "back again", false).await.unwrap();
+    assert_eq!(answer.result.code, Code::SUCCESSFUL);
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_peer_is_taken_up_and_files_with_mistakes_are_not() {
+    // Given a node without peers
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let south = world.place("south.example", &["north.example"]);
+    let north_node = world.start(&north).await;
+    let south_node = world.start(&south).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    // When it gets one
+    agree(&north, &north_node, "south.example", "").await;
+    send(&mut ada, &["wv:bo@south.example"], "new neighbours", false).await;
+    assert_eq!(text(&receive(&mut bo).await), "new neighbours");
+    // And when the file then holds a mistake
+    write_peers(&north, "[[peer]]\ndomain = \"south.example\"\nservices = [\"chat\"]\n");
+    assert!(!north_node.reload(today()).await);
+    // Then all is as it was
+    send(&mut ada, &["wv:bo@south.example"], "still there", false).await;
+    assert_eq!(text(&receive(&mut bo).await), "still there");
+    let bad = "causeway_reload_total{outcome=\"bad\",what=\"peers\"}";
+    assert!((north.metric(bad).await - 1.0).abs() < f64::EPSILON);
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hang_up_signal_reads_the_files_again() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let process = Process::start(&north).await;
+    write_peers(&north, "[[peer]]\ndomain = \"south.example\"\nservices = [\"im\"]\n");
+    process.signal("HUP");
+    let good = "causeway_reload_total{outcome=\"good\",what=\"peers\"}";
+    until("it is read", async || (north.metric(good).await > 0.0).then_some(())).await;
+    let (_, metrics) = north.admin("/metrics").await;
+    assert!(metrics.contains("causeway_ssp_link_up{peer=\"south.example\"} 0"), "{metrics}");
+}
