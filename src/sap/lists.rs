@@ -18,7 +18,11 @@ impl Sap {
     /// A request of a user about its own lists. What somebody else, another session of the user, changed
     /// meanwhile is decided anew.
     pub(super) async fn lists_request(&self, owner: &UserId, request: &Primitive) -> Primitive {
-        let standing = match self.standing(newcomers(request)).await {
+        let newcomers = match newcomers(request) {
+            Ok(newcomers) => newcomers,
+            Err(code) => return Status::new(code).into(),
+        };
+        let standing = match self.standing(newcomers).await {
             Ok(standing) => standing,
             Err(error) => return Status::new(store_code(&error)).into(),
         };
@@ -74,13 +78,19 @@ impl Sap {
 }
 
 /// Whom a request wants to bring onto a list.
-fn newcomers(request: &Primitive) -> Vec<UserId> {
-    let contacts = match request {
-        Primitive::CreateListRequest(request) => &request.contacts,
-        Primitive::ListManageRequest(request) => &request.add,
-        _ => return Vec::new(),
+fn newcomers(request: &Primitive) -> Result<Vec<UserId>, Code> {
+    let added = match request {
+        Primitive::CreateListRequest(request) => {
+            contacts::is_bounded(&request.contacts, &[])?;
+            &request.contacts
+        }
+        Primitive::ListManageRequest(request) => {
+            contacts::is_bounded(&request.add, &request.remove)?;
+            &request.add
+        }
+        _ => return Ok(Vec::new()),
     };
-    contacts.iter().map(|contact| contact.user.clone()).collect()
+    Ok(added.iter().map(|contact| contact.user.clone()).collect())
 }
 
 fn decide(

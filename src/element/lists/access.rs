@@ -133,6 +133,11 @@ pub fn change(lists: &Lists, request: &BlockEntityRequest) -> Result<Decision<St
 }
 
 fn apply(wanted: &BlockList, entities: &mut Entities, in_use: &mut bool) -> Result<(), Code> {
+    // Before anything is compared with anything.
+    let parts = [&wanted.entities, &wanted.add, &wanted.remove];
+    if parts.into_iter().flatten().any(|part| part.len() > ENTRIES_MAX) {
+        return Err(Code::BAD_PARAMETER);
+    }
     if let Some(switch) = wanted.in_use {
         *in_use = switch;
     }
@@ -308,12 +313,14 @@ mod tests {
     #[test]
     fn a_list_has_an_end_and_what_changes_nothing_is_not_stored() {
         let many: Vec<String> = (0..=ENTRIES_MAX).map(|n| format!("wv:u{n}@x.example")).collect();
-        let many = users(&many.iter().map(String::as_str).collect::<Vec<_>>());
-        let request = BlockEntityRequest {
-            block: Some(BlockList { add: Some(many), ..BlockList::default() }),
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let add = |names: &[&str]| BlockEntityRequest {
+            block: Some(BlockList { add: Some(users(names)), ..BlockList::default() }),
             grant: None,
         };
-        assert_eq!(change(&lists(|_| {}), &request), Err(Code::BAD_PARAMETER));
+        assert_eq!(change(&lists(|_| {}), &add(&many)), Err(Code::BAD_PARAMETER));
+        let nearly = lists(|lists| lists.access.block = users(&many[1..]));
+        assert_eq!(change(&nearly, &add(&many[..1])), Err(Code::BAD_PARAMETER));
         let nothing = change(&lists(|_| {}), &BlockEntityRequest::default()).unwrap();
         assert_eq!(nothing, Decision::read(Status::ok()));
     }

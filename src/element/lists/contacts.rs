@@ -21,6 +21,18 @@ const DEFAULT: &str = "Default";
 /// domain). Whether there is such a user elsewhere is not asked.
 pub type Standing<'s> = &'s dyn Fn(&UserId) -> Code;
 
+/// Whether a request names no more people than a list can hold: 754 and 402 if it does. Comes before
+/// anything is looked up.
+pub fn is_bounded(added: &[Contact], removed: &[UserId]) -> Result<(), Code> {
+    if added.len() > CONTACTS_MAX {
+        Err(Code::TOO_MANY_CONTACTS)
+    } else if removed.len() > CONTACTS_MAX {
+        Err(Code::BAD_PARAMETER)
+    } else {
+        Ok(())
+    }
+}
+
 /// Answers GetList. The default list stands by itself alone: one client would show it twice (reference
 /// csp.md §12 item 4).
 pub fn get(lists: &Lists) -> GetListResponse {
@@ -352,7 +364,9 @@ mod tests {
         for property in [("Colour", "red"), ("Default", "maybe"), ("DisplayName", &"x".repeat(401))] {
             assert_eq!(made(&creation("wv:ada/x@north.example", Vec::new(), &[property])), 752);
         }
-        let many = |n: usize| (0..n).map(|n| contact(&format!("wv:u{n}@south.example"), "")).collect();
+        let many = |n: usize| -> Vec<Contact> {
+            (0..n).map(|n| contact(&format!("wv:u{n}@south.example"), "")).collect()
+        };
         assert_eq!(made(&creation("wv:ada/x@north.example", many(CONTACTS_MAX + 1), &[])), 754);
         let mut full = lists.clone();
         for n in 2..LISTS_MAX {
@@ -368,6 +382,10 @@ mod tests {
         for place in 2..6 {
             full.lists[place].contacts = many(CONTACTS_MAX);
         }
+        assert_eq!(is_bounded(&many(CONTACTS_MAX + 1), &[]), Err(Code::TOO_MANY_CONTACTS));
+        let gone: Vec<UserId> = many(CONTACTS_MAX + 1).into_iter().map(|contact| contact.user).collect();
+        assert_eq!(is_bounded(&many(1), &gone), Err(Code::BAD_PARAMETER));
+        assert_eq!(is_bounded(&many(CONTACTS_MAX), &gone[1..]), Ok(()));
         let add = ListManageRequest { add: many(1), ..read(FRIENDS) };
         assert_eq!(manage(&full, &add, &everybody).unwrap_err().get(), 754);
         assert_eq!(manage(&lists, &read("wv:ada/none@north.example"), &everybody).unwrap_err().get(), 700);

@@ -132,8 +132,10 @@ fn complete_list(list: &mut BlockList, home: &Domain) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::element::lists::{ContactList, Lists};
     use crate::imps::Status;
     use crate::imps::primitive::{DeliveryReport, ListManageRequest, MessageInfo, SendMessageRequest};
+    use crate::imps::status::Entity;
 
     const ADA: &str = "wv:ada@north.example";
     const BO: &str = "wv:bo@south.example";
@@ -194,6 +196,28 @@ mod tests {
             "a mobile number is a local subscriber, or unknown"
         );
         assert_eq!(code(ask(message(None, &[]))), 402);
+    }
+
+    #[test]
+    fn a_list_named_a_thousand_times_is_expanded_once() {
+        let mut lists = Lists::new(ADA.parse().unwrap());
+        lists.lists.push(ContactList {
+            id: "wv:ada/crew@north.example".parse().unwrap(),
+            display_name: None,
+            contacts: vec![Contact { user: BO.parse().unwrap(), nickname: None }],
+        });
+        let mut named = message(None, &["wv:cy"]);
+        for list in ["wv:ada/crew", "wv:ada/none"].repeat(1000) {
+            named.info.recipients.push(Recipient::ContactList(list.parse().unwrap()));
+        }
+        let admitted = ask(named).unwrap();
+        assert!(admitted.names_lists());
+        let admitted = admitted.expanded(&lists);
+        let recipients = ["wv:cy@north.example", BO].map(|to| Recipient::User(user(to)));
+        assert_eq!(sent(&admitted).info.recipients, recipients);
+        let none = Entity::ContactList("wv:ada/none@north.example".parse().unwrap());
+        assert_eq!(admitted.refused(), [(none, Code::NO_CONTACT_LIST)]);
+        assert!(!admitted.names_lists());
     }
 
     #[test]

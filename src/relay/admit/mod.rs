@@ -11,12 +11,14 @@ mod common;
 mod groups;
 mod peer;
 
+use std::collections::BTreeSet;
+
 use crate::element::im::forward;
 use crate::element::lists::Lists;
 use crate::imps::agreement::Agreement;
 use crate::imps::primitive::{ClientId, NewMessage, Recipient, User};
 use crate::imps::status::Entity;
-use crate::imps::{Code, DetailedResult, Domain, Primitive, Status, UserId};
+use crate::imps::{Code, ContactListId, DetailedResult, Domain, Primitive, Status, UserId};
 
 use super::events;
 
@@ -94,24 +96,24 @@ impl Admitted {
         }
     }
 
-    /// Puts the members of the author's contact lists in their place (reference ssp-primitives G4). A list
-    /// that it does not have, one of another user above all, is taken out with 700, an empty one with 410.
+    /// Takes out the author's contact lists and puts their members behind the other recipients (reference
+    /// ssp-primitives G4). A list that it does not have, one of another user above all, is refused with 700,
+    /// an empty one with 410.
     #[must_use]
     pub fn expanded(mut self, lists: &Lists) -> Self {
         if let Primitive::SendMessageRequest(request) = &mut self.primitive {
-            let mut recipients = Vec::new();
-            for recipient in request.info.recipients.drain(..) {
-                let Recipient::ContactList(list) = recipient else {
-                    recipients.push(recipient);
-                    continue;
-                };
-                let expanded = lists.expand([&list]);
-                if expanded.users.is_empty() && expanded.missing.is_empty() {
-                    self.refused.push((Entity::ContactList(list), Code::UNABLE_TO_DELIVER));
+            let (named, mut recipients): (Vec<_>, Vec<_>) =
+                request.info.recipients.drain(..).partition(is_list);
+            let named: BTreeSet<_> = named.into_iter().filter_map(list_of).collect();
+            for list in &named {
+                if lists.list(list).is_some_and(|list| list.contacts.is_empty()) {
+                    self.refused.push((Entity::ContactList(list.clone()), Code::UNABLE_TO_DELIVER));
                 }
-                recipients.extend(expanded.users.into_iter().map(|user| Recipient::User(User::from(user))));
-                self.refused.extend(expanded.missing);
             }
+            // Each member once, however many lists name it and however often a list is named.
+            let expanded = lists.expand(&named);
+            recipients.extend(expanded.users.into_iter().map(|user| Recipient::User(User::from(user))));
+            self.refused.extend(expanded.missing);
             request.info.recipients = recipients;
         }
         self
@@ -129,6 +131,13 @@ impl Admitted {
     /// Takes it apart.
     pub fn into_parts(self) -> (Origin, Primitive, Vec<(Entity, Code)>) {
         (self.origin, self.primitive, self.refused)
+    }
+}
+
+fn list_of(recipient: Recipient) -> Option<ContactListId> {
+    match recipient {
+        Recipient::ContactList(list) => Some(list),
+        Recipient::User(_) | Recipient::Group(_) | Recipient::ScreenName(_) => None,
     }
 }
 
