@@ -1,6 +1,7 @@
 //! Conversion between CSP and SSP, row by row of the mapping tables (reference ssp-primitives):
 //! decode from one, encode into the other, compare with what the reference wants. One file a chapter.
 
+mod common;
 mod groups;
 
 use crate::imps::{Primitive, Version};
