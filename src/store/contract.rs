@@ -852,6 +852,7 @@ macro_rules! keeps_the_contract {
             an_inviter_has_so_many_open_invitations
             a_profile_is_set_and_cleared
             users_are_found_in_the_directory
+            groups_that_want_to_be_found_are
             who_has_no_account_has_no_profile_and_no_invitations
         }
     };

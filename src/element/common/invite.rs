@@ -9,6 +9,7 @@
 //! inviter's to know whose answer it may be, the invitee's because a client names only the id when it
 //! answers (reference csp-messages §4). Nothing of it is decided by addresses alone.
 
+use crate::element::group::{Group, Occupant, Rank};
 use crate::element::notify::{Notify, Reach};
 use crate::imps::primitive::{
     CancelInviteRequest, InviteRequest, InviteResponse, InviteType, InviteUserResponse, Party, Recipient,
@@ -53,6 +54,24 @@ pub fn address(recipient: &Recipient) -> Option<Address> {
         Recipient::Group(group) => Some(Address::clone(group)),
         Recipient::ScreenName(name) => Some(Address::clone(&name.group)),
         Recipient::ContactList(_) => None,
+    }
+}
+
+/// Who is told when a group is invited: its administrators and moderators, or whoever is in it under this
+/// name (reference ssp-primitives §3.1).
+pub fn keepers<'g>(group: &'g Group, name: Option<&str>) -> Vec<&'g UserId> {
+    match name {
+        Some(name) => {
+            let bears = |occupant: &&Occupant| &*occupant.name == name;
+            group.occupants.iter().filter(bears).map(|occupant| &occupant.user.id).take(1).collect()
+        }
+        None => {
+            let others = group
+                .members
+                .iter()
+                .filter(|(user, rank)| **user != group.owner && **rank >= Rank::Moderator);
+            std::iter::once(&group.owner).chain(others.map(|(user, _)| user)).collect()
+        }
     }
 }
 
@@ -231,6 +250,29 @@ mod tests {
         assert_eq!(flaw(&request(InviteType::Application)), Some(Code::APPLICATION_MISMATCH));
         assert_eq!(flaw(&request(InviteType::Message)), None);
         assert_eq!(flaw(&request(InviteType::Presence)), None);
+    }
+
+    #[test]
+    fn a_group_is_invited_through_those_who_look_after_it() {
+        let address = |text: &str| text.parse::<UserId>().unwrap();
+        let mut group =
+            Group::new("wv:/sailing@north.example".parse().unwrap(), address("wv:ada@north.example"))
+                .unwrap();
+        group.members.insert(address("wv:bo@south.example"), Rank::Moderator);
+        group.members.insert(address("wv:cy@north.example"), Rank::User);
+        let entry = Occupant {
+            user: user("wv:cy@north.example"),
+            session: None,
+            name: "bosun".into(),
+            subscribed: false,
+        };
+        group.occupants.push(entry);
+        assert_eq!(
+            keepers(&group, None),
+            [&address("wv:ada@north.example"), &address("wv:bo@south.example")]
+        );
+        assert_eq!(keepers(&group, Some("bosun")), [&address("wv:cy@north.example")]);
+        assert!(keepers(&group, Some("skipper")).is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::element::common::invite::Invitation;
 use crate::element::common::profile::ProfileChange;
 use crate::element::common::search::query::Query;
 use crate::imps::primitive::Property;
-use crate::imps::{Address, InviteId, UserId};
+use crate::imps::{Address, GroupId, InviteId, UserId};
 
 use super::Promise;
 
@@ -48,4 +48,7 @@ pub trait CommonStore {
 
     /// The users who fit, ordered by address, at most `limit`.
     fn find_users(&self, query: Query, limit: usize) -> Promise<Vec<UserId>>;
+
+    /// The groups that want to be found and fit, ordered by address, at most `limit`.
+    fn find_groups(&self, query: Query, limit: usize) -> Promise<Vec<GroupId>>;
 }

@@ -167,7 +167,7 @@ impl Sap {
                     found.outcomes.push((Entity::ContactList(list), Code::NO_CONTACT_LIST));
                 }
                 Recipient::Group(_) | Recipient::ScreenName(_) => {
-                    found.outcomes.push((recipient.entity(), Code::NO_GROUP));
+                    self.invited_group(own, inviter, request, recipient, reply_to, &mut found).await?;
                 }
             }
         }
@@ -201,6 +201,58 @@ impl Sap {
             }
         }
         Ok(found)
+    }
+
+    /// A group of ours is invited: those who look after it are told; a name in a group: whoever bears it.
+    /// Only users at home here can be. 800: there is no such group, 410: nobody here to tell.
+    async fn invited_group(
+        &self,
+        own: &Domain,
+        inviter: &User,
+        request: &InviteRequest,
+        recipient: Recipient,
+        reply_to: Option<&TransactionId>,
+        found: &mut Invited,
+    ) -> Result<(), StoreError> {
+        let entity = recipient.entity();
+        let (group, name) = match &recipient {
+            Recipient::Group(group) => (group, None),
+            Recipient::ScreenName(name) => (&name.group, Some(&*name.name)),
+            Recipient::User(_) | Recipient::ContactList(_) => return Ok(()),
+        };
+        let Some(stored) = self.store.group(group.clone()).await? else {
+            found.outcomes.push((entity, Code::NO_GROUP));
+            return Ok(());
+        };
+        let home = |user: &&UserId| user.domain_str() == Some(own.as_str());
+        let told: Vec<UserId> = invite::keepers(&stored.group, name)
+            .into_iter()
+            .filter(home)
+            .take(invite::INVITEES_MAX)
+            .cloned()
+            .collect();
+        found
+            .outcomes
+            .push((entity, if told.is_empty() { Code::UNABLE_TO_DELIVER } else { Code::SUCCESSFUL }));
+        for user in told {
+            let address = Address::clone(group);
+            found.remembered.push(invite::open(
+                request,
+                &inviter.id,
+                address,
+                Address::clone(&user),
+                reply_to.cloned(),
+                self.now(),
+            ));
+            found.notices.push(invite::invited(
+                request,
+                inviter,
+                recipient.clone(),
+                user.into(),
+                own.clone(),
+            ));
+        }
+        Ok(())
     }
 
     /// A user of a peer invites users of ours.

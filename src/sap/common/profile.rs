@@ -179,8 +179,18 @@ impl Sap {
         for id in ids {
             match id {
                 Entity::User(user) => users.push(user),
-                Entity::Group(_) => outcomes.push((id, Code::NO_GROUP)),
-                Entity::ScreenName(_) => outcomes.push((id, Code::ADDRESS_ERROR)),
+                Entity::Group(group) => {
+                    let known = self.store.group(group.clone()).await?.is_some();
+                    outcomes
+                        .push((Entity::Group(group), if known { Code::SUCCESSFUL } else { Code::NO_GROUP }));
+                }
+                Entity::ScreenName(name) => {
+                    let known = self.store.group(name.group.clone()).await?.is_some_and(|stored| {
+                        stored.group.occupants.iter().any(|occupant| occupant.name == name.name)
+                    });
+                    let code = if known { Code::SUCCESSFUL } else { Code::ADDRESS_ERROR };
+                    outcomes.push((Entity::ScreenName(name), code));
+                }
                 other => outcomes.push((other, Code::NOT_FOUND)),
             }
         }

@@ -139,7 +139,8 @@ impl Sap {
             Err(code) => return Ok(Err(code)),
         };
         if query.is_of_groups() {
-            return Ok(Err(Code::NOT_IMPLEMENTED));
+            let groups = Hits::Groups(self.store.find_groups(query, HITS_MAX + 1).await?);
+            return Ok(self.searches().first(owner, groups, request.limit, self.now()));
         }
         let asks_who_is_online = query.tells_who_is_online();
         let mut users = self.store.find_users(query, HITS_MAX + 1).await?;

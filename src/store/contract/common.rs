@@ -4,9 +4,10 @@ use super::{account, all, at, one, user};
 use crate::element::common::invite::{INVITATIONS_MAX, Invitation};
 use crate::element::common::profile::ProfileChange;
 use crate::element::common::search::query::{Query, compile};
+use crate::element::group::{Group, Occupant};
 use crate::imps::primitive::{Property, SearchPair, SearchRequest};
 use crate::imps::{Address, InviteId};
-use crate::relay::ports::{Change, CommonChange, Outcome, Store};
+use crate::relay::ports::{Change, CommonChange, GroupChange, Outcome, Store};
 
 const ADA: &str = "wv:ada@north.example";
 const BO: &str = "wv:bo@south.example";
@@ -109,6 +110,33 @@ pub(in crate::store) async fn users_are_found_in_the_directory(store: &dyn Store
     assert_eq!(found(&[("USER_ID", "north"), ("USER_ONLINE_STATUS", "F")], 9).await, "ada bo cy dee");
     assert_eq!(found(&[("USER_ID", "dee")], 9).await, "dee");
     assert_eq!(found(&[("USER_ONLINE_STATUS", "T")], 9).await, "");
+}
+
+pub(in crate::store) async fn groups_that_want_to_be_found_are(store: &dyn Store) {
+    for (name, searchable, topic) in
+        [("sailing", "T", "Boats"), ("chess", "T", "Boards"), ("secret", "F", "Boats")]
+    {
+        let mut group = Group::new(format!("wv:/{name}@north.example").parse().unwrap(), user(ADA)).unwrap();
+        group.properties.insert("Searchable".into(), searchable.into());
+        group.properties.insert("Topic".into(), topic.into());
+        let own = [("AutoJoin".into(), "T".into())].into();
+        group.own.insert(user(BO), own);
+        let entry = Occupant { user: user(ADA).into(), session: None, name: name.into(), subscribed: false };
+        group.occupants.push(entry);
+        assert_eq!(one(store, Change::Group(GroupChange::Create(Box::new(group)))).await, Outcome::Done);
+    }
+    let found = async |pairs: &[(&str, &str)], limit| {
+        let groups = store.find_groups(query(pairs), limit).await.unwrap();
+        groups.iter().map(|group| group.resource().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found(&[("GROUP_TOPIC", "boa")], 9).await, "chess sailing");
+    assert_eq!(found(&[("GROUP_TOPIC", "boa")], 1).await, "chess");
+    assert_eq!(found(&[("GROUP_TOPIC", "boats"), ("GROUP_USER_ID_OWNER", "ada@")], 9).await, "sailing");
+    assert_eq!(
+        found(&[("GROUP_USER_ID_AUTOJOIN", BO), ("GROUP_USER_ID_JOINED", ADA)], 9).await,
+        "chess sailing"
+    );
+    assert_eq!(found(&[("GROUP_USER_ID_JOINED", BO)], 9).await, "");
 }
 
 pub(in crate::store) async fn who_has_no_account_has_no_profile_and_no_invitations(store: &dyn Store) {

@@ -5,9 +5,9 @@ use rusqlite::{Connection, Result, Row, params};
 use super::rows::{self, Columns, change, many, millis, one};
 use crate::element::common::invite::{INVITATIONS_MAX, Invitation};
 use crate::element::common::profile::{PUBLIC, ProfileChange};
-use crate::element::common::search::query::{Person, Query};
+use crate::element::common::search::query::{Club, Person, Query};
 use crate::imps::primitive::Property;
-use crate::imps::{Address, InviteId, Moment, UserId};
+use crate::imps::{Address, GroupId, InviteId, Moment, UserId};
 use crate::relay::ports::{CommonChange, Outcome};
 
 const INVITATION: &str = "SELECT inviter, id, addressed, invitee, reply_to, until FROM invitation";
@@ -164,5 +164,52 @@ pub(super) fn find_users(connection: &Connection, query: &Query, limit: usize) -
         }
     }
     ended(entry);
+    Ok(found)
+}
+
+/// One pass over the groups that want to be found, in order of addresses. Who is in them is read only where
+/// the question asks for it.
+pub(super) fn find_groups(connection: &Connection, query: &Query, limit: usize) -> Result<Vec<GroupId>> {
+    let address = |row: &Row<'_>| Columns::of(row).parsed::<UserId>();
+    let looks = query.looks_into_groups();
+    let mut statement = connection.prepare_cached(
+        "SELECT g.address, g.owner, coalesce(n.value, ''), coalesce(t.value, ''), g.id
+         FROM im_group g
+         JOIN group_property s ON s.group_id = g.id AND s.name = 'Searchable' AND s.value = 'T'
+         LEFT JOIN group_property n ON n.group_id = g.id AND n.name = 'Name'
+         LEFT JOIN group_property t ON t.group_id = g.id AND t.name = 'Topic'
+         ORDER BY g.key",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut columns = Columns::of(row);
+        let id: GroupId = columns.parsed()?;
+        let owner: UserId = columns.parsed()?;
+        let (name, topic): (Box<str>, Box<str>) = (columns.get()?, columns.get()?);
+        let number: i64 = columns.get()?;
+        let (mut joined, mut auto_join) = (Vec::new(), Vec::new());
+        if looks {
+            let sql = "SELECT DISTINCT address FROM group_occupant WHERE group_id = ?1";
+            joined = many(connection, sql, [number], address)?;
+            let sql = "SELECT address FROM group_own_property
+                       WHERE group_id = ?1 AND name = 'AutoJoin' AND value = 'T'";
+            auto_join = many(connection, sql, [number], address)?;
+        }
+        let club = Club {
+            id: &id,
+            name: &name,
+            topic: &topic,
+            owner: Some(&owner),
+            joined: &joined,
+            auto_join: &auto_join,
+        };
+        if query.finds_group(&club) {
+            found.push(id);
+            if found.len() >= limit {
+                break;
+            }
+        }
+    }
     Ok(found)
 }

@@ -518,6 +518,10 @@ impl CommonStore for Sqlite {
     fn find_users(&self, query: Query, limit: usize) -> Promise<Vec<UserId>> {
         self.ask(move |connection| common::find_users(connection, &query, limit))
     }
+
+    fn find_groups(&self, query: Query, limit: usize) -> Promise<Vec<GroupId>> {
+        self.ask(move |connection| common::find_groups(connection, &query, limit))
+    }
 }
 
 impl PresenceStore for Sqlite {

@@ -189,11 +189,15 @@ fn search_request() {
             "<SearchPair><SearchElement>{element}</SearchElement><SearchString>{string}</SearchString></SearchPair>"
         )
     };
-    let crossing =
-        |(element, string): (&str, &str)| format!("<SearchPair searchElement=\"{element}\" searchString=\"{string}\"/>");
+    let crossing = |(element, string): (&str, &str)| {
+        format!("<SearchPair searchElement=\"{element}\" searchString=\"{string}\"/>")
+    };
     let ssp = format!("<SearchRequest searchLimit=\"2\">{}</SearchRequest>", pairs.map(crossing).concat());
     for version in [V1_1, V1_2] {
-        let csp = format!("<Search-Request>{}<SearchLimit>2</SearchLimit></Search-Request>", pairs.map(early).concat());
+        let csp = format!(
+            "<Search-Request>{}<SearchLimit>2</SearchLimit></Search-Request>",
+            pairs.map(early).concat()
+        );
         both(version, &csp, &ssp);
     }
     let csp = |criteria: &str| {
@@ -330,7 +334,8 @@ fn public_profiles() {
 fn which_provider_this_is() {
     let csp = "<GetSPInfo-Response><Name>Beta</Name><Description>A provider</Description><URL>https://beta.example/</URL>
                </GetSPInfo-Response>";
-    let ssp = "<GetSPInfoResponse><Status code=\"200\"/><Name>Beta</Name><Description>A provider</Description>
+    let ssp =
+        "<GetSPInfoResponse><Status code=\"200\"/><Name>Beta</Name><Description>A provider</Description>
                <URL>https://beta.example/</URL></GetSPInfoResponse>";
     for version in Version::ALL {
         both(version, csp, ssp);

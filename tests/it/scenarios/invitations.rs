@@ -11,6 +11,7 @@ use causeway::node::Node;
 use causeway::wire::Encoding;
 
 use crate::csp::ask;
+use crate::peer::{ScriptedPeer, Session, in_session, response as answers};
 use crate::world::{Place, World, manner, modern, receive};
 
 /// An agreement that holds everything an invitation can belong to.
@@ -251,4 +252,163 @@ async fn an_invitation_outlives_a_restart_of_both_providers() {
     assert!(answered(&mut ada).await.acceptance);
     north_node.drain().await;
     south_node.drain().await;
+}
+
+/// The primitive of this name in a recording, as it stands there: white space, spelling and all.
+fn recorded(file: &str, name: &str, nth: usize) -> String {
+    let path = format!("{}/tests/golden/transcripts/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let (start, end) = (format!("<{name} "), format!("</{name}>"));
+    let from = text.match_indices(&start).nth(nth).unwrap().0;
+    let to = text[from..].find(&end).unwrap() + end.len();
+    text[from..from + to].to_owned()
+}
+
+const WITH_AN_ANSWER: &str = "08-invitation-and-answer.txt";
+const THREE_FORMS: &str = "38-invitation-answer-forms.txt";
+
+/// A node and a peer whose every word is written here, with a session between them.
+async fn stage(
+    world: &World,
+    node: &str,
+    peer: &str,
+    agreement: &str,
+) -> (Place, Node, ScriptedPeer, Session) {
+    let writing = Writing { peers: &[peer], agreement, ..Writing::default() };
+    let place = world.place_with(node, &writing);
+    let scripted = ScriptedPeer::start(world, &place, peer).await;
+    let running = world.start(&place).await;
+    let session = scripted.log_in(1).await;
+    (place, running, scripted, session)
+}
+
+/// Alice invites, and the peer says that it has the invitation; gives its transaction.
+async fn reaches(
+    alice: &mut Phone,
+    request: InviteRequest,
+    peer: &ScriptedPeer,
+    session: &Session,
+) -> String {
+    let takes = async {
+        let heard = peer.next().await;
+        let id = heard.transaction().id.to_string();
+        let ok = answers(&id, "<Status code=\"200\"/>");
+        peer.say(&in_session(&session.ours, &[ok])).await;
+        (id, heard.text)
+    };
+    let (answer, (id, text)) = tokio::join!(invite(alice, request), takes);
+    assert_eq!(answer.code(), Code::SUCCESSFUL);
+    assert!(text.contains("<Inviting><User userID=\"wv:alice@a.test\"/></Inviting>"), "{text}");
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_recorded_form_of_an_answer_reaches_the_inviter() {
+    let world = World::new().await;
+    let (a, node, zoe, session) = stage(&world, "a.test", "c.test", ALL).await;
+    let mut alice = a.phone("alice", modern()).await;
+    // Two forms that the recording peer tried: with the requestor, and without; accepted and not
+    for (number, accepted) in [(1, true), (2, false)] {
+        let id = format!("iv{number}");
+        reaches(&mut alice, invitation(&id, &["wv:zoe@c.test"]), &zoe, &session).await;
+        let said = recorded(THREE_FORMS, "InviteResponse", number);
+        assert_eq!(zoe.ask(&session, &format!("q{number}"), &said).await.code(), 200);
+        let heard = answered(&mut alice).await;
+        assert_eq!((heard.id.as_str(), heard.acceptance), (&*id, accepted));
+        assert_eq!(heard.responder, Some(party("wv:zoe@c.test")));
+        // Said once more it is about nothing
+        assert_eq!(zoe.ask(&session, &format!("again{number}"), &said).await.code(), 423);
+    }
+    // The third came inside the invitation's own transaction; so it may be the answer to it
+    let said = recorded(THREE_FORMS, "InviteResponse", 0);
+    let takes = async {
+        let id = zoe.next().await.transaction().id.to_string();
+        zoe.say(&in_session(&session.ours, &[answers(&id, &said)])).await;
+    };
+    let (answer, ()) = tokio::join!(invite(&mut alice, invitation("iv0", &["wv:zoe@c.test"])), takes);
+    assert_eq!(answer.code(), Code::SUCCESSFUL);
+    assert_eq!(answered(&mut alice).await.note.as_deref(), Some("ok"));
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_known_implementation_names_inviter_and_responder_the_wrong_way_round() {
+    let world = World::new().await;
+    let (a, node, b, session) = stage(&world, "a.test", "b.test", ALL).await;
+    let mut alice = a.phone("alice", modern()).await;
+    reaches(&mut alice, invitation("inv1", &["wv:bob@b.test"]), &b, &session).await;
+    let said = recorded(WITH_AN_ANSWER, "InviteResponse", 0);
+    assert!(said.contains("<Responding><User userID=\"wv:alice@a.test\"/>"), "as it was recorded");
+    assert_eq!(b.ask(&session, "q1", &said).await.code(), 200);
+    let heard = answered(&mut alice).await;
+    assert_eq!((heard.responder, heard.note.as_deref()), (Some(party("wv:bob@b.test")), Some("fine")));
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_legacy_peer_hears_an_answer_in_its_own_transaction_and_never_a_cancellation() {
+    let world = World::new().await;
+    let agreement = format!("profile = \"legacy\"\n{ALL}");
+    let (b, node, a, session) = stage(&world, "b.test", "a.test", &agreement).await;
+    let mut bob = b.phone("bob", modern()).await;
+    // As it was recorded, Alice invites Bob
+    let said = recorded(WITH_AN_ANSWER, "InviteRequest", 0);
+    assert_eq!(a.ask(&session, "0000000007-0", &said).await.code(), 200);
+    let asked = invited(&mut bob).await;
+    assert_eq!((asked.id.as_str(), asked.note.as_deref()), ("inv1", Some("join me")));
+    assert_eq!(ask(&mut bob, answer("inv1", true)).await.code(), Code::SUCCESSFUL);
+    let heard = a.next().await;
+    assert_eq!(heard.transaction().id.as_str(), "0000000007-0");
+    assert_eq!(heard.transaction().mode, causeway::wire::Mode::Response);
+    let roles = "<Status code=\"200\"/><Inviting><User userID=\"wv:alice@a.test\"/></Inviting>\
+                 <Responding><User userID=\"wv:bob@b.test\"/></Responding>";
+    assert!(heard.text.contains(roles), "{}", heard.text);
+    // Bob invites Alice and takes it back: that would crash the server over there
+    let takes = async {
+        let id = a.next().await.transaction().id.to_string();
+        a.say(&in_session(&session.ours, &[answers(&id, "<Status code=\"200\"/>")])).await;
+    };
+    let (reached, ()) = tokio::join!(invite(&mut bob, invitation("i2", &["wv:alice@a.test"])), takes);
+    assert_eq!(reached.code(), Code::SUCCESSFUL);
+    let taken_back = ask(&mut bob, Box::new(cancellation("i2", &["wv:alice@a.test"]))).await;
+    assert_eq!(taken_back.code(), Code::SUCCESSFUL);
+    // What comes next for the peer is the answer to a late yes, and nothing before it
+    let late = "<InviteResponse inviteID=\"i2\" acceptance=\"Yes\"><Status code=\"200\"/>\
+                <Inviting><User userID=\"wv:alice@a.test\"/></Inviting>\
+                <Responding><User userID=\"wv:bob@b.test\"/></Responding></InviteResponse>";
+    assert_eq!(a.ask(&session, "0000000008-0", late).await.code(), 423);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_blocked_does_not_invite_and_nobody_invites_for_others() {
+    use causeway::imps::primitive::{BlockEntityRequest, BlockList, Entities};
+    let world = World::new().await;
+    let (a, node, c, session) = stage(&world, "a.test", "c.test", ALL).await;
+    let mut alice = a.phone("alice", modern()).await;
+    let add = Entities { users: vec!["wv:zoe@c.test".parse().unwrap()], ..Entities::default() };
+    let block = Some(BlockList { in_use: Some(true), add: Some(add), ..BlockList::default() });
+    let blocked = ask(&mut alice, Box::new(BlockEntityRequest { block, grant: None })).await;
+    assert_eq!(blocked.code(), Code::SUCCESSFUL);
+    let said = |from: &str, kind: &str| {
+        format!(
+            "<InviteRequest inviteID=\"i1\" inviteType=\"{kind}\"><MetaInfo clientOriginated=\"Yes\">\
+             <Requestor serviceID=\"wv:@c.test\"><User userID=\"wv:zoe@c.test\"/></Requestor></MetaInfo>\
+             <Inviting><User userID=\"{from}\"/></Inviting><Invited><User userID=\"wv:alice@a.test\"/></Invited>\
+             </InviteRequest>"
+        )
+    };
+    assert_eq!(c.ask(&session, "q1", &said("wv:zoe@c.test", "IM")).await.code(), 532);
+    assert_eq!(c.ask(&session, "q2", &said("wv:eve@d.test", "IM")).await.code(), 901);
+    assert_eq!(c.ask(&session, "q3", &said("wv:max@c.test", "GR")).await.code(), 429, "into which group?");
+    assert_eq!(c.ask(&session, "q4", &said("wv:max@c.test", "SC")).await.code(), 400);
+    assert_eq!(c.ask(&session, "q5", &said("wv:max@c.test", "AP")).await.code(), 450);
+    assert_eq!(c.ask(&session, "q6", &said("wv:max@c.test", "IM")).await.code(), 200);
+    assert_eq!(invited(&mut alice).await.sender, Some(party("wv:max@c.test")));
+    let cancelled = "<CancelInviteRequest inviteID=\"i1\"><Canceling><User userID=\"wv:max@c.test\"/></Canceling>\
+                     <Canceled><User userID=\"wv:alice@a.test\"/></Canceled></CancelInviteRequest>";
+    assert_eq!(c.ask(&session, "q7", cancelled).await.code(), 200);
+    assert!(matches!(receive(&mut alice).await, Primitive::CancelInviteUserRequest(_)));
+    assert_eq!(c.ask(&session, "q8", cancelled).await.code(), 423);
+    node.drain().await;
 }

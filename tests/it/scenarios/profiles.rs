@@ -11,6 +11,7 @@ use causeway::imps::{Code, Primitive, Status, Version};
 use causeway::wire::Encoding;
 
 use crate::csp::{ask, post};
+use crate::peer::ScriptedPeer;
 use crate::world::{World, manner, modern};
 
 async fn update(phone: &mut Phone, clear: bool, properties: &[(&str, &str)]) -> Code {
@@ -141,5 +142,47 @@ async fn an_answer_to_a_message_of_the_system_that_nobody_sent_is_refused() {
     let response = SystemMessageResponse { id: "sm-5".into(), chosen: Some(1), verification_key: None };
     let refused = ask(&mut ada, SystemMessageUser { responses: vec![response] }).await;
     assert_eq!(refused.code(), Code::INVALID_MESSAGE_ID);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_learns_what_is_offered_and_granted_and_is_refused_the_rest() {
+    let world = World::new().await;
+    let agreement = "services = [\"im\", \"search\"]";
+    let a = world.place_with("a.test", &Writing { peers: &["c.test"], agreement, ..Writing::default() });
+    let c = ScriptedPeer::start(&world, &a, "c.test").await;
+    let node = world.start(&a).await;
+    let session = c.log_in(1).await;
+    let meta = "<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@c.test\"/></MetaInfo>";
+    let offered = c.ask(&session, "q1", &format!("<GetServiceRequest>{meta}</GetServiceRequest>")).await.text;
+    assert!(
+        offered.contains("<GetServiceResponse><Status code=\"200\"/><Functions><WVSSPFeat>"),
+        "{offered}"
+    );
+    assert!(offered.contains("<Feature name=\"SRCH\"/>") && offered.contains("<Feature name=\"SENDM\"/>"));
+    assert!(!offered.contains("PresenceFeat") && !offered.contains("GroupFeat"), "not agreed: {offered}");
+    let wanted = format!(
+        "<ServiceRequest>{meta}<Functions><WVSSPFeat><IMFeat/><FundamentalFeat><Feature name=\"VRID\"/>\
+         <Feature name=\"TELEPORT\"/></FundamentalFeat><GroupFeat/></WVSSPFeat></Functions></ServiceRequest>"
+    );
+    let granted = c.ask(&session, "q2", &wanted).await.text;
+    assert!(
+        granted.contains(
+            "<FundamentalFeat><Feature name=\"VRID\"/></FundamentalFeat>\
+             <IMFeat><Feature name=\"SENDM\"/><Feature name=\"DLR\"/></IMFeat></WVSSPFeat>"
+        ),
+        "{granted}"
+    );
+    let info = c.ask(&session, "q3", &format!("<GetSPInfoRequest>{meta}</GetSPInfoRequest>")).await.text;
+    assert!(info.contains("<Status code=\"200\"/><Name>a.test</Name>"), "{info}");
+    let indicated =
+        format!("<ServiceIndication>{meta}<Functions><WVSSPFeat/></Functions></ServiceIndication>");
+    assert_eq!(c.ask(&session, "q4", &indicated).await.code(), 200);
+    // A foreign operator does not talk to our users
+    let message = format!(
+        "<SystemMessageRequest>{meta}<User userID=\"wv:alice@a.test\"/><SystemMessage systemMessageID=\"s\" \
+         requiresResponse=\"No\"/></SystemMessageRequest>"
+    );
+    assert_eq!(c.ask(&session, "q5", &message).await.code(), 506);
     node.drain().await;
 }

@@ -200,6 +200,14 @@ impl Query {
         self.term.mentions(&|condition| condition.element == Element::OnlineStatus)
     }
 
+    /// Whether it matters who is in a group, or would be.
+    pub fn looks_into_groups(&self) -> bool {
+        let looks = |condition: &Condition| {
+            matches!(condition.element, Element::GroupJoined | Element::GroupAutoJoin)
+        };
+        self.term.mentions(&looks)
+    }
+
     /// Whether a user fits.
     pub fn finds(&self, person: &Person<'_>) -> bool {
         self.term.holds(&|condition| condition.fits_person(person))
