@@ -219,6 +219,7 @@ impl Sap {
                     let wake_at = old.machine().wake_at();
                     self.clients.watch(&old.id, wake_at);
                 }
+                self.presence_changed(&record.user).await;
                 self.events.csp_sessions(self.clients.len());
                 if let Some(client) = self.clients.get(&record.id) {
                     self.auto_join(&client).await;
@@ -373,7 +374,7 @@ impl Sap {
             let offer = client.machine().next_request(occasion, self.now())?;
             let primitive = match offer.what {
                 Offered::Disconnect(code) => {
-                    self.forget_session(client);
+                    self.forget_session(client).await;
                     crate::imps::primitive::Disconnect { result: Status::new(code) }.into()
                 }
                 Offered::Row { id, form } => match self.row_as(client, id, form).await {
@@ -453,7 +454,7 @@ impl Sap {
         match primitive {
             Primitive::LogoutRequest => {
                 let answer = client.machine().logout();
-                self.forget_session(client);
+                self.forget_session(client).await;
                 answer
             }
             Primitive::KeepAliveRequest(request) => {
@@ -493,10 +494,11 @@ impl Sap {
     }
 
     /// The session is over: out of the registry and out of the store.
-    pub(super) fn forget_session(&self, client: &Arc<Client>) {
+    pub(super) async fn forget_session(&self, client: &Arc<Client>) {
         self.clients.remove(client);
         self.forget_searches(client);
         self.gone().push(client.id.clone());
+        self.presence_session_over(client).await;
         // Carried out without being waited for; found expired after a crash in between.
         drop(self.store.commit(vec![Change::DropCspSession(client.id.clone())]));
         self.events.csp_sessions(self.clients.len());

@@ -42,7 +42,11 @@ impl Sap {
             let change = ListsChange { owner: owner.clone(), version: lists.version, edits };
             match self.store.commit(vec![Change::Lists(Box::new(change))]).await {
                 Ok(outcomes) if outcomes.first() == Some(&Outcome::Conflict) => {}
-                Ok(outcomes) if outcomes.first() == Some(&Outcome::Done) => return answer,
+                Ok(outcomes) if outcomes.first() == Some(&Outcome::Done) => {
+                    // Whoever is on other lists now, or blocked, sees something else.
+                    self.presence_changed(owner).await;
+                    return answer;
+                }
                 Ok(_) => return Status::new(Code::UNKNOWN_USER).into(),
                 Err(error) => return Status::new(store_code(&error)).into(),
             }

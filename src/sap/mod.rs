@@ -13,6 +13,7 @@ mod lists;
 mod messages;
 mod notices;
 mod outgoing;
+mod presence;
 mod questions;
 mod services;
 mod sweep;
@@ -133,6 +134,7 @@ pub struct Sap {
     searches: Mutex<Searches>,
     /// Sessions that ended and have not left their groups yet.
     gone: Mutex<Vec<SessionId>>,
+    glances: Mutex<presence::Glances>,
 }
 
 impl std::fmt::Debug for Sap {
@@ -160,6 +162,7 @@ impl Sap {
             relaying: Mutex::default(),
             searches: Mutex::default(),
             gone: Mutex::default(),
+            glances: Mutex::default(),
         }
     }
 

@@ -169,6 +169,27 @@ impl Sap {
         Ok(())
     }
 
+    /// Asks peers for what is kept, and waits for no answer. An error means that it was not kept.
+    pub(super) async fn ask_unheard(&self, questions: Vec<Question>) -> Result<(), StoreError> {
+        let prepared: Vec<Outgoing> = {
+            let map = self.map();
+            let prepared = questions.iter().map(|question| self.prepared(&map, question));
+            prepared
+                .filter_map(|prepared| match prepared {
+                    Prepared::Leaves(outgoing) => Some(*outgoing),
+                    Prepared::Failed(_) => None,
+                })
+                .collect()
+        };
+        let outcomes = self.store.commit(prepared.iter().cloned().map(Change::Send).collect()).await?;
+        let now = self.now();
+        let rows = prepared.into_iter().zip(outcomes).filter_map(|(outgoing, outcome)| {
+            outcome.row().map(|row| StoredOutgoing { row, attempts: 0, not_before: now, outgoing })
+        });
+        self.offer(rows.collect());
+        Ok(())
+    }
+
     fn prepared(&self, map: &Map, question: &Question) -> Prepared {
         let agreement = map.directory.agreement(question.peer.as_str());
         if !agreement.is_some_and(|agreement| is_agreed(agreement, &question.primitive)) {

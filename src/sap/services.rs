@@ -59,6 +59,17 @@ impl Sap {
             | Primitive::MemberAccessRequest(_)
             | Primitive::RejectListRequest(_)
             | Primitive::SubscribeGroupNoticeRequest(_)) => self.group_request(client, primitive).await,
+            primitive @ (Primitive::SubscribePresenceRequest(_)
+            | Primitive::UnsubscribePresenceRequest(_)
+            | Primitive::GetPresenceRequest(_)
+            | Primitive::UpdatePresenceRequest(_)
+            | Primitive::GetWatcherListRequest(_)
+            | Primitive::CreateAttributeListRequest(_)
+            | Primitive::DeleteAttributeListRequest(_)
+            | Primitive::GetAttributeListRequest(_)
+            | Primitive::PresenceAuthUser(_)
+            | Primitive::CancelAuthRequest(_)
+            | Primitive::GetReactiveAuthStatusRequest(_)) => self.presence_request(client, primitive).await,
             other => {
                 debug!(user = %client.user(), primitive = other.name(), "not served yet");
                 Status::new(Code::NOT_IMPLEMENTED).into()
@@ -103,6 +114,10 @@ impl Sap {
             | Primitive::SubscribeGroupNoticeRequest(_)
             | Primitive::LeaveGroupResponse(_)
             | Primitive::GroupChangeNotice(_)) => self.group_from_peer(asks, primitive).await,
+            primitive @ (Primitive::SubscribePresenceRequest(_)
+            | Primitive::UnsubscribePresenceRequest(_)
+            | Primitive::PresenceNotification(_)
+            | Primitive::GetPresenceRequest(_)) => self.presence_of_peer(asks, primitive).await,
             other => {
                 let peer = &asks.agreement.domain;
                 debug!(%peer, transaction = %asks.transaction, primitive = other.name(), "not served yet");

@@ -83,7 +83,7 @@ impl Sap {
             let over = client.machine().is_over(now);
             if over {
                 debug!(user = %client.user(), session = %client.id, "session over");
-                self.forget_session(&client);
+                self.forget_session(&client).await;
                 continue;
             }
             self.save_session(&client).await;

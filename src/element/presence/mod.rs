@@ -13,7 +13,7 @@ mod tests;
 pub mod view;
 
 use crate::imps::presence::{AttributeName, AttributeSet, PresenceSubList};
-use crate::imps::primitive::{ClientId, ClientType, User};
+use crate::imps::primitive::{ClientId, User};
 use crate::imps::{ContactListId, Moment, SessionId, UserId, Version};
 
 use super::lists::Lists;
@@ -182,8 +182,6 @@ pub struct Online {
     pub session: SessionId,
     /// The client.
     pub client: ClientId,
-    /// Agreed at negotiation.
-    pub client_type: Option<ClientType>,
     /// The version it speaks.
     pub version: Version,
 }

@@ -1,8 +1,6 @@
 //! Who sees what: the rules of authorisation, and the values of a user over all its clients.
 
-use crate::imps::presence::{
-    Attribute, AttributeName, AttributeSet, ClientInfo, CommC, CommCap, Plain, PresenceSubList,
-};
+use crate::imps::presence::{Attribute, AttributeName, AttributeSet, CommC, CommCap, Plain, PresenceSubList};
 use crate::imps::primitive::{ClientId, User};
 
 use super::super::lists::access::Caller;
@@ -56,16 +54,6 @@ impl Home<'_> {
         let published = self.publisher.of_client(&client_key(client));
         let published = published.map(|list| list.attributes.as_slice()).unwrap_or_default();
         let has = |name| published.iter().any(|attribute| attribute.name() == name);
-        if !has(AttributeName::ClientInfo)
-            && let Some(client_type) = online.client_type
-        {
-            values.push(Attribute::ClientInfo(Box::new(ClientInfo {
-                qualifier: Some(true),
-                client_type: Some(client_type.as_str().into()),
-                client: Some(client.clone()),
-                ..ClientInfo::default()
-            })));
-        }
         if !has(AttributeName::CommCap) {
             let message = CommC { cap: "IM".into(), status: "OPEN".into(), contact: None, note: None };
             values.push(Attribute::CommCap(CommCap {

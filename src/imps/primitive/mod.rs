@@ -272,6 +272,9 @@ impl Primitive {
             Self::LoginResponse(response) => Some(&response.result),
             Self::KeepAliveResponse(response) => Some(&response.result),
             Self::SendMessageResponse(response) => Some(&response.result),
+            Self::GetPresenceResponse(response) => Some(&response.result),
+            Self::GetWatcherListResponse(response) => Some(&response.result),
+            Self::GetAttributeListResponse(response) => Some(&response.result),
             Self::GetMessageResponse(response) => Some(&response.result),
             Self::GetMessageListResponse(response) => Some(&response.result),
             Self::ForwardMessageResponse(response) => Some(&response.result),
@@ -306,6 +309,7 @@ impl Primitive {
         match &mut self {
             Self::GroupChangeNotice(notice) => notice.users = users.to_vec(),
             Self::LeaveGroupResponse(notice) => notice.users = users.to_vec(),
+            Self::PresenceNotification(notice) => notice.users = users.to_vec(),
             _ => {}
         }
         self

@@ -3,7 +3,7 @@
 use crate::imps::primitive::{Author, BlockList, ClientId, Contact, Entities, Recipient, Sender, User};
 use crate::imps::{Code, Domain, Primitive, UserId};
 
-use super::{Admitted, Origin, Refused, common, groups};
+use super::{Admitted, Origin, Refused, common, groups, presence};
 use crate::relay::agreement::{Standing, standing};
 
 /// Stamps what a client asks with who it is. `home` is the domain of the login; it completes every
@@ -73,6 +73,8 @@ pub fn from_client(
         | Primitive::DeliveryReport(_)
         | Primitive::GroupChangeNotice(_)
         | Primitive::LeaveGroupResponse(_)
+        | Primitive::PresenceNotification(_)
+        | Primitive::PresenceAuthRequest(_)
         | Primitive::Disconnect(_) => {
             let what = format!("{} is asked by servers only", primitive.name());
             return Err(Refused::faulty(Code::BAD_REQUEST, &what));
@@ -83,7 +85,7 @@ pub fn from_client(
         }
         mut other => match groups::from_client(&mut other, home).transpose()? {
             Some(()) => other,
-            None => common::from_client(user, home, other)?,
+            None => common::from_client(user, home, presence::completed(other, home))?,
         },
     };
     let origin = Origin::Client { user: user.clone(), client: client.clone() };

@@ -10,6 +10,7 @@ mod client;
 mod common;
 mod groups;
 mod peer;
+mod presence;
 
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@ use crate::imps::primitive::{Author, DeliveryReport, Display, MetaInfo, Recipien
 use crate::imps::status::Entity;
 use crate::imps::{Code, GroupId, Moment, Primitive};
 
-use super::{Admitted, Origin, PeerContext, Refused, common, entity_text, groups};
+use super::{Admitted, Origin, PeerContext, Refused, common, entity_text, groups, presence};
 use crate::relay::agreement::{Standing, standing};
 use crate::relay::events;
 
@@ -51,7 +51,10 @@ pub fn from_peer(
         Primitive::DeliveryReport(report) => Primitive::DeliveryReport(report_roles(context, report)?),
         mut other => match groups::from_peer(context, &origin, &mut other, &mut refused).transpose()? {
             Some(()) => other,
-            None => common::from_peer(context, &origin, other, &mut refused)?,
+            None => {
+                let other = presence::of_peer(context, &origin, other, &mut refused)?;
+                common::from_peer(context, &origin, other, &mut refused)?
+            }
         },
     };
     Ok(Admitted { origin, primitive, refused })

@@ -74,6 +74,7 @@ impl Default for ServedFunctions {
         Self(&[
             "GETSPI", "SRCH", "STSRC", "ADVSR", "INVIT", "CAINV", "VRID", //
             "GCLI", "CCLI", "DCLI", "MCLS", //
+            "GETWL", "REACT", "CAAUT", "GETAUT", "GETPR", "UPDPR", "CALI", "DALI", "GALS", //
             "MDELIV", "FWMSG", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM", "GLBLU", "BLENT", //
             "CREAG", "DELGR", "GETGP", "SETGP", "SUBGCN", "GRCHN", "GETGM", "ADDGM", "RMVGM", "MBRAC",
             "REJEC", "GETJU",

@@ -215,6 +215,22 @@ impl Play {
             (Some(Primitive::ListManageRequest(_)), Primitive::ListManageResponse(answer)) => {
                 assert!(answer.result.code.is_success());
             }
+            (Some(Primitive::GetPresenceRequest(_)), Primitive::GetPresenceResponse(answer)) => {
+                assert_eq!(answer.result.code, Code::SUCCESSFUL);
+                assert!(!answer.presences.is_empty(), "it asks for itself first");
+            }
+            (Some(Primitive::UpdatePresenceRequest(_)), Primitive::Status(status)) => {
+                assert_eq!(status.code, Code::SUCCESSFUL);
+            }
+            // Who asked in the recording may not have asked here.
+            (Some(Primitive::PresenceAuthUser(_)), Primitive::Status(status)) => {
+                assert!(matches!(status.code, Code::SUCCESSFUL | Code::NOT_FOUND));
+            }
+            // It then subscribes to each contact by itself.
+            (Some(Primitive::SubscribePresenceRequest(request)), Primitive::Status(status)) => {
+                assert!(!request.contact_lists.is_empty());
+                assert_eq!(status.code, Code::NO_AUTO_SUBSCRIPTION);
+            }
             (Some(Primitive::ClientCapabilityRequest(_)), Primitive::ClientCapabilityResponse(agreed)) => {
                 assert!(agreed.agreed.server_poll_min.is_some_and(|seconds| seconds > 0));
                 assert!(!agreed.agreed.bearers.is_empty());

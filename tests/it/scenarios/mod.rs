@@ -16,6 +16,7 @@ mod invitations;
 mod lists;
 mod mailbox;
 mod messages;
+mod presence;
 mod profiles;
 mod recipients;
 mod recorded;
