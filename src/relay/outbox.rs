@@ -225,6 +225,19 @@ mod tests {
     }
 
     #[test]
+    fn members_whom_a_legacy_group_home_does_not_reach_do_not_fail_the_message() {
+        // Conflict C-32: its own members got it.
+        let club = Recipient::Group("wv:/club@south.example".parse().unwrap());
+        for entities in [&[][..], &["wv:x@west.example"][..]] {
+            let status = Status { details: vec![detail(516, entities)], ..Status::new(code(201)) };
+            let response = SendMessageResponse { result: status, message_id: None };
+            let answer = Carried::Primitive(Box::new(response.into()));
+            let verdict = judge(&answer, std::slice::from_ref(&club), &south(), Profile::Legacy);
+            assert_eq!(verdict.fates[0].1, Fate::Delivered);
+        }
+    }
+
+    #[test]
     fn multiple_errors_with_one_nameless_detail_is_that_error() {
         let legacy = Status { details: vec![detail(427, &[])], ..Status::new(code(900)) };
         assert_eq!(fates(legacy, &[BO], Profile::Legacy), [Fate::Failed(Code::UNKNOWN_USER)]);

@@ -5,6 +5,7 @@
 //! there; which of our clients are in is remembered, so that a peer can speak to nobody else, and so that
 //! they are out when their session ends.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tracing::{debug, warn};
 use super::clients::Client;
 use super::questions::{Question, Reply};
 use super::services::PeerAsks;
-use super::{CONFLICTS_MAX, Sap, store_code};
+use super::{CONFLICTS_MAX, GROUP_LANES, Sap, store_code};
 use crate::element::group::{self, Decision, Edit, Group};
 use crate::element::notify::{Actor, Notify, Reach};
 use crate::imps::primitive::{LeaveGroupRequest, LeaveGroupResponse, User};
@@ -127,6 +128,14 @@ impl Sap {
         id: &GroupId,
         decide: impl Fn(&Group, Moment) -> Result<Decision, Code>,
     ) -> Result<Result<Primitive, Code>, StoreError> {
+        let mut hasher = std::hash::DefaultHasher::new();
+        id.hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % GROUP_LANES as u64).unwrap_or_default();
+        // Whoever changes the same group waits here instead of deciding in vain.
+        let _turn = match self.group_lanes.get(lane) {
+            Some(lane) => Some(lane.lock().await),
+            None => None,
+        };
         for _ in 0..CONFLICTS_MAX {
             let Some(stored) = self.store.group(id.clone()).await? else { return Ok(Err(Code::NO_GROUP)) };
             let decision = match decide(&stored.group, self.now()) {

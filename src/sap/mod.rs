@@ -49,6 +49,8 @@ use clients::Clients;
 /// Askers that wait for peers at a time; more are answered at once, their messages being queued.
 const ASKERS_MAX: usize = 100_000;
 
+/// How many changes of different groups may be in work at a time.
+const GROUP_LANES: usize = 64;
 /// How often something that somebody else changed meanwhile is decided anew before the answer is 503.
 const CONFLICTS_MAX: usize = 8;
 
@@ -135,6 +137,8 @@ pub struct Sap {
     /// Sessions that ended and have not left their groups yet.
     gone: Mutex<Vec<SessionId>>,
     glances: Mutex<presence::Glances>,
+    /// Changes of groups take turns, those of one group in the same lane.
+    group_lanes: [tokio::sync::Mutex<()>; GROUP_LANES],
 }
 
 impl std::fmt::Debug for Sap {
@@ -163,6 +167,7 @@ impl Sap {
             searches: Mutex::default(),
             gone: Mutex::default(),
             glances: Mutex::default(),
+            group_lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }
 

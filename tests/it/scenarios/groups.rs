@@ -1,20 +1,22 @@
 //! Groups: made by one user, joined from several domains, spoken in, moderated, and ended.
 
 use causeway::cli::laboratory::Writing;
-use causeway::cli::phone::Phone;
+use causeway::cli::phone::{Manner, Phone};
 use causeway::imps::primitive::{
     AddGroupMembersRequest, Author, CreateGroupRequest, DeleteGroupRequest, Display, GetGroupMembersRequest,
     GetGroupPropsRequest, GetJoinedUsersRequest, GroupChangeNotice, GroupProperties, JoinGroupRequest,
     JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, MemberAccessRequest, MessageInfo, NewMessage,
-    NoticeWish, Property, Ranks, Recipient, RejectListRequest, ScreenName, SendMessageRequest,
-    SendMessageResponse, SetGroupPropsRequest, SubscribeGroupNoticeRequest, WelcomeNote,
+    NoticeWish, Property, Ranks, Recipient, RejectListRequest, ScreenName, SearchPair, SearchRequest,
+    SendMessageRequest, SendMessageResponse, SetGroupPropsRequest, SubscribeGroupNoticeRequest,
+    VerifyIdRequest, WelcomeNote,
 };
+use causeway::imps::status::Entity;
 use causeway::imps::{Code, GroupId, Primitive, UserId, Version};
 use causeway::node::Node;
 use causeway::wire::Encoding;
 
 use crate::csp::ask;
-use crate::peer::{ScriptedPeer, in_session, request};
+use crate::peer::{ScriptedPeer, in_session, request, response};
 use crate::world::{Place, World, manner, modern, receive, text, until};
 
 /// A provider that agreed with these peers on messages and groups.
@@ -484,6 +486,159 @@ async fn the_fan_out_of_a_group_is_one_request_a_domain_without_the_authors_addr
         }
     }
     assert_eq!(text(&receive(&mut ada).await), "once");
+    assert_eq!(ada.take().await.unwrap(), None);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_are_made_elsewhere_found_and_verified() {
+    let world = World::new().await;
+    let agreement = "services = [\"im\", \"group\", \"search\"]\n";
+    let place = |domain: &str, peer: &str| {
+        world.place_with(domain, &Writing { peers: &[peer], agreement, ..Writing::default() })
+    };
+    let (north, south) = (
+        place("north.made.example", "south.made.example"),
+        place("south.made.example", "north.made.example"),
+    );
+    let nodes = [world.start(&north).await, world.start(&south).await];
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", manner(Version::V1_1, Encoding::Wbxml)).await;
+    // When a user makes a public group in another domain, it lives there and is hers
+    let regatta = group("wv:/regatta@south.made.example");
+    let found = [("Name", "Regatta"), ("Searchable", "T")];
+    assert_eq!(code(&create(&mut ada, &regatta, "Ada", &found).await), 200);
+    assert_eq!(code(&create(&mut ada, &regatta, "Ada", &found).await), 801);
+    join(&mut bo, &regatta, "Bo").await;
+    assert_eq!(notice(&mut ada).await.moves.joined[0].name.as_deref(), Some("Bo"));
+    say(&mut bo, Recipient::Group(regatta.clone()), "ready?").await;
+    assert_eq!(words(&message(&mut ada).await), "ready?");
+    // But a private one belongs to the domain of its owner
+    assert_eq!(code(&create(&mut ada, &group("wv:ada/own@south.made.example"), "Ada", &[]).await), 816);
+    // Then it is found here and from elsewhere, and known to exist
+    let hidden = group("wv:/hidden@south.made.example");
+    create(&mut bo, &hidden, "Bo", &[("Name", "Hidden regatta")]).await;
+    let search = |element: &str, string: &str| {
+        let pair = SearchPair { element: element.into(), string: string.into(), id: None };
+        SearchRequest { pairs: vec![pair], limit: Some(5), ..SearchRequest::default() }
+    };
+    let Primitive::SearchResponse(here) = ask(&mut bo, search("GROUP_NAME", "regat")).await else { panic!() };
+    assert_eq!(here.groups, [regatta.clone()]);
+    let elsewhere = ask(&mut ada, search("GROUP_ID", "/regatta@south.made.example")).await;
+    let Primitive::SearchResponse(there) = elsewhere else { panic!("{elsewhere:?}") };
+    assert_eq!(there.groups, [regatta.clone()]);
+    let ids = vec![Entity::Group(regatta), Entity::Group(group("wv:/none@south.made.example"))];
+    let verified = ask(&mut ada, VerifyIdRequest { ids }).await;
+    assert_eq!(code(&verified), 201);
+    assert_eq!(verified.status().unwrap().details[0].code, Code::NO_GROUP);
+    for node in nodes {
+        node.drain().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_join_at_once_are_all_in() {
+    let world = World::new().await;
+    let north = place(&world, "north.many.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let square = group("wv:/square@north.many.example");
+    create(&mut ada, &square, "Ada", &[]).await;
+    let mut phones = Vec::new();
+    for number in 0..24 {
+        phones.push(north.phone(&format!("u{number}"), Manner { digest: false, ..modern() }).await);
+    }
+    // When they all press the button at the same moment, and want the same name
+    let request = JoinGroupRequest { screen_name: None, subscribe: false, ..join_request(&square, "x") };
+    let mut joining = tokio::task::JoinSet::new();
+    for mut phone in phones {
+        let request = request.clone();
+        joining.spawn(async move { (code(&ask(&mut phone, request).await), phone) });
+    }
+    let joined = joining.join_all().await;
+    // Then everybody is in
+    assert!(joined.iter().all(|(code, _)| *code == 200));
+    let Primitive::GetJoinedUsersResponse(answer) =
+        ask(&mut ada, GetJoinedUsersRequest { group: square }).await
+    else {
+        panic!()
+    };
+    assert_eq!(answer.joined.users.len(), 24);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_to_a_group_elsewhere_shows_the_name_of_its_author() {
+    // Given a scripted peer that is home to a group, and a user of ours
+    let world = World::new().await;
+    let north = place(&world, "north.else.example", &["east.else.example"]);
+    let east = ScriptedPeer::start(&world, &north, "east.else.example").await;
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let session = east.log_in(1).await;
+    let lobby = group("wv:/lobby@east.else.example");
+    // When the user joins, the peer is asked with the user's address, client and wishes
+    let request_to_join = join_request(&lobby, "Ada");
+    let (answer, asked) = tokio::join!(ask(&mut ada, request_to_join), async {
+        let asked = east.next().await;
+        let id = asked.transaction().id.to_string();
+        let answer = "<JoinGroupResponse><Status code=\"200\"/><JoinedList><Name>Zoe</Name><Name>Ada</Name></JoinedList>\
+                      </JoinGroupResponse>";
+        east.post(&in_session(&session.ours, &[response(&id, answer)])).await;
+        asked
+    });
+    for part in [
+        "<JoinGroupRequest groupID=\"wv:/lobby@east.else.example\" joinedListRequest=\"Yes\" subscribeNotif=\"Yes\">",
+        "<User userID=\"wv:ada@north.else.example\"><ClientID url=\"test-phone\"/></User>",
+        "<ScreenName groupID=\"wv:/lobby@east.else.example\">Ada</ScreenName>",
+    ] {
+        assert!(asked.text.contains(part), "{part} in {}", asked.text);
+    }
+    let Primitive::JoinGroupResponse(answer) = answer else { panic!("{answer:?}") };
+    assert_eq!(names(&answer), ["Zoe", "Ada"]);
+    // Then what the user says leaves with the user as the sender and the screen name as what is shown
+    let (said, heard) = tokio::join!(say(&mut ada, Recipient::Group(lobby.clone()), "hello"), async {
+        let heard = east.next().await;
+        let id = heard.transaction().id.to_string();
+        let answer = "<SendMessageResponse messageID=\"x\"><Status code=\"200\"/></SendMessageResponse>";
+        east.post(&in_session(&session.ours, &[response(&id, answer)])).await;
+        heard
+    });
+    assert_eq!(said.result.code, Code::SUCCESSFUL);
+    let shown_as = "<Sender><User userID=\"wv:ada@north.else.example\"/><SenderDisplay>\
+                    <ScreenName groupID=\"wv:/lobby@east.else.example\">Ada</ScreenName></SenderDisplay></Sender>";
+    assert!(heard.text.contains(shown_as), "{}", heard.text);
+    // And what the group passes on arrives as the group's, from a peer that says no more than the grammar
+    let server =
+        "<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@east.else.example\"/></MetaInfo>";
+    let passed_on = format!(
+        "<SendMessageRequest deliveryReport=\"No\">{server}<MessageInfo messageID=\"m1@east.else.example\">\
+         <Recipient><User userID=\"wv:ada@north.else.example\"/></Recipient><Sender>\
+         <GroupID groupID=\"{lobby}\"/><SenderDisplay><ScreenName groupID=\"{lobby}\">Zoe</ScreenName></SenderDisplay>\
+         </Sender></MessageInfo><ContentData contentType=\"text/plain\">welcome</ContentData></SendMessageRequest>"
+    );
+    assert_eq!(east.ask(&session, "m1", &passed_on).await.code(), 200);
+    let heard = message(&mut ada).await;
+    assert_eq!((words(&heard), shown(&heard)), ("welcome", "Zoe"));
+    assert_eq!(heard.info.recipients, [Recipient::Group(lobby.clone())]);
+    // And notices reach the user, until the group's home puts it out
+    let user = "<User userID=\"wv:ada@north.else.example\"><ClientID url=\"test-phone\"/></User>";
+    let change = format!(
+        "<GroupChangeNotice groupID=\"{lobby}\">{server}{user}<Left><Name>Zoe</Name></Left></GroupChangeNotice>"
+    );
+    assert_eq!(east.ask(&session, "n1", &change).await.code(), 200);
+    assert_eq!(&*notice(&mut ada).await.moves.left[0], "Zoe");
+    let out = format!(
+        "<LeaveGroupIndication groupID=\"{lobby}\">{server}{user}<Status code=\"809\"/><ReasonText>go</ReasonText>\
+         </LeaveGroupIndication>"
+    );
+    assert_eq!(east.ask(&session, "o1", &out).await.code(), 200);
+    let told = put_out(&mut ada).await;
+    assert_eq!(
+        (told.result.code, told.result.description.as_deref()),
+        (Code::REJECTED_FROM_GROUP, Some("go"))
+    );
+    assert_eq!(east.ask(&session, "n2", &change).await.code(), 808, "it is out");
     assert_eq!(ada.take().await.unwrap(), None);
     node.drain().await;
 }
