@@ -2,7 +2,9 @@
 //! decode from one, encode into the other, compare with what the reference wants. One file a chapter.
 
 mod common;
+mod delegated;
 mod groups;
+mod messages;
 
 use crate::imps::{Primitive, Version};
 use crate::wire::{Carried, Encoding, Limits, csp, ssp};
