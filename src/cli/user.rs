@@ -13,8 +13,9 @@ use zeroize::Zeroizing;
 
 use super::{Configuration, Ended, Streams, json, now};
 use crate::config::{self, Severity, StoreSettings};
+use crate::element::common::profile::operators_change;
 use crate::imps::{Domain, UserId};
-use crate::relay::ports::{Account, Change, Outcome, Store};
+use crate::relay::ports::{Account, Change, CommonChange, CommonStore as _, Outcome, Store};
 use crate::store::seal::{PASSWORD_OCTETS_MAX, Sealer};
 use crate::store::sqlite::{self, Sqlite};
 
@@ -36,6 +37,15 @@ pub enum Words {
     Remove(One),
     /// Set another password, for the next login; it is one line on standard input
     Passwd(One),
+    /// Show or change what others find a user by, one NAME=VALUE a line
+    Profile {
+        /// Whose.
+        #[command(flatten)]
+        one: One,
+        /// What to set, such as USER_LAST_NAME=Lovelace or PP_CITY=London; nothing behind = forgets it
+        #[arg(value_name = "NAME=VALUE")]
+        set: Vec<String>,
+    },
 }
 
 /// An account, and where it is.
@@ -51,7 +61,9 @@ pub struct One {
 /// Runs the verb.
 pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let file = match words {
-        Words::Add(one) | Words::Remove(one) | Words::Passwd(one) => &one.configuration.file,
+        Words::Add(one) | Words::Remove(one) | Words::Passwd(one) | Words::Profile { one, .. } => {
+            &one.configuration.file
+        }
         Words::List { configuration, .. } => &configuration.file,
     };
     let Some(settings) = settings(file, streams)? else { return Ok(Ended::Failed) };
@@ -78,6 +90,23 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
                 &user,
                 commit(&runtime, &settings, Change::SetPassword { user: user.clone(), sealed_password })?,
             )
+        }
+        Words::Profile { one, set } if set.is_empty() => {
+            let user = own(&one.user, &settings.node.domains)?;
+            let profiles = runtime.block_on(open(&settings)?.profiles(vec![user.clone()]))?;
+            let Some(profile) = profiles.into_iter().flatten().next() else {
+                return found(&user, Outcome::Missing);
+            };
+            for property in profile {
+                writeln!(streams.output, "{}={}", property.name, property.value.unwrap_or_default())?;
+            }
+            Ok(Ended::Done)
+        }
+        Words::Profile { one, set } => {
+            let user = own(&one.user, &settings.node.domains)?;
+            let change = operators_change(set.iter().map(String::as_str))?;
+            let change = CommonChange::SetProfile { user: user.clone(), change };
+            found(&user, commit(&runtime, &settings, Change::Common(change))?)
         }
         Words::Remove(one) => {
             let user = own(&one.user, &settings.node.domains)?;
@@ -221,6 +250,27 @@ mod tests {
         assert_eq!(user("passwd", "ada@north.example", "x\n").0, FAILED);
         let (_, output, _) = run(&["user", "list", "--json", "--config", &file], "");
         assert_eq!(output, "[\"wv:bob@north.example\",\"wv:Eve@east.example\"]\n");
+    }
+
+    #[test]
+    fn a_profile_is_set_and_shown() {
+        let folder = Folder::new("user-profile");
+        let file = node(&folder);
+        let profile =
+            |pairs: &[&str]| run(&[&["user", "profile", "ada", "--config", &file], pairs].concat(), "");
+        assert_eq!(profile(&["PP_CITY=Lund"]).0, FAILED, "there is no such user yet");
+        assert_eq!(profile(&[]).0, FAILED);
+        run(&["user", "add", "ada", "--config", &file], "x\n");
+        assert_eq!(
+            profile(&["USER_LAST_NAME=Lovelace", "PP_CITY=London"]),
+            (DONE, String::new(), String::new())
+        );
+        assert_eq!(profile(&[]).1, "PP_CITY=London\nUSER_LAST_NAME=Lovelace\n");
+        assert_eq!(profile(&["PP_CITY="]).0, DONE);
+        assert_eq!(profile(&[]).1, "USER_LAST_NAME=Lovelace\n");
+        let (code, _, errors) = profile(&["SHOE=44"]);
+        assert_eq!(code, FAILED);
+        assert!(errors.contains("USER_FIRST_NAME"), "{errors}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ const TREE: [(&str, Leaves); 4] = [
     (
         "GroupFeat",
         &[
+            ("CREAG", Some(Service::Group)),
             ("DELGR", Some(Service::Group)),
             ("GETGP", Some(Service::Group)),
             ("SETGP", Some(Service::Group)),

@@ -214,6 +214,10 @@ impl Sap {
                     Err(code) => Err(code),
                 }
             }
+            None if !self.searches().may_begin(&asks.agreement.domain, self.now()) => {
+                let status = Status { try_again: Some(1), ..Status::new(Code::SERVICE_UNAVAILABLE) };
+                return Ok(status.into());
+            }
             None => match &asks.origin {
                 Origin::Peer { user: Some(by), .. } => self.search_here(&owner, by, &request).await?,
                 _ => Err(Code::BAD_REQUEST),

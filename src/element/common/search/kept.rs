@@ -20,6 +20,8 @@ pub const PAGE: usize = 50;
 const SEARCHES_PER_OWNER_MAX: usize = 10;
 /// Searches of everybody together; beyond them nothing is kept for later.
 const SEARCHES_MAX: usize = 10_000;
+/// Searches that one peer may begin at once; sustained it is one a second (reference ssp-behaviour §9).
+const BURST: u32 = 10;
 /// How long a search is kept.
 const LIFE: Duration = Duration::from_secs(600);
 
@@ -87,9 +89,23 @@ pub struct Searches {
     of: HashMap<Owner, Vec<Kept>>,
     count: usize,
     last: u64,
+    /// When the next search of a peer would be due if they came evenly.
+    due: HashMap<Domain, Moment>,
 }
 
 impl Searches {
+    /// Whether a peer may begin a search now; one that is begun counts.
+    pub fn may_begin(&mut self, peer: &Domain, now: Moment) -> bool {
+        let second = Duration::from_secs(1);
+        let due = self.due.entry(peer.clone()).or_insert(now);
+        *due = (*due).max(now);
+        if due.since(now) >= second * BURST {
+            return false;
+        }
+        *due = due.after(second);
+        true
+    }
+
     /// The first answer of a search, which is kept if there is more. 536: too many hits.
     pub fn first(
         &mut self,
@@ -168,6 +184,7 @@ impl Searches {
             !kept.is_empty()
         });
         self.count = self.of.values().map(Vec::len).sum();
+        self.due.retain(|_, due| *due > now);
     }
 
     fn keep(&mut self, owner: &Owner, found: Found, now: Moment) -> Result<SearchId, Code> {
@@ -288,6 +305,18 @@ mod tests {
         assert!(next(&mut searches, &ids[2], 1).is_ok());
         searches.sweep(NOW.after(LIFE));
         assert_eq!(searches.count, 0);
+    }
+
+    #[test]
+    fn a_peer_begins_ten_searches_at_once_and_one_a_second_for_ever() {
+        let mut searches = Searches::default();
+        let south: Domain = "south.example".parse().unwrap();
+        assert_eq!((0..20).filter(|_| searches.may_begin(&south, NOW)).count(), 10);
+        assert!(searches.may_begin(&"east.example".parse().unwrap(), NOW), "others are not held up");
+        let later = NOW.after(Duration::from_secs(3));
+        assert_eq!((0..20).filter(|_| searches.may_begin(&south, later)).count(), 3);
+        searches.sweep(later.after(Duration::from_secs(60)));
+        assert!(searches.due.is_empty());
     }
 
     #[test]

@@ -98,10 +98,6 @@ impl Element {
     }
 }
 
-/// The names under which the directory keeps what only the operator sets.
-pub const DIRECTORY: [&str; 5] =
-    ["USER_ALIAS", "USER_EMAIL_ADDRESS", "USER_FIRST_NAME", "USER_LAST_NAME", "USER_MOBILE_NUMBER"];
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Condition {
     element: Element,
