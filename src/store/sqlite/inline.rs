@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::Settings;
 use super::memory::Memory;
-use super::writer::{Answer, Operation, Writer, octets};
+use super::writer::{Operation, Writer, octets};
 use crate::relay::ports::{Change, Outcome, Promise, StoreError};
 
 /// How the disk under a store in memory behaves. Durations need a tokio runtime around the store; zero
@@ -119,36 +119,48 @@ impl Inline {
                 Batch::Kept(time) => (time, false),
                 Batch::Failed(time) => (time, true),
             };
-            let store = Arc::clone(self);
-            tokio::spawn(async move {
-                tokio::time::sleep(time).await;
-                store.flush(fails);
-            });
+            self.flush_after(time, fails);
         }
         let (reply, answer) = oneshot::channel();
         batch.push_back(Operation { octets: octets(&changes), changes, reply });
         Box::pin(async { answer.await.unwrap_or(Err(StoreError::Closed)) })
     }
 
-    /// The batch is on disk, or has failed.
-    fn flush(&self, fails: bool) {
+    fn flush_after(self: &Arc<Self>, time: Duration, fails: bool) {
+        let store = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            store.flush(fails);
+        });
+    }
+
+    /// The batch is on disk, or has failed. What nobody waits for is then tried again, as the writer with a
+    /// thread of its own does.
+    fn flush(self: &Arc<Self>, fails: bool) {
         let mut state = self.state();
+        if fails {
+            let batch = std::mem::take(&mut state.batch);
+            let (owed, asked): (VecDeque<_>, VecDeque<_>) =
+                batch.into_iter().partition(|operation| operation.reply.is_closed());
+            if !owed.is_empty() {
+                state.batch = owed;
+                self.flush_after(Duration::from_millis(250), false);
+            }
+            drop(state);
+            for operation in asked {
+                let error = StoreError::Failed("the disk of the simulation is full".to_owned());
+                // Nobody may be there any more to hear it.
+                let _ = operation.reply.send(Err(error));
+            }
+            return;
+        }
         let batch = std::mem::take(&mut state.batch);
         let Some(writer) = &mut state.writer else { return };
-        let answers: Vec<Answer> = if fails {
-            batch
-                .iter()
-                .map(|_| Err(StoreError::Failed("the disk of the simulation is full".into())))
-                .collect()
-        } else {
-            let changes: Vec<&[Change]> =
-                batch.iter().map(|operation| operation.changes.as_slice()).collect();
-            let answers = writer.run(&changes);
-            while writer.has_chores() {
-                writer.run(&[]);
-            }
-            answers
-        };
+        let changes: Vec<&[Change]> = batch.iter().map(|operation| operation.changes.as_slice()).collect();
+        let answers = writer.run(&changes);
+        while writer.has_chores() {
+            writer.run(&[]);
+        }
         drop(state);
         for (operation, answer) in batch.into_iter().zip(answers) {
             // Nobody may be there any more to hear it.

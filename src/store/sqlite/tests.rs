@@ -326,6 +326,26 @@ fn a_commit_that_fails_is_answered_to_all_and_changes_nothing() {
 }
 
 #[test]
+fn what_nobody_waits_for_is_tried_again_until_it_is_stored() {
+    let failing = Arc::new(AtomicBool::new(true));
+    let mut writer = writer_failing_when(&failing);
+    let waiting = Waiting::default();
+    let operation = |changes: Vec<Change>| {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        (writer::Operation { octets: writer::octets(&changes), changes, reply }, answer)
+    };
+    let (forgotten, _) = operation(vec![Change::AddAccount(account(ADA))]);
+    let (awaited, mut answer) = operation(vec![Change::AddAccount(account("wv:cy@north.example"))]);
+    waiting.operations.store(2, Ordering::Relaxed);
+    writer.serve_batch(vec![forgotten, awaited], 0, &waiting);
+    assert!(answer.try_recv().unwrap().is_err(), "whoever waits hears that it failed");
+    assert_eq!((waiting.operations.load(Ordering::Relaxed), count(&writer, "account")), (0, 0));
+    failing.store(false, Ordering::Relaxed);
+    writer.serve_batch(Vec::new(), 0, &waiting);
+    assert_eq!(count(&writer, "account"), 1);
+}
+
+#[test]
 fn a_full_disk_is_an_error_until_there_is_room() {
     let mut writer = writer();
     writer.run(&[&[Change::AddAccount(account(ADA))]]);

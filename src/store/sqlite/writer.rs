@@ -36,6 +36,9 @@ const UNASKED_LINGER: Duration = Duration::from_millis(10);
 const CROWD_LINGER: Duration = Duration::from_micros(300);
 /// So many operations in the last batch are many.
 const CROWD: usize = 8;
+/// Operations that nobody waits for and that failed with everything else are kept for another try, so many
+/// at most.
+const OWED_MAX: usize = 65_536;
 /// How long an idle writer sleeps before it looks whether another process has written.
 const LOOK_ROUND: Duration = Duration::from_millis(250);
 
@@ -79,6 +82,9 @@ pub(super) struct Writer {
     events: Arc<dyn Events>,
     /// `PRAGMA data_version` when last looked at: changes when another process commits.
     data_version: i64,
+    /// What nobody waits for and could not be carried out yet: the promise may be dropped, the changes
+    /// happen all the same.
+    owed: Vec<Operation>,
     /// Whether the last commit failed, so that a full disk is logged once and not a thousand times a second.
     failing: bool,
 }
@@ -90,7 +96,15 @@ impl Writer {
         memory: Arc<Memory>,
         events: Arc<dyn Events>,
     ) -> Self {
-        Self { connection, changes: Changes::new(limits), memory, events, data_version: 0, failing: false }
+        Self {
+            connection,
+            changes: Changes::new(limits),
+            memory,
+            events,
+            data_version: 0,
+            owed: Vec::new(),
+            failing: false,
+        }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -222,6 +236,7 @@ impl Writer {
                     if let Err(error) = self.look_round() {
                         tracing::debug!(%error, "could not look for changes by others");
                     }
+                    self.serve_batch(Vec::new(), 0, waiting);
                     continue;
                 }
             };
@@ -271,15 +286,28 @@ impl Writer {
         }
     }
 
-    fn serve_batch(&mut self, batch: Vec<Operation>, octets: usize, waiting: &Waiting) {
-        if batch.is_empty() && !self.has_chores() {
+    pub(super) fn serve_batch(&mut self, fresh: Vec<Operation>, octets: usize, waiting: &Waiting) {
+        if fresh.is_empty() && self.owed.is_empty() && !self.has_chores() {
             return;
         }
+        let asked = fresh.len();
+        let mut batch = std::mem::take(&mut self.owed);
+        batch.extend(fresh);
         let changes: Vec<&[Change]> = batch.iter().map(|operation| operation.changes.as_slice()).collect();
         let answers = self.run(&changes);
-        waiting.operations.fetch_sub(batch.len(), Ordering::Relaxed);
+        waiting.operations.fetch_sub(asked, Ordering::Relaxed);
         waiting.octets.fetch_sub(octets, Ordering::Relaxed);
+        // One that fails where others do not would fail for ever.
+        let nothing_done = answers.iter().all(Result::is_err);
         for (operation, answer) in batch.into_iter().zip(answers) {
+            if answer.is_err() && operation.reply.is_closed() {
+                if nothing_done && self.owed.len() < OWED_MAX {
+                    self.owed.push(operation);
+                } else {
+                    tracing::error!("changes that nobody waits for could not be stored and are given up");
+                }
+                continue;
+            }
             // Nobody may be there any more to hear it.
             let _ = operation.reply.send(answer);
         }
