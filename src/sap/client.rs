@@ -44,6 +44,14 @@ pub struct ClientDocument<'a> {
     pub clear_password_allowed: bool,
 }
 
+/// A document was carried out.
+struct CarriedOut {
+    /// What goes back.
+    answer: Vec<u8>,
+    /// The client's answer to a request of ours could not be stored.
+    unsettled: bool,
+}
+
 /// A transaction's answer with what it counts as.
 struct Done {
     request: &'static str,
@@ -265,9 +273,14 @@ impl Sap {
                 }
             }
         }
-        let answer = self.carry_out(&client, message).await;
+        let CarriedOut { answer, unsettled } = self.carry_out(&client, message).await;
         if let Some(first) = &first {
-            client.machine().finish(first, digest, answer.as_slice().into());
+            if unsettled {
+                // The client says the same again when it is asked again, and is heard then.
+                client.machine().abandon(first, digest);
+            } else {
+                client.machine().finish(first, digest, answer.as_slice().into());
+            }
             client.finished.notify_waiters();
         }
         answer
@@ -289,12 +302,13 @@ impl Sap {
         write(&Message { version, encoding, session, transactions: answers, poll: None, cir: None })
     }
 
-    async fn carry_out(&self, client: &Arc<Client>, message: Message) -> Vec<u8> {
+    async fn carry_out(&self, client: &Arc<Client>, message: Message) -> CarriedOut {
         let encoding = message.encoding;
         // A session keeps the version of its login (reference csp.md §10).
         let version = client.machine().record().version;
         let mut answers = Vec::new();
         let mut occasion = Occasion::Answer;
+        let mut unsettled = false;
         for transaction in message.transactions {
             match (transaction.mode, transaction.content) {
                 (Mode::Request, Carried::Primitive(primitive)) if *primitive == Primitive::PollingRequest => {
@@ -320,7 +334,7 @@ impl Sap {
                 }
                 (Mode::Response, Carried::Primitive(primitive)) => {
                     if let Some(id) = &transaction.id {
-                        self.client_answer(client, id, &primitive).await;
+                        unsettled |= !self.client_answer(client, id, &primitive).await;
                     }
                 }
                 (Mode::Response, other) => {
@@ -331,7 +345,7 @@ impl Sap {
         self.load(client).await;
         let session = Some(client.id.clone());
         if answers.is_empty() {
-            return match self.next_request(client, occasion).await {
+            let answer = match self.next_request(client, occasion).await {
                 None => Vec::new(),
                 Some((transaction, poll)) => write(&Message {
                     version,
@@ -342,9 +356,12 @@ impl Sap {
                     cir: None,
                 }),
             };
+            return CarriedOut { answer, unsettled };
         }
         let poll = client.machine().poll_flag(self.now());
-        write(&Message { version, encoding, session, transactions: answers, poll: Some(poll), cir: None })
+        let answer =
+            Message { version, encoding, session, transactions: answers, poll: Some(poll), cir: None };
+        CarriedOut { answer: write(&answer), unsettled }
     }
 
     /// Brings the session's window on the mailbox up to date.
@@ -418,8 +435,13 @@ impl Sap {
         primitive.map(Some)
     }
 
-    /// A client's answer to a server request settles a row.
-    async fn client_answer(&self, client: &Arc<Client>, transaction: &TransactionId, answer: &Primitive) {
+    /// A client's answer to a server request settles a row; `false` if that could not be stored.
+    async fn client_answer(
+        &self,
+        client: &Arc<Client>,
+        transaction: &TransactionId,
+        answer: &Primitive,
+    ) -> bool {
         let answered = client.machine().answered(transaction, answer);
         if matches!(answered, Answered::Acknowledged { .. }) {
             self.notice_answered(client, answer).await;
@@ -429,6 +451,7 @@ impl Sap {
                 if let Err(error) = self.take_row(client, row).await {
                     warn!(user = %client.user(), row, %error, "a row that was delivered cannot be settled");
                     client.machine().poll().unsettled(row, self.now());
+                    return false;
                 }
             }
             Answered::Notified { row } => {
@@ -439,10 +462,11 @@ impl Sap {
             }
             // As after a restart: the client has the message, whatever became of the transaction.
             Answered::Unknown { message: Some(message) } => {
-                let _ = self.message_taken(client, message).await;
+                return self.message_taken(client, message).await.is_ok();
             }
             Answered::Unknown { message: None } => {}
         }
+        true
     }
 
     async fn client_request(
