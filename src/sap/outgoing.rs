@@ -238,7 +238,7 @@ impl Sap {
                 .map(|mail| Change::Then(Box::new(Change::Deliver { mail: mail.clone(), seen: None }))),
         );
         let commit = self.store.commit(changes);
-        let sap = Arc::clone(self);
+        let (sap, row) = (Arc::clone(self), row.clone());
         tokio::spawn(async move {
             match commit.await {
                 Ok(outcomes) => {
@@ -249,7 +249,11 @@ impl Sap {
                     }
                 }
                 // The row is still there and leaves again.
-                Err(error) => warn!(%error, "a failure cannot be reported"),
+                Err(error) => {
+                    warn!(row = row.row, %error, "a failure cannot be reported now");
+                    let at = outbox::retry_at(sap.now(), row.attempts, None, &mut **sap.chance());
+                    sap.offer(vec![StoredOutgoing { not_before: at, attempts: row.attempts + 1, ..row }]);
+                }
             }
         });
         Settled::Done
