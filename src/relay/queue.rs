@@ -1,28 +1,45 @@
 //! The window of a peer's outbox that is held in memory: which row may leave next.
 //!
-//! Rows of the same order value (sender and recipients) leave one after the other; a row that waits
-//! for another try holds back those behind it, and no others (reference ssp-transport §3.6,
-//! ssp-behaviour §6). The outbox in the store is the real queue: the window is bounded, and what
-//! does not fit is read again later.
+//! Rows of the same sender and recipient leave one after the other; a row that waits for another try
+//! holds back those behind it, and no others (reference ssp-transport §3.6, ssp-behaviour §6). Each pair
+//! has a line, in which its rows stand in order; a row with several recipients stands in several lines, and
+//! leaves when it is the first in all of them. The outbox in the store is the real queue: the window is
+//! bounded, and what does not fit is read again later.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::ports::StoredOutgoing;
+use crate::element::im::orders;
 use crate::imps::Moment;
 
 /// Rows held in memory for one peer at most.
 pub const WINDOW_ROWS_MAX: usize = 4096;
+
+/// The rows of one pair of sender and recipient.
+#[derive(Debug)]
+struct Line {
+    /// In flight, waiting for its time, or the first here and not in another line.
+    first: i64,
+    behind: VecDeque<i64>,
+}
 
 /// The window.
 #[derive(Debug)]
 pub struct Window {
     /// Not looked at yet, oldest first.
     fresh: VecDeque<StoredOutgoing>,
-    /// Rows that wait for their time; each owns its order value.
+    /// The first in all their lines since another row left, oldest first.
+    freed: BTreeMap<i64, StoredOutgoing>,
+    /// Rows that wait for their time; the first in all their lines.
     later: BTreeMap<(Moment, i64), StoredOutgoing>,
-    /// Order values that are owned by a row in flight or in `later`, with the rows behind it.
-    owned: HashMap<u64, VecDeque<StoredOutgoing>>,
-    /// Rows in `fresh`, `later` and behind owned order values.
+    /// Rows that stand behind another in a line.
+    parked: HashMap<i64, StoredOutgoing>,
+    /// By order value of the pair.
+    lines: HashMap<u64, Line>,
+    /// Order values of the rows in lines that have several.
+    several: HashMap<i64, Vec<u64>>,
+    /// Rows in `fresh`, `freed`, `later` and `parked`.
     held: usize,
     /// Rows in the window or in flight, so that a page of the store brings none of them twice.
     known: HashSet<i64>,
@@ -39,8 +56,11 @@ impl Default for Window {
     fn default() -> Self {
         Self {
             fresh: VecDeque::new(),
+            freed: BTreeMap::new(),
             later: BTreeMap::new(),
-            owned: HashMap::new(),
+            parked: HashMap::new(),
+            lines: HashMap::new(),
+            several: HashMap::new(),
             held: 0,
             known: HashSet::new(),
             resume: 0,
@@ -98,46 +118,84 @@ impl Window {
         }
     }
 
-    /// The next row that may leave now. Its order value is owned until [`Window::done`] or
-    /// [`Window::later`].
+    /// The next row that may leave now. It keeps its place in its lines until [`Window::done`].
     pub fn next(&mut self, now: Moment) -> Option<StoredOutgoing> {
         if self.later.first_key_value().is_some_and(|((due, _), _)| *due <= now) {
             self.held -= 1;
             return self.later.pop_first().map(|(_, row)| row);
         }
-        while let Some(row) = self.fresh.pop_front() {
-            if let Some(behind) = self.owned.get_mut(&row.outgoing.order) {
-                behind.push_back(row);
-                continue;
+        loop {
+            let row = match self.freed.pop_first() {
+                Some((_, row)) => row,
+                None => match self.fresh.pop_front() {
+                    Some(row) if self.line_up(&row) => row,
+                    Some(row) => {
+                        self.parked.insert(row.row, row);
+                        continue;
+                    }
+                    None => return None,
+                },
+            };
+            if row.not_before <= now {
+                self.held -= 1;
+                return Some(row);
             }
-            self.owned.insert(row.outgoing.order, VecDeque::new());
-            if row.not_before > now {
-                self.later.insert((row.not_before, row.row), row);
-                continue;
-            }
-            self.held -= 1;
-            return Some(row);
+            self.later.insert((row.not_before, row.row), row);
         }
-        None
     }
 
-    /// The row in flight has left for good, or is given up: the one behind it may go.
+    /// Takes a place in each line of the row; `true` if it is the first in all.
+    fn line_up(&mut self, row: &StoredOutgoing) -> bool {
+        let mut is_first = true;
+        let orders = orders(row.outgoing.order, &row.outgoing.body);
+        for order in &orders {
+            match self.lines.entry(*order) {
+                Entry::Vacant(line) => {
+                    line.insert(Line { first: row.row, behind: VecDeque::new() });
+                }
+                Entry::Occupied(mut line) => {
+                    line.get_mut().behind.push_back(row.row);
+                    is_first = false;
+                }
+            }
+        }
+        if orders != [row.outgoing.order] {
+            self.several.insert(row.row, orders);
+        }
+        is_first
+    }
+
+    /// The row in flight has left for good, or is given up: those behind it may go.
     pub fn done(&mut self, row: i64, order: u64) {
         self.known.remove(&row);
-        let Some(behind) = self.owned.get_mut(&order) else { return };
-        match behind.pop_front() {
-            None => {
-                self.owned.remove(&order);
+        for order in self.several.remove(&row).unwrap_or_else(|| vec![order]) {
+            let Some(line) = self.lines.get_mut(&order) else { continue };
+            if line.first != row {
+                line.behind.retain(|behind| *behind != row);
+                continue;
             }
-            Some(next) => {
-                // The rows left behind stay in order: they meet the owner again in `next`.
-                let rest = std::mem::take(behind);
-                self.owned.remove(&order);
-                for row in rest.into_iter().rev() {
-                    self.fresh.push_front(row);
+            match line.behind.pop_front() {
+                None => {
+                    self.lines.remove(&order);
                 }
-                self.fresh.push_front(next);
+                Some(next) => {
+                    line.first = next;
+                    self.free(next);
+                }
             }
+        }
+    }
+
+    /// The row has become the first in one of its lines: it may go if it is in all of them.
+    fn free(&mut self, row: i64) {
+        let Some(parked) = self.parked.get(&row) else { return };
+        let is_first = |order: &u64| self.lines.get(order).is_some_and(|line| line.first == row);
+        let may_go = match self.several.get(&row) {
+            Some(orders) => orders.iter().all(is_first),
+            None => is_first(&parked.outgoing.order),
+        };
+        if may_go && let Some(freed) = self.parked.remove(&row) {
+            self.freed.insert(row, freed);
         }
     }
 
@@ -163,22 +221,18 @@ impl Window {
 
     /// Rows given up elsewhere (expired) leave the window; those in flight are not touched.
     pub fn forget(&mut self, row: i64) {
-        let before = self.fresh.len() + self.later.len();
-        self.fresh.retain(|held| held.row != row);
-        let key = self.later.keys().find(|(_, number)| *number == row).copied();
-        let order = key.and_then(|key| self.later.remove(&key)).map(|row| row.outgoing.order);
-        let mut gone = before - self.fresh.len() - self.later.len();
-        for behind in self.owned.values_mut() {
-            let length = behind.len();
-            behind.retain(|held| held.row != row);
-            gone += length - behind.len();
-        }
-        self.held = self.held.saturating_sub(gone);
-        if gone > 0 {
+        if let Some(place) = self.fresh.iter().position(|held| held.row == row) {
+            self.fresh.remove(place);
+            self.held -= 1;
             self.known.remove(&row);
+            return;
         }
-        if let Some(order) = order {
-            self.done(row, order);
+        let key = self.later.keys().find(|(_, number)| *number == row).copied();
+        let waiting = key.and_then(|key| self.later.remove(&key));
+        let found = waiting.or_else(|| self.freed.remove(&row)).or_else(|| self.parked.remove(&row));
+        if let Some(found) = found {
+            self.held -= 1;
+            self.done(row, found.outgoing.order);
         }
     }
 
@@ -236,13 +290,75 @@ mod tests {
     fn a_pair_keeps_its_order_and_others_pass() {
         let mut window = window(&[(1, 7), (2, 7), (3, 8), (4, 7)]);
         assert_eq!(drain(&mut window, 0), [1, 3]);
-        window.done(0, 7);
+        window.done(1, 7);
         assert_eq!(drain(&mut window, 0), [2]);
-        window.done(0, 8);
-        window.done(0, 7);
+        window.done(3, 8);
+        window.done(2, 7);
         assert_eq!(drain(&mut window, 0), [4]);
-        window.done(0, 7);
-        assert_eq!((window.held(), window.owned.len()), (0, 0));
+        window.done(4, 7);
+        assert_eq!((window.held(), window.lines.len()), (0, 0));
+    }
+
+    /// A message of ada to these users, as a row.
+    fn message(number: i64, to: &[&str]) -> StoredOutgoing {
+        use crate::imps::primitive::{MessageInfo, Recipient, SendMessageRequest, User};
+        let user = |name: &str| User::from(name.parse::<crate::imps::UserId>().unwrap());
+        let sender = user("wv:ada@north.example");
+        let recipients: Vec<_> =
+            to.iter().map(|name| Recipient::User(user(&format!("wv:{name}@south.example")))).collect();
+        let order = crate::element::im::order("wv:ada@north.example", &recipients);
+        let info = MessageInfo {
+            id: Some(format!("{number}@north.example").parse().unwrap()),
+            recipients,
+            sender: Some(sender.clone().into()),
+            ..MessageInfo::default()
+        };
+        let request = SendMessageRequest { delivery_report: false, info, content: Some("hi".into()) };
+        let meta = crate::imps::primitive::MetaInfo {
+            client_originated: true,
+            service: crate::imps::ServiceId::of("north.example".parse().unwrap()),
+            user: Some(sender),
+        };
+        let style = crate::wire::ssp::Style { version: crate::imps::Version::V1_3, legacy: false };
+        let body = crate::wire::ssp::encode_primitive(&request.into(), Some(&meta), style).unwrap();
+        let mut row = row(number, order);
+        row.outgoing.body = body.into();
+        row
+    }
+
+    #[test]
+    fn a_message_for_several_keeps_its_place_in_the_line_of_each() {
+        let mut window = Window::default();
+        let to: [&[&str]; 6] = [&["bo"], &["bo", "cy"], &["cy"], &["di"], &["cy", "di"], &["bo"]];
+        let rows: Vec<_> = (1..).zip(to).map(|(number, to)| message(number, to)).collect();
+        let orders: Vec<u64> = rows.iter().map(|row| row.outgoing.order).collect();
+        window.loaded(rows, 100);
+        assert_eq!(drain(&mut window, 0), [1, 4]);
+        window.done(4, orders[3]);
+        assert!(drain(&mut window, 0).is_empty());
+        window.done(1, orders[0]);
+        assert_eq!(drain(&mut window, 0), [2]);
+        window.done(2, orders[1]);
+        assert_eq!(drain(&mut window, 0), [3, 6]);
+        window.done(3, orders[2]);
+        assert_eq!(drain(&mut window, 0), [5]);
+        window.done(5, orders[4]);
+        window.done(6, orders[5]);
+        assert_eq!((window.held(), window.lines.len(), window.several.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_row_given_up_in_the_middle_of_its_lines_holds_nobody_back() {
+        let mut window = Window::default();
+        let rows: Vec<_> = (1..)
+            .zip([&["bo"][..], &["bo", "cy"], &["cy"]])
+            .map(|(number, to)| message(number, to))
+            .collect();
+        window.loaded(rows, 100);
+        assert_eq!(drain(&mut window, 0), [1]);
+        window.forget(2);
+        assert_eq!(drain(&mut window, 0), [3]);
+        assert_eq!((window.held(), window.several.len()), (0, 0));
     }
 
     #[test]
@@ -254,7 +370,7 @@ mod tests {
         assert_eq!(window.next_due(), Some(Moment::from_millis(50)));
         let again = window.next(Moment::from_millis(50)).unwrap();
         assert_eq!((again.row, again.attempts), (1, 1));
-        window.done(0, 7);
+        window.done(1, 7);
         assert_eq!(drain(&mut window, 50), [2]);
     }
 

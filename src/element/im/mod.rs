@@ -18,4 +18,4 @@ mod stage;
 
 pub use fragment::FragmentError;
 pub use mail::{Mail, MailKind, StoredMail};
-pub use parcel::{Parcel, order};
+pub use parcel::{Parcel, order, orders};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::imps::primitive::Recipient;
+use super::fragment;
+use crate::imps::primitive::{Author, Recipient};
 use crate::imps::{Domain, MessageId, Moment, TransactionId, UserId};
 
 /// A request or notice for a peer, encoded, before it becomes a row of the outbox.
@@ -32,23 +33,51 @@ pub struct Parcel {
     pub body: Arc<[u8]>,
 }
 
-/// A value that is the same for the same sender and the same recipients, in whatever order and case they
-/// are named: FNV-1a over their addresses. It need not withstand malice, only be the same after a
-/// restart: a collision keeps two strangers' messages in order.
+/// Marks the order value of a request with several recipients.
+const SEVERAL: u64 = 1 << 63;
+
+/// The order value of a request: the same for the same sender and the same recipients, in whatever order
+/// and case they are named. That of a request with several recipients is marked: it stands for as many
+/// pairs, which [`orders`] tells. FNV-1a over the addresses: it need not withstand malice, only be the
+/// same after a restart; a collision keeps two strangers' messages in order.
 pub fn order(sender: &str, recipients: &[Recipient]) -> u64 {
-    let mut names: Vec<String> = recipients
-        .iter()
-        .map(|recipient| match recipient {
-            Recipient::User(user) => user.id.key(),
-            Recipient::Group(group) => group.key(),
-            Recipient::ScreenName(to) => format!("{} {}", to.group.key(), to.name),
-            Recipient::ContactList(list) => list.key(),
-        })
-        .collect();
+    let mut names: Vec<String> = recipients.iter().map(name).collect();
     names.sort_unstable();
+    let several = if names.len() > 1 { SEVERAL } else { 0 };
     names.insert(0, sender.to_ascii_lowercase());
     let octets = names.iter().flat_map(|name| name.bytes().chain([0]));
-    octets.fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
+    let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+    (octets.fold(0xcbf2_9ce4_8422_2325, fold) & !SEVERAL) | several
+}
+
+/// The order values of the pairs of sender and recipient of a row with this order value and body. Rows that
+/// have one in common leave one after the other.
+pub fn orders(order: u64, body: &[u8]) -> Vec<u64> {
+    let pairs = || {
+        let (request, _) = fragment::open_message(body).ok()?;
+        let sender = request.info.sender?;
+        let sender = match &sender.author {
+            Author::User(user) => user.id.as_str(),
+            Author::Group(group) => group.as_str(),
+        };
+        let recipients = request.info.recipients;
+        let mut pairs: Vec<u64> =
+            recipients.iter().map(|to| self::order(sender, std::slice::from_ref(to))).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        (!pairs.is_empty()).then_some(pairs)
+    };
+    let several = if order & SEVERAL == 0 { None } else { pairs() };
+    several.unwrap_or_else(|| vec![order])
+}
+
+fn name(recipient: &Recipient) -> String {
+    match recipient {
+        Recipient::User(user) => user.id.key(),
+        Recipient::Group(group) => group.key(),
+        Recipient::ScreenName(to) => format!("{} {}", to.group.key(), to.name),
+        Recipient::ContactList(list) => list.key(),
+    }
 }
 
 #[cfg(test)]
