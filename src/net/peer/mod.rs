@@ -90,8 +90,11 @@ impl Peers {
         let mut fresh = Vec::new();
         {
             let map = self.shared.sap.map();
+            // In a fixed order, so that the same randomness always makes the same links.
+            let mut agreements: Vec<_> = map.directory.agreements().collect();
+            agreements.sort_by_key(|agreement| &agreement.domain);
             for own in map.directory.own() {
-                for agreement in map.directory.agreements() {
+                for agreement in &agreements {
                     let key = (own.clone(), agreement.domain.clone());
                     if links.contains_key(&key) {
                         continue;
