@@ -1,6 +1,6 @@
 //! Messages: from the door to mailboxes and queues, and out of the mailbox to clients.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -662,7 +662,7 @@ impl Sap {
 
     /// Rows that were committed go to their exits.
     pub(super) fn offer(&self, rows: Vec<StoredOutgoing>) {
-        let mut by_link: HashMap<(Domain, Domain), Vec<StoredOutgoing>> = HashMap::new();
+        let mut by_link: BTreeMap<(Domain, Domain), Vec<StoredOutgoing>> = BTreeMap::new();
         for row in rows {
             by_link.entry((row.outgoing.own.clone(), row.outgoing.peer.clone())).or_default().push(row);
         }

@@ -19,6 +19,7 @@ mod log;
 mod peer;
 mod process;
 mod scenarios;
+mod simulation;
 mod tls;
 mod tools;
 mod wbxml_tools;

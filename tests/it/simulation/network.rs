@@ -1,0 +1,390 @@
+//! The network between nodes, and between phones and nodes: in memory, with bad weather.
+//!
+//! A POST may find nobody, be lost before it arrives, be lost after it arrived, take its time, arrive a
+//! second time much later, or be answered 503 without being looked at. Between any two nodes the
+//! network may be cut, in one direction or in both. Lanes run side by side, so that different delays
+//! also change the order. Sometimes somebody in the middle of the peer's house writes another provider's
+//! name over the sender's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use causeway::imps::Domain;
+use causeway::imps::agreement::{Agreement, PeerIdentity};
+use causeway::net::listen::{Answer, SspHandler as _, SspRequest};
+use causeway::net::peer::{Carrier, Job, Lane, Peers, Placing, Road};
+use causeway::sap::{ClientDocument, Sap};
+use causeway::session::ssp::PostOutcome;
+use causeway::wire::Encoding;
+use hyper::body::Bytes;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::dice::Dice;
+use super::journal::Journal;
+
+/// How long a node waits for the answer to a POST, as over sockets.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// POSTs of one world at most; more is a loop.
+pub(super) const POSTS_MAX: u64 = 6000;
+
+/// How the network treats what goes from one node to another; numbers are out of a thousand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weather {
+    /// Lost before anybody has seen it.
+    pub(super) lost: u64,
+    /// Carried out, and the HTTP answer is lost.
+    pub(super) unheard: u64,
+    /// Arrives once more.
+    pub(super) repeated: u64,
+    /// Answered 503.
+    pub(super) busy: u64,
+    /// A message whose sender is made a stranger.
+    pub(super) forged: u64,
+    /// The longest way, milliseconds.
+    pub(super) slowest: u64,
+}
+
+/// A node that runs.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) peers: Arc<Peers>,
+    pub(super) sap: Arc<Sap>,
+    /// Ends with the node.
+    pub(super) life: CancellationToken,
+    /// Which life of the node it is.
+    pub(super) number: u32,
+    /// What is in hand behind the listeners.
+    pub(super) handling: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    doors: BTreeMap<Domain, Door>,
+    weather: BTreeMap<(Domain, Domain), Weather>,
+    cut: BTreeSet<(Domain, Domain)>,
+    /// Of phones on their way to their node.
+    phones: Weather,
+    posts: u64,
+    messages: u64,
+}
+
+/// The network.
+pub(super) struct Net {
+    seed: u64,
+    pub(super) journal: Journal,
+    dice: Mutex<Dice>,
+    state: Mutex<State>,
+}
+
+/// Why a phone has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The node was not there: it has not seen the document.
+    NoNode,
+    /// The node may have seen it, in this life of it, and may have answered this.
+    Lost(u32, Vec<u8>),
+}
+
+/// What becomes of a POST.
+enum Fate {
+    NoWay,
+    Lost,
+    Busy(u32),
+    Arrives { there: Duration, back: Duration, unheard: bool, again: Option<Duration>, forged: Option<Bytes> },
+}
+
+impl Net {
+    pub(super) fn new(seed: u64, journal: Journal) -> Arc<Self> {
+        Arc::new(Self { seed, journal, dice: Mutex::new(Dice::of(seed, "network")), state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A node is reached from now on.
+    pub(super) fn open(&self, domain: &Domain, door: Door) {
+        self.state().doors.insert(domain.clone(), door);
+    }
+
+    /// A node is no longer reached.
+    pub(super) fn close(&self, domain: &Domain) {
+        self.state().doors.remove(domain);
+    }
+
+    /// Sets the weather from one node to another.
+    pub(super) fn blow(&self, from: &Domain, to: &Domain, weather: Weather) {
+        self.state().weather.insert((from.clone(), to.clone()), weather);
+    }
+
+    /// Sets the weather between phones and nodes.
+    pub(super) fn blow_on_phones(&self, weather: Weather) {
+        self.state().phones = weather;
+    }
+
+    /// Cuts one direction, or mends it.
+    pub(super) fn cut(&self, from: &Domain, to: &Domain, cut: bool) {
+        let key = (from.clone(), to.clone());
+        if cut {
+            self.state().cut.insert(key);
+        } else {
+            self.state().cut.remove(&key);
+        }
+    }
+
+    /// Everything is well from now on.
+    pub(super) fn heal(&self) {
+        let mut state = self.state();
+        state.weather.clear();
+        state.cut.clear();
+        state.phones = Weather::default();
+    }
+
+    /// POSTs between nodes so far.
+    pub(super) fn posts(&self) -> u64 {
+        self.state().posts
+    }
+
+    /// Those among them that carried messages.
+    pub(super) fn messages(&self) -> u64 {
+        self.state().messages
+    }
+
+    fn door(&self, domain: &Domain) -> Option<Door> {
+        self.state().doors.get(domain).cloned()
+    }
+
+    fn fate(&self, from: &Domain, to: &Domain, body: &Bytes) -> Fate {
+        let mut state = self.state();
+        state.posts += 1;
+        state.messages += u64::from(is_message(body));
+        let key = (from.clone(), to.clone());
+        let weather = state.weather.get(&key).cloned().unwrap_or_default();
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.cut.contains(&key) || !state.doors.contains_key(to) {
+            return Fate::NoWay;
+        }
+        if dice.permille(weather.lost) {
+            return Fate::Lost;
+        }
+        if dice.permille(weather.busy) {
+            return Fate::Busy(u32::try_from(dice.between(1, 8)).unwrap());
+        }
+        let slowest = weather.slowest.max(2);
+        let forged = self.forge(body, from, weather.forged);
+        Fate::Arrives {
+            there: dice.millis(1, slowest),
+            back: dice.millis(1, slowest),
+            unheard: state.cut.contains(&(to.clone(), from.clone())) || dice.permille(weather.unheard),
+            again: dice.permille(weather.repeated).then(|| dice.millis(1, 40_000)),
+            forged,
+        }
+    }
+
+    /// The document with a stranger in the place of its first sender, if the dice want it so: for the same
+    /// message they always want the same, or a message would be refused that has arrived before.
+    fn forge(&self, body: &Bytes, from: &Domain, often: u64) -> Option<Bytes> {
+        let text = std::str::from_utf8(body).ok()?;
+        let place = text.find("<Sender>")?;
+        let end = place + text[place..].find("</Sender>")?;
+        let id = &text[text[..place].rfind("<MessageID>")?..place];
+        let forged = text[place..end].replace(from.as_str(), "stranger.example");
+        let wanted = Dice::of(self.seed, id).permille(often) && forged != text[place..end];
+        wanted.then(|| format!("{}{forged}{}", &text[..place], &text[end..]).into())
+    }
+
+    /// One POST, from the lane that places it to its outcome.
+    async fn carry(self: &Arc<Self>, from: &Domain, to: &Domain, job: &Job) -> PostOutcome {
+        assert!(self.posts() < POSTS_MAX, "more POSTs than {POSTS_MAX}: the nodes go round in circles");
+        let fate = self.fate(from, to, &job.body);
+        let tell = |fate: String| self.journal.post(from.as_str(), to.as_str(), &job.body, fate);
+        match fate {
+            Fate::NoWay => {
+                tell("nobody there".into());
+                sleep(Duration::from_millis(40)).await;
+                PostOutcome::Unreachable
+            }
+            Fate::Lost => {
+                tell("lost on the way".into());
+                sleep(Duration::from_secs(3)).await;
+                PostOutcome::Closed
+            }
+            Fate::Busy(seconds) => {
+                tell(format!("503, {seconds} s"));
+                sleep(Duration::from_millis(3)).await;
+                PostOutcome::Status(503, Some(seconds))
+            }
+            Fate::Arrives { there, back, unheard, again, forged } => {
+                tell(format!(
+                    "arrives after {there:?}{}{}{}",
+                    if forged.is_some() { ", FORGED" } else { "" },
+                    if unheard { ", its answer is lost" } else { "" },
+                    again.map(|again| format!(", and again {again:?} later")).unwrap_or_default()
+                ));
+                let body = forged.unwrap_or_else(|| job.body.clone());
+                sleep(there).await;
+                if let Some(again) = again {
+                    let (net, from, to) = (self.clone(), from.clone(), to.clone());
+                    let (body, via) = (body.clone(), job.via.clone());
+                    tokio::spawn(async move {
+                        sleep(again).await;
+                        net.arrive(&from, &to, &body, via.as_deref(), true).await;
+                    });
+                }
+                let answer = self.arrive(from, to, &body, job.via.as_deref(), false).await;
+                sleep(back).await;
+                match answer {
+                    Some(answer) if !unheard => {
+                        let status = answer.status.as_u16();
+                        if (200..300).contains(&status) {
+                            PostOutcome::Accepted
+                        } else {
+                            PostOutcome::Status(status, answer.retry_after_seconds)
+                        }
+                    }
+                    _ => PostOutcome::Closed,
+                }
+            }
+        }
+    }
+
+    /// A document is at the door of a node. `None`: nobody is there, or not for long enough.
+    async fn arrive(
+        self: &Arc<Self>,
+        from: &Domain,
+        to: &Domain,
+        body: &Bytes,
+        via: Option<&str>,
+        again: bool,
+    ) -> Option<Answer> {
+        let door = self.door(to)?;
+        let request = SspRequest {
+            peer: Arc::new(identity(from)),
+            own: to.clone(),
+            from: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            transaction_id: None,
+            session_id: None,
+            via: via.iter().filter_map(|via| via.parse().ok()).collect(),
+            body: body.clone(),
+        };
+        // A listener runs what it has begun to its end, whoever hangs up; only the end of the node ends it.
+        let handling = door.handling.clone();
+        let handled = handling.spawn(async move {
+            let handling = async {
+                match door.peers.admit(&request.peer, &request.own) {
+                    Ok(_) => door.peers.post(request).await,
+                    Err(answer) => answer,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = door.life.cancelled() => None,
+                answer = handling => Some(answer),
+            }
+        });
+        let answer = timeout(ANSWER_TIMEOUT, handled).await.ok()?.ok()?;
+        let status = answer.as_ref().map_or("nothing".to_owned(), |answer| answer.status.to_string());
+        if again || status != "200 OK" {
+            let what = if again { "what arrived once more" } else { "a POST" };
+            self.journal.tell(format!("{to} answers {what} of {from}: {status}"));
+        }
+        answer
+    }
+
+    /// A phone posts a document to its node; with `life`, only in this life of it. The answer, and the life of
+    /// the node that gave it.
+    pub(super) async fn phone(
+        &self,
+        home: &Domain,
+        dice: &mut Dice,
+        body: &[u8],
+        encoding: Encoding,
+        life: Option<u32>,
+    ) -> Result<(u32, Vec<u8>), Trouble> {
+        let weather = self.state().phones.clone();
+        let (lost, unheard) = (dice.permille(weather.lost), dice.permille(weather.unheard));
+        let slowest = weather.slowest.max(2);
+        let (there, back) = (dice.millis(1, slowest), dice.millis(1, slowest));
+        sleep(there).await;
+        let door = self.door(home).filter(|door| life.is_none_or(|life| door.number == life));
+        let Some(door) = door else { return Err(Trouble::NoNode) };
+        if lost {
+            return Err(Trouble::Lost(door.number, Vec::new()));
+        }
+        let (sap, life, octets) = (door.sap.clone(), door.life.clone(), body.to_vec());
+        let handled = door.handling.spawn(async move {
+            let document =
+                ClientDocument { body: &octets, encoding, charset: None, clear_password_allowed: true };
+            tokio::select! {
+                biased;
+                () = life.cancelled() => None,
+                answer = sap.client_document(document) => Some(answer),
+            }
+        });
+        let answer = timeout(Duration::from_secs(60), handled).await;
+        sleep(back).await;
+        match answer {
+            Ok(Ok(Some(answer))) if !unheard => Ok((door.number, answer)),
+            Ok(Ok(Some(answer))) => Err(Trouble::Lost(door.number, answer)),
+            _ => Err(Trouble::Lost(door.number, Vec::new())),
+        }
+    }
+}
+
+/// What the certificate of a node shows.
+pub(super) fn identity(domain: &Domain) -> PeerIdentity {
+    PeerIdentity { names: vec![domain.clone()], key: [1; 32], anchors: vec![super::site::AUTHORITY] }
+}
+
+fn is_message(body: &[u8]) -> bool {
+    let name = b"SendMessageRequest";
+    body.windows(name.len()).any(|window| window == name)
+}
+
+/// The network as one node sees it, in one of its lives.
+pub(super) struct Cable {
+    pub(super) net: Arc<Net>,
+    pub(super) life: CancellationToken,
+}
+
+impl Carrier for Cable {
+    fn road(&self, own: &Domain, peer: &Domain) -> Arc<dyn Road> {
+        let (net, life) = (self.net.clone(), self.life.clone());
+        Arc::new(Way { net, life, own: own.clone(), peer: peer.clone() })
+    }
+}
+
+struct Way {
+    net: Arc<Net>,
+    life: CancellationToken,
+    own: Domain,
+    peer: Domain,
+}
+
+impl Road for Way {
+    fn lane(self: Arc<Self>) -> Box<dyn Lane> {
+        Box::new(WayLane(self))
+    }
+}
+
+struct WayLane(Arc<Way>);
+
+impl Lane for WayLane {
+    fn place<'a>(&'a mut self, agreement: Option<&'a Agreement>, job: &'a Job) -> Placing<'a> {
+        let way = &self.0;
+        Box::pin(async move {
+            if agreement.is_none() {
+                return PostOutcome::Unreachable;
+            }
+            tokio::select! {
+                biased;
+                () = way.life.cancelled() => PostOutcome::Closed,
+                outcome = way.net.carry(&way.own, &way.peer, job) => outcome,
+            }
+        })
+    }
+}

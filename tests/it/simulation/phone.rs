@@ -1,0 +1,401 @@
+//! A phone: logs in, sends, polls, acknowledges, logs out, over a bad network.
+//!
+//! It does what real phones do with an answer that does not come: it says the same document again. Once
+//! the node was restarted meanwhile, it no longer does: nobody remembers the document then, and the phone
+//! does not know what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use causeway::imps::primitive::{
+    Author, Bearer, Capabilities, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod,
+    DigestSchema, LoginRequest, MessageDelivered, MessageInfo, Password, Recipient, SendMessageRequest, User,
+};
+use causeway::imps::{Content, Domain, Primitive, SessionId, Status, TransactionId, UserId, Version};
+use causeway::wire::csp::{self, Message, Transaction};
+use causeway::wire::{Carried, Encoding, Limits, Mode};
+use md5::Digest as _;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::dice::Dice;
+use super::ledger::{Entry, Ledger};
+use super::network::{Net, Trouble};
+
+/// Of every user.
+pub(super) const PASSWORD: &str = "correct horse";
+/// How often a document is said again.
+const REPEATS_MAX: u32 = 8;
+
+/// The plan of a phone.
+pub(super) struct Plan {
+    /// Messages to send.
+    pub(super) messages: usize,
+    /// To whom messages may go, strangers included.
+    pub(super) known: Vec<UserId>,
+    /// The longest pause between two things it does, milliseconds.
+    pub(super) pause: u64,
+}
+
+/// A phone.
+pub(super) struct Phone {
+    pub(super) user: UserId,
+    home: Domain,
+    version: Version,
+    encoding: Encoding,
+    digest: bool,
+    net: Arc<Net>,
+    ledger: Ledger,
+    dice: Dice,
+    session: Option<SessionId>,
+    /// In which life of its node the phone was last told something.
+    life: Option<u32>,
+    transactions: u32,
+    /// Server requests to be answered.
+    asked: Vec<(TransactionId, Primitive)>,
+}
+
+/// A document got no answer.
+struct Silence;
+
+impl Phone {
+    pub(super) fn new(user: UserId, home: Domain, net: Arc<Net>, ledger: Ledger, mut dice: Dice) -> Self {
+        let version = *dice.pick(&[Version::V1_1, Version::V1_2, Version::V1_3]);
+        let encoding = *dice.pick(&[Encoding::Xml, Encoding::Wbxml]);
+        let digest = dice.coin();
+        Self {
+            user,
+            home,
+            version,
+            encoding,
+            digest,
+            net,
+            ledger,
+            dice,
+            session: None,
+            life: None,
+            transactions: 0,
+            asked: Vec::new(),
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        self.net.journal.tell(format!("{}: {what}", self.user));
+    }
+
+    /// Lives until told that the world ends. `ready` is cancelled when it has sent everything.
+    pub(super) async fn live(mut self, plan: Plan, ready: CancellationToken, end: CancellationToken) {
+        let mut left = plan.messages;
+        self.tell(&format!(
+            "a phone of {} in {}",
+            self.version.as_str(),
+            if self.encoding == Encoding::Xml { "XML" } else { "WBXML" }
+        ));
+        while !end.is_cancelled() {
+            if self.session.is_none() {
+                self.log_in().await;
+            } else if left > 0 && self.dice.permille(450) {
+                left -= 1;
+                self.send(&plan.known).await;
+            } else if left > 0 && self.dice.permille(30) {
+                self.log_out().await;
+            } else {
+                self.poll().await;
+            }
+            let pause = if left > 0 {
+                self.dice.millis(0, plan.pause)
+            } else {
+                ready.cancel();
+                Duration::from_secs(4)
+            };
+            tokio::select! {
+                biased;
+                () = end.cancelled() => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Posts a document, again if no answer comes; with `life`, only to the node in this life of it.
+    async fn exchange(
+        &mut self,
+        mode: Mode,
+        id: Option<TransactionId>,
+        primitive: Primitive,
+        mut life: Option<u32>,
+    ) -> Result<Option<Message>, Silence> {
+        let name = primitive.name();
+        let message = Message {
+            version: self.version,
+            encoding: self.encoding,
+            session: self.session.clone(),
+            transactions: vec![Transaction { mode, id, content: Carried::Primitive(Box::new(primitive)) }],
+            poll: None,
+            cir: None,
+        };
+        let body = csp::write(&message).expect("a document that can be written");
+        for _ in 0..REPEATS_MAX {
+            match self.net.phone(&self.home, &mut self.dice, &body, self.encoding, life).await {
+                Ok((_, answer)) if answer.is_empty() => return Ok(None),
+                Ok((in_life, answer)) => {
+                    self.life = Some(in_life);
+                    return match csp::read(&answer, self.encoding, None, &Limits::for_document(1 << 20)) {
+                        Ok(message) => Ok(Some(message)),
+                        Err(error) => {
+                            self.ledger
+                                .wrong(format!("{} cannot read the answer to {name}: {error}", self.user));
+                            Err(Silence)
+                        }
+                    };
+                }
+                Err(Trouble::NoNode) if life.is_some() => break,
+                Err(Trouble::NoNode) => {}
+                Err(Trouble::Lost(in_life, answer)) => {
+                    life = Some(in_life);
+                    if let Some(number) = number_in(&String::from_utf8_lossy(&answer)) {
+                        self.tell(&format!("an answer is lost, with number {number} in it"));
+                        self.ledger.handed(&self.user, number);
+                    }
+                }
+            }
+            let pause = self.dice.millis(500, 4000);
+            sleep(pause).await;
+        }
+        self.tell(&format!("{name} got no answer"));
+        Err(Silence)
+    }
+
+    /// Asks and returns the answer, which has to be exactly one.
+    async fn ask(&mut self, primitive: Primitive) -> Result<Primitive, Silence> {
+        let name = primitive.name();
+        self.transactions += 1;
+        let id: TransactionId = self.transactions.to_string().parse().unwrap();
+        let message = self.exchange(Mode::Request, Some(id.clone()), primitive, None).await?;
+        let mut answers = Vec::new();
+        for transaction in message.into_iter().flat_map(|message| message.transactions) {
+            match (transaction.mode, transaction.content) {
+                (Mode::Response, Carried::Primitive(answer)) if transaction.id.as_ref() == Some(&id) => {
+                    answers.push(*answer);
+                }
+                (mode, content) => {
+                    let strange = content.name();
+                    self.ledger
+                        .wrong(format!("{}: {name} was answered with {strange} ({mode:?})", self.user));
+                }
+            }
+        }
+        if answers.len() != 1 {
+            self.ledger.wrong(format!("{}: {name} was answered {} times", self.user, answers.len()));
+        }
+        answers.pop().ok_or(Silence)
+    }
+
+    async fn log_in(&mut self) {
+        match self.try_log_in().await {
+            Ok(true) => self.tell("logged in"),
+            Ok(false) | Err(Silence) => self.session = None,
+        }
+    }
+
+    async fn try_log_in(&mut self) -> Result<bool, Silence> {
+        self.asked.clear();
+        self.transactions = 0;
+        let client = ClientId { url: Some("phone".into()), ..ClientId::default() };
+        let mut request = LoginRequest {
+            user: self.user.clone(),
+            client: client.clone(),
+            application: None,
+            password: None,
+            digest: None,
+            schemas: Vec::new(),
+            session: None,
+            // The shortest: what a phone did not hear of is said again after twice this time.
+            time_to_live: Some(60),
+            cookie: Some("sim".into()),
+            functions: None,
+            capabilities: None,
+        };
+        if self.digest {
+            request.schemas = vec![DigestSchema::Md5];
+            let first = self.ask(Primitive::LoginRequest(Box::new(request.clone()))).await?;
+            let Primitive::LoginResponse(first) = first else { return Ok(false) };
+            let Some(nonce) = first.nonce else { return Ok(false) };
+            request.schemas = Vec::new();
+            let digest = md5::Md5::digest(format!("{nonce}{PASSWORD}").as_bytes());
+            request.digest = Some(STANDARD.encode(digest).into());
+        } else {
+            request.password = Some(Password::new(PASSWORD));
+        }
+        let answer = self.ask(Primitive::LoginRequest(Box::new(request))).await?;
+        let Primitive::LoginResponse(answer) = answer else { return Ok(false) };
+        if !answer.result.code.is_success() || answer.session.is_none() {
+            self.tell(&format!("login refused: {}", answer.result.code));
+            return Ok(false);
+        }
+        self.session = answer.session;
+        let client = (self.version == Version::V1_1).then_some(client);
+        let capabilities = Box::new(Capabilities {
+            client_type: Some(ClientType::MobilePhone),
+            initial_delivery_method: Some(DeliveryMethod::Push),
+            any_content: Some(true),
+            accepted_content_length: (self.version < Version::V1_3).then_some(262_144),
+            push_length: (self.version == Version::V1_3).then_some(262_144),
+            bearers: vec![Bearer::Http],
+            multi_trans: Some(1),
+            parser_size: Some(262_144),
+            server_poll_min: Some(2),
+            ..Capabilities::default()
+        });
+        self.ask(ClientCapabilityRequest { client, capabilities }.into()).await?;
+        Ok(true)
+    }
+
+    async fn log_out(&mut self) {
+        self.tell("logs out");
+        // Whatever is answered, or nothing: the session is over for this phone.
+        let _ = self.ask(Primitive::LogoutRequest).await;
+        self.session = None;
+        self.asked.clear();
+    }
+
+    async fn send(&mut self, known: &[UserId]) {
+        let mut to = vec![self.dice.pick(known).clone()];
+        while to.len() < 3 && self.dice.permille(200) {
+            let another = self.dice.pick(known).clone();
+            if !to.contains(&another) {
+                to.push(another);
+            }
+        }
+        let wants_report = self.dice.permille(400);
+        let number = self.ledger.sending(&self.user, &to, wants_report);
+        let names: Vec<_> = to.iter().map(ToString::to_string).collect();
+        let report = if wants_report { ", wants reports" } else { "" };
+        self.tell(&format!("sends number {number} to {}{report}", names.join(", ")));
+        let info = MessageInfo {
+            content_type: Some("text/plain".into()),
+            recipients: to.into_iter().map(|user| Recipient::User(User::from(user))).collect(),
+            sender: Some(User::from(self.user.clone()).into()),
+            ..MessageInfo::default()
+        };
+        let content = Some(Content::from(format!("number {number} <&> ö").as_str()));
+        let request = SendMessageRequest { delivery_report: wants_report, info, content };
+        let Ok(answer) = self.ask(request.into()).await else { return };
+        let (status, id) = match answer {
+            Primitive::SendMessageResponse(answer) => (answer.result, answer.message_id),
+            Primitive::Status(status) => (status, None),
+            other => return self.ledger.wrong(format!("SendMessage was answered with {}", other.name())),
+        };
+        let details: Vec<_> = status.details.iter().map(|detail| detail.code.to_string()).collect();
+        self.tell(&format!("number {number}: {} {}", status.code, details.join(" ")));
+        self.session_lost(&status);
+        self.ledger.answered(number, status, id);
+    }
+
+    /// A session that was opened and not closed lives on, whatever happens to the node.
+    fn session_lost(&mut self, status: &Status) {
+        if matches!(status.code.get(), 600 | 604) {
+            self.ledger.wrong(format!("{} lost its session: {}", self.user, status.code));
+            self.session = None;
+        }
+    }
+
+    /// Polls once, and acknowledges what comes, and what comes with the acknowledgement.
+    async fn poll(&mut self) {
+        let Ok(message) = self.exchange(Mode::Request, None, Primitive::PollingRequest, None).await else {
+            return;
+        };
+        self.keep(message);
+        while let Some((id, request)) = self.asked.pop() {
+            self.take(id, request).await;
+        }
+    }
+
+    fn keep(&mut self, message: Option<Message>) {
+        let transactions = message.map(|message| message.transactions).unwrap_or_default();
+        if transactions.len() > 1 {
+            self.ledger.wrong(format!("{} was asked {} things at once", self.user, transactions.len()));
+        }
+        for transaction in transactions {
+            match (transaction.mode, transaction.id, transaction.content) {
+                (Mode::Request, Some(id), Carried::Primitive(request)) => self.asked.push((id, *request)),
+                (Mode::Response, _, Carried::Primitive(answer)) => {
+                    if let Primitive::Status(status) = *answer {
+                        self.session_lost(&status);
+                    }
+                }
+                (mode, _, content) => {
+                    let name = content.name();
+                    self.ledger.wrong(format!("{} was sent {name} ({mode:?}) on a poll", self.user));
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, id: TransactionId, request: Primitive) {
+        let (entry, answer) = match request {
+            Primitive::NewMessage(message) => {
+                let octets = message.content.as_ref().map(Content::octets).unwrap_or_default();
+                let text = String::from_utf8_lossy(octets).into_owned();
+                let number = text.strip_prefix("number ").and_then(|rest| rest.strip_suffix(" <&> ö"));
+                let (Some(Ok(number)), Some(message_id)) = (number.map(str::parse), message.info.id) else {
+                    return self.ledger.wrong(format!("{} received {text:?}", self.user));
+                };
+                let sender = message.info.sender.as_ref().and_then(|sender| match &sender.author {
+                    Author::User(user) => Some(&user.id),
+                    _ => None,
+                });
+                self.tell(&format!("received number {number}"));
+                let entry = self.ledger.received(&self.user, number, sender, &message_id);
+                (entry, MessageDelivered { message_id }.into())
+            }
+            Primitive::DeliveryReport(report) => {
+                let about = report.info.recipients.first().and_then(|recipient| match recipient {
+                    Recipient::User(user) => Some(user.id.clone()),
+                    _ => None,
+                });
+                let entry = match (report.info.id, about) {
+                    (Some(message), Some(about)) => {
+                        let code = report.result.code;
+                        self.tell(&format!("hears of {message}: {about} {code}"));
+                        Some(self.ledger.reported(&self.user, &message, &about, code))
+                    }
+                    _ => {
+                        self.ledger.wrong(format!("{} received a report about nothing", self.user));
+                        None
+                    }
+                };
+                (entry, Primitive::Status(Status::ok()))
+            }
+            Primitive::Disconnect(disconnect) => {
+                let code = disconnect.result.code;
+                self.ledger.wrong(format!("{} was disconnected: {code}", self.user));
+                self.session = None;
+                return;
+            }
+            other => return self.ledger.wrong(format!("{} was sent {}", self.user, other.name())),
+        };
+        self.acknowledge(id, answer, entry).await;
+    }
+
+    async fn acknowledge(&mut self, id: TransactionId, answer: Primitive, entry: Option<Entry>) {
+        // MessageDelivered names the message, whatever the node remembers of having sent it. A Status says
+        // nothing to a node that was restarted since.
+        let life = if matches!(answer, Primitive::Status(_)) { self.life } else { None };
+        if let Ok(message) = self.exchange(Mode::Response, Some(id), answer, life).await {
+            if let Some(entry) = entry {
+                self.ledger.settled(entry);
+            }
+            self.keep(message);
+        }
+    }
+}
+
+/// The number of the message that a document holds, if it holds one: text stands as it is in XML and in
+/// WBXML.
+fn number_in(document: &str) -> Option<usize> {
+    let (_, rest) = document.split_once("number ")?;
+    let digits = rest.chars().take_while(char::is_ascii_digit).count();
+    rest[..digits].parse().ok()
+}

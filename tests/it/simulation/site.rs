@@ -1,0 +1,262 @@
+//! A provider of the simulation: a whole node (Service Access Point, links, store) that can be stopped,
+//! killed and started again. What survives is the database, as it was when the node died.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use causeway::imps::agreement::Agreement;
+use causeway::imps::primitive::Password;
+use causeway::imps::{Domain, Moment, UserId};
+use causeway::net::peer::{Chances, Peers};
+use causeway::relay::directory::Directory;
+use causeway::relay::events::Silent;
+use causeway::relay::ports::{Account, Change, Store as _};
+use causeway::sap::{self, Clock, Map, Sap, Vault, VaultError};
+use causeway::session::csp::ServedFunctions;
+use causeway::store::sqlite::{self, Batch, Disk, Sqlite};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::dice::Dice;
+use super::network::{Cable, Door, Net};
+
+/// The only certificate authority of the simulation.
+pub(super) const AUTHORITY: [u8; 32] = [9; 32];
+/// When worlds begin: 2004-03-01T09:15:00Z.
+const BEGIN_MILLIS: u64 = 1_078_132_500_000;
+
+/// The virtual clock.
+#[derive(Debug)]
+struct SimClock(Instant);
+
+impl Clock for SimClock {
+    fn now(&self) -> Moment {
+        Moment::from_millis(BEGIN_MILLIS).after(self.0.elapsed())
+    }
+}
+
+/// Passwords lie open.
+struct OpenVault;
+
+impl Vault for OpenVault {
+    fn open(&self, account: &Account) -> Result<Password, VaultError> {
+        Ok(Password::new(String::from_utf8_lossy(&account.sealed_password).as_ref()))
+    }
+
+    fn seal(&self, _user: &UserId, password: &Password) -> Result<Arc<[u8]>, VaultError> {
+        Ok(password.clear().as_bytes().into())
+    }
+}
+
+/// How the disk of a site behaves while there is trouble; numbers are out of a thousand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Habits {
+    /// Batches that are slow by seconds.
+    pub(super) sluggish: u64,
+    /// Batches that fail.
+    pub(super) failing: u64,
+    /// Batches during which the node is killed.
+    pub(super) deadly: u64,
+}
+
+struct SimDisk {
+    dice: Mutex<Dice>,
+    habits: Habits,
+    /// Whether there is trouble.
+    trouble: Arc<AtomicBool>,
+    /// Says that the node is to die now.
+    killer: mpsc::UnboundedSender<usize>,
+    site: usize,
+}
+
+impl Disk for SimDisk {
+    fn batch(&self) -> Batch {
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.trouble.load(Ordering::Relaxed) {
+            return Batch::Kept(dice.millis(0, 3));
+        }
+        if dice.permille(self.habits.deadly) {
+            // Nobody listens once the world has healed.
+            let _ = self.killer.send(self.site);
+        }
+        if dice.permille(self.habits.failing) {
+            Batch::Failed(dice.millis(1, 200))
+        } else if dice.permille(self.habits.sluggish) {
+            Batch::Kept(dice.millis(200, 9000))
+        } else {
+            Batch::Kept(dice.millis(0, 20))
+        }
+    }
+
+    fn question(&self) -> Duration {
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.trouble.load(Ordering::Relaxed) && dice.permille(200) {
+            dice.millis(0, 20)
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+/// What every site needs.
+#[derive(Clone)]
+pub(super) struct Ground {
+    pub(super) seed: u64,
+    pub(super) net: Arc<Net>,
+    pub(super) trouble: Arc<AtomicBool>,
+    pub(super) killer: mpsc::UnboundedSender<usize>,
+    pub(super) begin: Instant,
+}
+
+/// A provider.
+pub(super) struct Site {
+    ground: Ground,
+    number: usize,
+    pub(super) domain: Domain,
+    agreements: Vec<Agreement>,
+    habits: Habits,
+    pub(super) store: Arc<Sqlite>,
+    lives: u32,
+    running: Option<Running>,
+}
+
+struct Running {
+    peers: Arc<Peers>,
+    life: CancellationToken,
+    stop: CancellationToken,
+    handling: TaskTracker,
+    sweep: JoinHandle<()>,
+}
+
+impl Site {
+    /// A provider with these users, whose password is [`super::phone::PASSWORD`]. It does not run yet.
+    pub(super) async fn found(
+        ground: &Ground,
+        number: usize,
+        domain: &Domain,
+        agreements: Vec<Agreement>,
+        habits: Habits,
+        users: &[UserId],
+    ) -> Self {
+        let settings = sqlite::Settings::at(":memory:");
+        let store = Sqlite::in_memory_with(&settings, &format!("s{number}")).unwrap();
+        let accounts = users.iter().map(|user| {
+            Change::AddAccount(Account {
+                user: user.clone(),
+                sealed_password: super::phone::PASSWORD.as_bytes().into(),
+                created: Moment::from_millis(BEGIN_MILLIS),
+            })
+        });
+        store.commit(accounts.collect()).await.unwrap();
+        Self {
+            ground: ground.clone(),
+            number,
+            domain: domain.clone(),
+            agreements,
+            habits,
+            store: Arc::new(store),
+            lives: 0,
+            running: None,
+        }
+    }
+
+    /// Whether the node runs.
+    pub(super) const fn is_up(&self) -> bool {
+        self.running.is_some()
+    }
+
+    fn disk(&self) -> Box<SimDisk> {
+        Box::new(SimDisk {
+            dice: Mutex::new(Dice::of(self.ground.seed, &format!("disk {} {}", self.number, self.lives))),
+            habits: self.habits.clone(),
+            trouble: self.ground.trouble.clone(),
+            killer: self.ground.killer.clone(),
+            site: self.number,
+        })
+    }
+
+    /// Starts the node, as `causeway serve` does.
+    pub(super) async fn start(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        self.lives += 1;
+        let Ground { seed, net, begin, .. } = &self.ground;
+        let life = self.lives;
+        net.journal.tell(format!("{} starts, life {life}", self.domain));
+        self.store = Arc::new(self.store.succeeded(self.disk()).unwrap());
+        let name = format!("{} {life}", self.domain);
+        let directory =
+            Directory::new(vec![self.domain.clone()], self.agreements.iter().cloned(), vec![AUTHORITY]);
+        let sap = Arc::new(Sap::new(sap::Parts {
+            store: self.store.clone(),
+            vault: Arc::new(OpenVault),
+            events: Arc::new(Silent),
+            clock: Arc::new(SimClock(*begin)),
+            chance: Box::new(Dice::of(*seed, &format!("sap {name}"))),
+            map: Map::of(directory),
+            settings: sap::Settings {
+                hold_message: Duration::from_secs(5),
+                hold_query: Duration::from_secs(20),
+                registration_open: false,
+                client_document_octets_max: 1 << 20,
+                served: ServedFunctions::default(),
+            },
+        }));
+        sap.restore().await.unwrap();
+        let (life_token, stop) = (CancellationToken::new(), CancellationToken::new());
+        let cable = Cable { net: net.clone(), life: life_token.clone() };
+        let links = Arc::new(Mutex::new(Dice::of(*seed, &format!("links {name}"))));
+        let chances: Chances = Arc::new(move || {
+            let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
+            Box::new(Dice::of(links.below(u64::MAX), "link"))
+        });
+        let peers = Arc::new(Peers::new(sap.clone(), Arc::new(cable), chances, stop.child_token()));
+        sap.connect(peers.clone());
+        peers.follow().await.unwrap();
+        let (sweeping, stopping) = (sap.clone(), stop.child_token());
+        let sweep = tokio::spawn(async move { sweeping.sweep(stopping).await });
+        let handling = TaskTracker::new();
+        let door = Door {
+            peers: peers.clone(),
+            sap,
+            life: life_token.clone(),
+            number: life,
+            handling: handling.clone(),
+        };
+        net.open(&self.domain, door);
+        self.running = Some(Running { peers, life: life_token, stop, handling, sweep });
+    }
+
+    /// Kills the node: what is not on disk is gone.
+    pub(super) fn kill(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        self.ground.net.journal.tell(format!("{} is killed", self.domain));
+        self.ground.net.close(&self.domain);
+        // From here on nothing that is left of the node reaches the database.
+        self.store = Arc::new(self.store.succeeded(self.disk()).unwrap());
+        running.life.cancel();
+        running.stop.cancel();
+        running.sweep.abort();
+    }
+
+    /// Stops the node as SIGTERM does.
+    pub(super) async fn drain(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        self.ground.net.journal.tell(format!("{} is told to stop", self.domain));
+        self.ground.net.close(&self.domain);
+        running.handling.close();
+        // As long as listeners wait for what is in hand.
+        let _ = tokio::time::timeout(Duration::from_secs(25), running.handling.wait()).await;
+        running.stop.cancel();
+        running.peers.stop().await;
+        // It ends by itself; a panic in it is told by the hook.
+        let _ = running.sweep.await;
+        running.life.cancel();
+        self.ground.net.journal.tell(format!("{} has stopped", self.domain));
+    }
+}
