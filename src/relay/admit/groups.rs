@@ -142,3 +142,113 @@ fn told(
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{from_client, from_peer};
+    use super::*;
+    use crate::imps::agreement::{Agreement, Service};
+    use crate::imps::primitive::{ClientId, GroupChangeNotice, LeaveGroupResponse, MetaInfo, Moves};
+    use crate::imps::{Moment, ServiceId, Status};
+
+    const CLUB: &str = "wv:/club@north.example";
+    const LOBBY: &str = "wv:/lobby@south.example";
+
+    fn north() -> Domain {
+        "north.example".parse().unwrap()
+    }
+
+    fn meta(user: Option<&str>) -> MetaInfo {
+        MetaInfo {
+            client_originated: user.is_some(),
+            service: ServiceId::of("south.example".parse().unwrap()),
+            user: user.map(|user| User::from(user.parse::<UserId>().unwrap())),
+        }
+    }
+
+    fn arrive(meta: &MetaInfo, primitive: impl Into<Primitive>) -> Result<(Primitive, usize), u16> {
+        let services = [Service::Group].into();
+        let agreement = Agreement { services, ..Agreement::with("south.example".parse().unwrap()) };
+        let own = north();
+        let context = PeerContext { own: &own, agreement: &agreement };
+        let admitted = from_peer(&context, Some(meta), primitive.into(), Moment::default());
+        let (_, primitive, refused) = admitted.map_err(|refused| refused.status.code.get())?.into_parts();
+        Ok((primitive, refused.len()))
+    }
+
+    fn join(group: &str, name_in: &str) -> JoinGroupRequest {
+        JoinGroupRequest {
+            group: group.parse().unwrap(),
+            screen_name: Some(ScreenName { name: "Bo".into(), group: name_in.parse().unwrap() }),
+            joined_request: false,
+            subscribe: false,
+            own: Vec::new(),
+        }
+    }
+
+    fn code(result: Result<(Primitive, usize), u16>) -> u16 {
+        result.map_or_else(|code| code, |_| 200)
+    }
+
+    #[test]
+    fn a_request_of_a_peer_is_its_users_and_about_a_group_of_ours() {
+        let bo = meta(Some("wv:bo@south.example"));
+        assert_eq!(code(arrive(&bo, join(CLUB, CLUB))), 200);
+        assert_eq!(code(arrive(&bo, join(LOBBY, LOBBY))), 516);
+        assert_eq!(code(arrive(&bo, join("/club", "/club"))), 516, "without domain it is the peer's");
+        assert_eq!(code(arrive(&bo, join(CLUB, LOBBY))), 901, "the name stands in another group");
+        assert_eq!(code(arrive(&meta(None), join(CLUB, CLUB))), 400, "nobody asks");
+        assert_eq!(code(arrive(&meta(Some("wv:ada@north.example")), join(CLUB, CLUB))), 901);
+    }
+
+    #[test]
+    fn a_notice_is_about_a_group_of_the_peer_and_for_users_of_ours() {
+        let users = ["wv:ada@north.example", "wv:bo@south.example", "wv:cy"];
+        let users: Vec<User> = users.iter().map(|user| User::from(user.parse::<UserId>().unwrap())).collect();
+        let change = |group: &str| GroupChangeNotice {
+            group: group.parse().unwrap(),
+            users: users.clone(),
+            moves: Moves::default(),
+            properties: None,
+            own: Vec::new(),
+        };
+        let (admitted, refused) = arrive(&meta(None), Box::new(change(LOBBY))).unwrap();
+        let Primitive::GroupChangeNotice(notice) = admitted else { panic!() };
+        assert_eq!((notice.users.len(), refused), (1, 2));
+        assert_eq!(code(arrive(&meta(None), Box::new(change(CLUB)))), 901);
+        assert_eq!(code(arrive(&meta(None), Box::new(change("wv:/x@east.example")))), 901);
+        let out = |group: Option<&str>| LeaveGroupResponse {
+            group: group.map(|group| group.parse().unwrap()),
+            result: Status::ok(),
+            users: users.clone(),
+        };
+        assert_eq!(code(arrive(&meta(None), out(Some("/lobby")))), 200);
+        assert_eq!(code(arrive(&meta(None), out(None))), 400);
+        assert_eq!(code(arrive(&meta(None), out(Some(CLUB)))), 901);
+    }
+
+    #[test]
+    fn what_a_client_leaves_out_of_an_address_is_its_home() {
+        let ask = |primitive: Primitive| {
+            let ada = "wv:ada@north.example".parse().unwrap();
+            from_client(&ada, &ClientId::default(), &north(), primitive).map_err(|no| no.status.code.get())
+        };
+        let admitted = ask(join("/club", "/club").into()).unwrap();
+        let Primitive::JoinGroupRequest(request) = admitted.primitive() else { panic!() };
+        assert_eq!(
+            (request.group.as_str(), request.screen_name.as_ref().unwrap().group.as_str()),
+            (CLUB, CLUB)
+        );
+        assert_eq!(ask(join("/club", LOBBY).into()).unwrap_err(), 402);
+        let reject = RejectListRequest {
+            group: "/club".parse().unwrap(),
+            add: vec!["cy".parse().unwrap()],
+            remove: vec!["bo@south.example".parse().unwrap()],
+        };
+        let admitted = ask(reject.into()).unwrap();
+        let Primitive::RejectListRequest(request) = admitted.primitive() else { panic!() };
+        assert_eq!(request.add[0].as_str(), "wv:cy@north.example");
+        let kick = LeaveGroupResponse { group: None, result: Status::ok(), users: Vec::new() };
+        assert_eq!(ask(kick.into()).unwrap_err(), 400, "only servers say so");
+    }
+}

@@ -158,7 +158,9 @@ pub(crate) fn primitive() -> BoxedStrategy<Primitive> {
 }
 
 fn names_only(mappings: &mut [Mapping]) {
-    mappings.iter_mut().for_each(|mapping| mapping.user = None);
+    for mapping in mappings {
+        mapping.user = None;
+    }
 }
 
 /// What SSP can carry (reference ssp-primitives §4).

@@ -230,10 +230,12 @@ async fn who_is_rejected_is_put_out_in_every_version() {
             add: add.to_vec(),
             remove: remove.to_vec(),
         };
-        let Primitive::RejectListResponse(list) = ask(&mut ada, reject(&[bo_id.clone()], &[])).await else {
+        let Primitive::RejectListResponse(list) =
+            ask(&mut ada, reject(std::slice::from_ref(&bo_id), &[])).await
+        else {
             panic!()
         };
-        assert_eq!(list.users, [bo_id.clone()], "{how:?}");
+        assert_eq!(list.users, std::slice::from_ref(&bo_id), "{how:?}");
         let told = put_out(&mut bo).await;
         assert_eq!((told.group, told.result.code), (Some(boats.clone()), Code::REJECTED_FROM_GROUP));
         assert_eq!(&*notice(&mut ada).await.moves.left[0], "Bosun");
@@ -523,10 +525,10 @@ async fn groups_are_made_elsewhere_found_and_verified() {
         SearchRequest { pairs: vec![pair], limit: Some(5), ..SearchRequest::default() }
     };
     let Primitive::SearchResponse(here) = ask(&mut bo, search("GROUP_NAME", "regat")).await else { panic!() };
-    assert_eq!(here.groups, [regatta.clone()]);
+    assert_eq!(here.groups, std::slice::from_ref(&regatta));
     let elsewhere = ask(&mut ada, search("GROUP_ID", "/regatta@south.made.example")).await;
     let Primitive::SearchResponse(there) = elsewhere else { panic!("{elsewhere:?}") };
-    assert_eq!(there.groups, [regatta.clone()]);
+    assert_eq!(there.groups, std::slice::from_ref(&regatta));
     let ids = vec![Entity::Group(regatta), Entity::Group(group("wv:/none@south.made.example"))];
     let verified = ask(&mut ada, VerifyIdRequest { ids }).await;
     assert_eq!(code(&verified), 201);
