@@ -1,15 +1,15 @@
 //! Who we are and whom we know: own domains and service agreements, for look-up by domain and by
 //! what a certificate shows. A snapshot; a reload makes a new one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::transit::Triples;
 use crate::imps::Domain;
-use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity, Transit};
+use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity, Profile, Service, Transit};
 
 /// Own domains and agreements.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Directory {
     own: Vec<Domain>,
     agreements: HashMap<Domain, Arc<Agreement>>,
@@ -18,6 +18,18 @@ pub struct Directory {
     /// Keys of `[ssp] trust`.
     default_trust: Vec<KeyHash>,
     transit: Triples,
+    /// What peers have shown of themselves.
+    offers: HashMap<Domain, Offer>,
+}
+
+/// What a peer has shown of itself, and what follows for its agreement.
+#[derive(Clone, Debug)]
+struct Offer {
+    /// `None`: it has not told.
+    services: Option<BTreeSet<Service>>,
+    /// It is the one known implementation.
+    legacy: bool,
+    agreement: Arc<Agreement>,
 }
 
 /// Why a certificate, though verified, opens no door.
@@ -91,6 +103,48 @@ impl Directory {
         self.agreements.get(peer)
     }
 
+    /// What may be asked of a peer, and how: its agreement, with only those services that the peer offers as far
+    /// as it has told (reference ssp-session §5 rule 4), and with the profile that it has shown.
+    pub fn outbound(&self, peer: &str) -> Option<&Arc<Agreement>> {
+        let offer = self.offers.get(peer).map(|offer| &offer.agreement);
+        offer.or_else(|| self.agreement(peer))
+    }
+
+    /// The peer offers these services.
+    pub fn set_offer(&mut self, peer: &Domain, services: BTreeSet<Service>) {
+        let legacy = self.offers.get(peer).is_some_and(|offer| offer.legacy);
+        self.shown(peer, Some(services), legacy);
+    }
+
+    /// The peer is the one known implementation (reference ssp-behaviour §10).
+    pub fn set_legacy(&mut self, peer: &Domain) {
+        let services = self.offers.get(peer).and_then(|offer| offer.services.clone());
+        self.shown(peer, services, true);
+    }
+
+    fn shown(&mut self, peer: &Domain, services: Option<BTreeSet<Service>>, legacy: bool) {
+        let Some(agreement) = self.agreements.get(peer) else { return };
+        let left = services.as_ref().map_or_else(
+            || agreement.services.clone(),
+            |services| agreement.services.intersection(services).copied().collect(),
+        );
+        let profile = match agreement.profile {
+            Profile::Standard if legacy => Profile::Legacy,
+            agreed => agreed,
+        };
+        let agreement = Arc::new(Agreement { services: left, profile, ..Agreement::clone(agreement) });
+        self.offers.insert(peer.clone(), Offer { services, legacy, agreement });
+    }
+
+    /// What peers have shown stays as it was in the directory before this one.
+    #[must_use]
+    pub fn keeping_offers_of(mut self, before: &Self) -> Self {
+        for (peer, offer) in &before.offers {
+            self.shown(peer, offer.services.clone(), offer.legacy);
+        }
+        self
+    }
+
     /// Every agreement.
     pub fn agreements(&self) -> impl Iterator<Item = &Arc<Agreement>> {
         self.agreements.values()
@@ -149,6 +203,27 @@ mod tests {
             ["east.example", "south.example"]
         );
         assert!(matches!(names(&identity(&["west.example"])), Err(StrangerError::Unknown { .. })));
+    }
+
+    #[test]
+    fn what_is_asked_of_a_peer_is_agreed_and_offered() {
+        let south = domain("south.example");
+        let agreement = |services: &[Service]| Agreement {
+            services: services.iter().copied().collect(),
+            ..Agreement::with(south.clone())
+        };
+        let mut directory = Directory::new(vec![], [agreement(&[Service::Im, Service::Presence])], vec![]);
+        let outbound = |directory: &Directory| directory.outbound("south.example").unwrap().services.clone();
+        assert_eq!(outbound(&directory), [Service::Im, Service::Presence].into(), "nothing is known yet");
+        directory.set_offer(&south, [Service::Im, Service::Group].into());
+        assert_eq!(outbound(&directory), [Service::Im].into());
+        assert_eq!(directory.agreement("south.example").unwrap().services.len(), 2, "what it may ask stays");
+        let later =
+            Directory::new(vec![], [agreement(&[Service::Group])], vec![]).keeping_offers_of(&directory);
+        assert_eq!(outbound(&later), [Service::Group].into());
+        directory.set_legacy(&south);
+        let found = directory.outbound("south.example").unwrap();
+        assert_eq!((found.profile, &found.services), (Profile::Legacy, &[Service::Im].into()));
     }
 
     #[test]

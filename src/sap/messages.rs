@@ -691,7 +691,7 @@ pub(super) fn for_peer(
     remote: Remote,
     client: Option<&ClientId>,
 ) -> Result<(Outgoing, Option<Change>), Code> {
-    let agreement = map.directory.agreement(remote.peer.as_str());
+    let agreement = map.directory.outbound(remote.peer.as_str());
     if agreement.is_some_and(|agreement| !agreement.services.contains(&Service::Im)) {
         return Err(Code::SERVICE_NOT_AGREED);
     }

@@ -27,8 +27,9 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::oneshot;
 
+use crate::element::common::offer;
 use crate::element::common::search::kept::Searches;
-use crate::imps::primitive::Password;
+use crate::imps::primitive::{Functions, Password};
 use crate::imps::{Chance, Code, Domain, Moment, SessionId, Status, UserId};
 use crate::relay::directory::Directory;
 use crate::relay::events::Events;
@@ -195,8 +196,29 @@ impl Sap {
     /// Another map from now on. What waits for peers that have no agreement any more goes back to its
     /// authors.
     pub async fn set_map(self: &Arc<Self>, map: Map) {
-        self.map.store(Arc::new(map));
+        let offers = self.map.load_full();
+        let directory = map.directory.keeping_offers_of(&offers.directory);
+        self.map.store(Arc::new(Map { directory, ..map }));
         self.return_closed(self.now()).await;
+    }
+
+    /// The peer has told which services it offers; `None`: it knows no such tree.
+    pub fn offered(&self, peer: &Domain, tree: Option<&Functions>) {
+        let services = tree.map_or_else(offer::untold, offer::offered);
+        self.map.rcu(|map| {
+            let mut directory = map.directory.clone();
+            directory.set_offer(peer, services.clone());
+            Map { directory, routes: map.routes.clone() }
+        });
+    }
+
+    /// The peer has shown that it is the one known implementation.
+    pub fn found_legacy(&self, peer: &Domain) {
+        self.map.rcu(|map| {
+            let mut directory = map.directory.clone();
+            directory.set_legacy(peer);
+            Map { directory, routes: map.routes.clone() }
+        });
     }
 
     /// Now.

@@ -113,7 +113,7 @@ impl Sap {
     }
 
     fn leaves(&self, map: &Map, notice: &Notify, to: Elsewhere<User>) -> Result<Outgoing, Code> {
-        let agreement = map.directory.agreement(to.peer.as_str()).ok_or(Code::SERVICE_NOT_AGREED)?;
+        let agreement = map.directory.outbound(to.peer.as_str()).ok_or(Code::SERVICE_NOT_AGREED)?;
         if !is_agreed(agreement, &notice.primitive) {
             return Err(Code::SERVICE_NOT_AGREED);
         }

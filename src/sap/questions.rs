@@ -191,7 +191,7 @@ impl Sap {
     }
 
     fn prepared(&self, map: &Map, question: &Question) -> Prepared {
-        let agreement = map.directory.agreement(question.peer.as_str());
+        let agreement = map.directory.outbound(question.peer.as_str());
         if !agreement.is_some_and(|agreement| is_agreed(agreement, &question.primitive)) {
             return Prepared::Failed(Code::SERVICE_NOT_AGREED);
         }
@@ -293,6 +293,6 @@ pub(super) fn is_agreed(agreement: &Agreement, primitive: &Primitive) -> bool {
 /// How SSP is written to a peer.
 pub(super) fn style(map: &Map, peer: &Domain) -> Style {
     let profile =
-        map.directory.agreement(peer.as_str()).map_or(Profile::Standard, |agreement| agreement.profile);
+        map.directory.outbound(peer.as_str()).map_or(Profile::Standard, |agreement| agreement.profile);
     Style { version: Version::V1_3, legacy: profile == Profile::Legacy }
 }

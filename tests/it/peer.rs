@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -131,6 +131,8 @@ struct Stage {
     open: AtomicUsize,
     open_most: AtomicUsize,
     released: Semaphore,
+    /// Whether the play hears GetServiceRequest; else it is taken and never answered.
+    hears_discovery: AtomicBool,
 }
 
 /// A provider that follows a script.
@@ -257,12 +259,25 @@ pub async fn exchange(stream: impl AsyncRead + AsyncWrite, octets: &[u8]) -> Opt
     }
 }
 
+/// Whether the node asks for the service tree, which most plays are not about.
+fn is_discovery(message: &Message) -> bool {
+    let Body::Session(session) = &message.body else { return false };
+    let asks = |one: &Transaction| matches!(&one.content, Carried::Primitive(primitive) if **primitive == Primitive::GetServiceRequest);
+    !session.transactions.is_empty() && session.transactions.iter().all(asks)
+}
+
 impl Stage {
     async fn connection(self: Arc<Self>, acceptor: TlsAcceptor, stream: TcpStream) {
         let Ok(mut stream) = acceptor.accept(stream).await else { return };
         while let Some((head, body)) = read_http(&mut stream).await {
             let text = String::from_utf8_lossy(&body).into_owned();
             let message = ssp::read(&body, None, &Limits::for_document(OCTETS_MAX)).expect("an SSP document");
+            if is_discovery(&message) && !self.hears_discovery.load(Ordering::SeqCst) {
+                if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.is_err() {
+                    return;
+                }
+                continue;
+            }
             let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
             self.open_most.fetch_max(open, Ordering::SeqCst);
             let next = self.replies.lock().unwrap().pop_front();
@@ -322,6 +337,7 @@ impl ScriptedPeer {
             open: AtomicUsize::new(0),
             open_most: AtomicUsize::new(0),
             released: Semaphore::new(0),
+            hears_discovery: AtomicBool::new(false),
         });
         let (acceptor, shared) = (acceptor(authority.certificate_pem(), issued), stage.clone());
         let accepting = tokio::spawn(async move {
@@ -349,6 +365,11 @@ impl ScriptedPeer {
     /// The reply where no other is left; at first 200.
     pub fn usually(&self, reply: Reply) {
         *self.stage.usual.lock().unwrap() = reply;
+    }
+
+    /// From now on the play hears when the node asks for the service tree.
+    pub fn hear_discovery(&self) {
+        self.stage.hears_discovery.store(true, Ordering::SeqCst);
     }
 
     /// Lets so many held POSTs go.

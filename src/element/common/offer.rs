@@ -79,9 +79,45 @@ pub fn granted(wanted: &Functions, offer: &Functions) -> Functions {
     Functions { features: offer.features.iter().filter_map(grant).collect() }
 }
 
+/// The services that a peer's tree offers. Shared content is not in any tree we know of, so that its absence
+/// says nothing.
+pub fn offered(tree: &Functions) -> BTreeSet<Service> {
+    let named = |branches: &[Branch], name: &str| {
+        branches.iter().find(|found| found.name.eq_ignore_ascii_case(name)).cloned()
+    };
+    let mut services: BTreeSet<Service> = [Service::Content].into();
+    for (name, leaves) in TREE {
+        let Some(branch) = named(&tree.features, name) else { continue };
+        let there = leaves
+            .iter()
+            .filter(|(leaf, _)| branch.branches.is_empty() || named(&branch.branches, leaf).is_some());
+        services.extend(there.filter_map(|(_, service)| *service));
+    }
+    services
+}
+
+/// What a peer has that knows no trees: the functions of the one known implementation (reference
+/// ssp-session §5 rule 3).
+pub fn untold() -> BTreeSet<Service> {
+    [Service::Presence, Service::Im, Service::Group, Service::Content].into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_offered_under_an_agreement_is_understood_as_that() {
+        for services in [vec![], vec![Service::Im], vec![Service::Presence, Service::Search, Service::Group]]
+        {
+            let services: BTreeSet<Service> = services.into_iter().collect();
+            let mut expected = services.clone();
+            expected.insert(Service::Content);
+            assert_eq!(offered(&offer(&services)), expected);
+        }
+        let whole = Branch { name: "IMFeat".into(), branches: Vec::new() };
+        assert!(offered(&Functions { features: vec![whole] }).contains(&Service::Im));
+    }
 
     fn show(functions: &Functions) -> String {
         let names = |branches: &[Branch]| {

@@ -101,6 +101,9 @@ impl PeerLink {
         let settings = LinkSettings::of(own.clone(), agreement);
         let link = Link::new(settings, records, shared.sap.now());
         shared.sap.events().ssp_link(&peer, link.is_up());
+        if link.settings().profile == Profile::Legacy {
+            shared.sap.found_legacy(&peer);
+        }
         let road = shared.carrier.road(&own, &peer);
         let state = State {
             link,
@@ -314,8 +317,12 @@ impl PeerLink {
                 debug!(peer = %self.peer, ?operation, ?http, "an operation came back");
                 self.finish(operation, |row| self.shared.sap.outgoing_returned(row));
             }
+            Output::Offered(tree) => self.shared.sap.offered(&self.peer, tree.as_ref()),
             Output::Alarm(alarm) => {
                 warn!(peer = %self.peer, own = %self.own, "{alarm}");
+                if matches!(alarm, Alarm::Legacy { .. } | Alarm::NoDiscovery { .. }) {
+                    self.shared.sap.found_legacy(&self.peer);
+                }
                 if matches!(alarm, Alarm::Digest { .. } | Alarm::Schema { .. }) {
                     events.ssp_refused(Some(&self.peer), Refused::Digest);
                 }

@@ -172,7 +172,7 @@ fn agreed(
         let what = format!("the agreement with {egress} is not in force");
         Refused::new(Code::DOMAIN_NOT_SUPPORTED, events::Refused::Closed, what)
     };
-    let next = directory.agreement(egress.as_str()).ok_or_else(no_way)?;
+    let next = directory.outbound(egress.as_str()).ok_or_else(no_way)?;
     match next.state_at(now.date_time()) {
         PeerState::Active => {}
         PeerState::Suspended => {

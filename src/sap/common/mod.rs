@@ -72,8 +72,10 @@ impl Sap {
                 let functions = offer::granted(&request.functions, &offer::offer(&asks.agreement.services));
                 Ok(LinkServiceResponse { result: Status::ok(), functions: Some(functions) }.into())
             }
-            // What a peer does not offer it answers with 506 when it is asked; nothing is kept of it.
-            Primitive::ServiceIndication(_) => Ok(Status::ok().into()),
+            Primitive::ServiceIndication(indication) => {
+                self.offered(&asks.agreement.domain, Some(&indication.functions));
+                Ok(Status::ok().into())
+            }
             other => {
                 debug!(peer = %asks.agreement.domain, primitive = other.name(), "no common feature");
                 Ok(Status::new(Code::NOT_IMPLEMENTED).into())

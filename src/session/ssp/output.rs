@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionRecord;
-use crate::imps::primitive::MetaInfo;
+use crate::imps::primitive::{Functions, MetaInfo};
 use crate::imps::status::Code;
 use crate::imps::{Domain, Primitive, SessionId, TransactionId, Version};
 use crate::wire::ssp::{Outline, SetupTransaction, Style, encode_primitive, write_session, write_setup};
@@ -123,6 +123,8 @@ pub enum Output {
         /// The HTTP status, where one was the reason; `None`: the link was closed.
         http: Option<u16>,
     },
+    /// The peer has told which services it offers; `None`: it does not tell.
+    Offered(Option<Functions>),
     /// Something the operator may want to know.
     Alarm(Alarm),
 }
@@ -210,6 +212,12 @@ pub enum Alarm {
         /// Who.
         peer: Domain,
     },
+    /// The peer has no service tree, as the one known implementation, and is treated so from now on.
+    #[error("{peer} does not know GetServiceRequest: it is treated as a legacy peer")]
+    NoDiscovery {
+        /// Who.
+        peer: Domain,
+    },
     /// A transaction id was used again with other content (answered Status 420).
     #[error("{peer} used transaction id {transaction} again with other content")]
     ReusedTransaction {
@@ -238,7 +246,7 @@ impl Alarm {
             Self::StepFailed { .. } => "step-failed",
             Self::Stalled { .. } => "stalled",
             Self::Redirect { .. } => "redirect",
-            Self::Legacy { .. } => "legacy",
+            Self::Legacy { .. } | Self::NoDiscovery { .. } => "legacy",
             Self::ReusedTransaction { .. } => "reused-transaction",
             Self::AnswerDropped { .. } => "answer-dropped",
         }

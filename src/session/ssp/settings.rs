@@ -28,6 +28,8 @@ pub struct LinkSettings {
     pub digest: DigestSchema,
     /// Whether the peer knows KeepAliveRequest, LogoutRequest and Disconnect.
     pub session_control: bool,
+    /// Whether the peer is asked for its service tree once a session is up (reference ssp-session §5).
+    pub discovery: bool,
 }
 
 /// POSTs in flight to a legacy peer: eight wedge it (reference legacy-peer §2.7).
@@ -46,6 +48,7 @@ impl LinkSettings {
     /// The settings that an agreement asks for, from our domain `own`.
     pub fn of(own: Domain, agreement: &Agreement) -> Self {
         let mut settings = Self::for_profile(own, agreement.domain.clone(), agreement.profile);
+        settings.discovery = settings.profile != Profile::Legacy;
         if settings.profile != Profile::Legacy && agreement.max_transactions_per_post > 1 {
             settings.transactions_per_post = agreement.max_transactions_per_post;
             settings.in_flight_max = BATCHES_IN_FLIGHT_MAX;
@@ -66,6 +69,7 @@ impl LinkSettings {
             transactions_per_post: 1,
             digest: DigestSchema::Md5,
             session_control: !legacy,
+            discovery: false,
         }
     }
 
@@ -75,6 +79,7 @@ impl LinkSettings {
         self.in_flight_max = self.in_flight_max.min(LEGACY_IN_FLIGHT_MAX);
         self.transactions_per_post = 1;
         self.session_control = false;
+        self.discovery = false;
     }
 
     /// Operations that may wait or be on the wire at a time.

@@ -1,13 +1,14 @@
 //! Agreements that change while the node runs.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use causeway::imps::{Code, DateTime, Primitive};
 use causeway::node::Node;
 
 use crate::csp::send;
+use crate::peer::{ScriptedPeer, in_session, response};
 use crate::process::Process;
-use crate::world::{Place, World, modern, receive, text, until};
+use crate::world::{PATIENCE, Place, World, modern, receive, text, until};
 
 fn today() -> DateTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -130,4 +131,53 @@ async fn a_hang_up_signal_reads_the_files_again() {
     until("it is read", async || (north.metric(good).await > 0.0).then_some(())).await;
     let (_, metrics) = north.admin("/metrics").await;
     assert!(metrics.contains("causeway_ssp_link_up{peer=\"south.example\"} 0"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_peer_does_not_offer_is_not_asked_of_it() {
+    let world = World::new().await;
+    let north = world.place("north.example", &["south.example"]);
+    let south = ScriptedPeer::start(&world, &north, "south.example").await;
+    south.hear_discovery();
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    // Given a peer whose tree holds no messages
+    let session = south.log_in(1).await;
+    let asked = south.next().await;
+    let tree = "<GetServiceResponse><Status code=\"200\"/><Functions><WVSSPFeat><PresenceFeat/></WVSSPFeat>\
+                </Functions></GetServiceResponse>";
+    south.say(&in_session(&session.ours, &[response(asked.transaction().id.as_str(), tree)])).await;
+    // Then authors hear that it is not agreed, and the peer hears nothing
+    let to = "wv:bo@south.example".parse().unwrap();
+    let begin = Instant::now();
+    loop {
+        let answer = ada.send(std::slice::from_ref(&to), "hello?", false).await.unwrap();
+        if answer.result.code == Code::SERVICE_NOT_AGREED {
+            break;
+        }
+        assert!(begin.elapsed() < PATIENCE, "the offer does not count");
+    }
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_without_a_service_tree_is_a_legacy_peer_also_after_a_restart() {
+    let world = World::new().await;
+    let north = world.place("north.example", &["south.example"]);
+    let south = ScriptedPeer::start(&world, &north, "south.example").await;
+    south.hear_discovery();
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let session = south.log_in(1).await;
+    let asked = south.next().await;
+    let refusal = response(asked.transaction().id.as_str(), "<Status code=\"405\"/>");
+    south.say(&in_session(&session.ours, &[refusal])).await;
+    node.drain().await;
+    // When the node starts again
+    let node = world.start(&north).await;
+    // Then it asks no more, and what it sends has the narrow form: content is BASE64
+    send(&mut ada, &["wv:bo@south.example"], "narrow", false).await;
+    let heard = south.next().await;
+    assert!(heard.text.contains("encoding=\"base64\""), "{}", heard.text);
+    node.drain().await;
 }

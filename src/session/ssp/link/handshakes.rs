@@ -483,6 +483,7 @@ impl Link {
         self.traffic_gate = Gate::default();
         self.closes = 0;
         self.up = true;
+        self.discovery_wanted = self.settings.discovery;
         let took = now.since(started);
         self.outputs.push_back(Output::Up { took, initiator: record.initiator, version: record.version });
     }

@@ -88,6 +88,8 @@ pub struct Link {
     setup_failures: u32,
     /// A set-up is wanted though nothing waits.
     setup_wanted: bool,
+    /// The peer is to be asked for its service tree.
+    discovery_wanted: bool,
     transactions: Transactions,
     memory: Memory,
     /// Requests of the link itself that wait for an answer: at most a few for each session.
@@ -124,6 +126,7 @@ impl Link {
             setup_gate: Gate::default(),
             setup_failures: 0,
             setup_wanted: false,
+            discovery_wanted: false,
             transactions: Transactions::default(),
             memory: Memory::default(),
             own: HashMap::new(),
@@ -324,6 +327,9 @@ impl Link {
             && let Some(own_id) = self.sessions.current_id()
         {
             self.keep_alive(&own_id, now, chance);
+            if self.settings.discovery {
+                self.discover(&own_id, now, chance);
+            }
         }
     }
 
@@ -427,6 +433,11 @@ impl Link {
         }
         if self.next_setup().is_some_and(|due| due <= now) {
             self.start_setup(now, chance);
+        }
+        if std::mem::take(&mut self.discovery_wanted)
+            && let Some(own_id) = self.sessions.current_id()
+        {
+            self.discover(&own_id, now, chance);
         }
         self.pump(now);
     }

@@ -56,6 +56,7 @@ pub(super) struct OwnRequest {
 enum OwnKind {
     KeepAlive,
     Logout,
+    Discovery,
 }
 
 impl Link {
@@ -383,7 +384,44 @@ impl Link {
         }
     }
 
+    /// Asks which services the peer offers (reference ssp-session §5 rule 2).
+    pub(super) fn discover(&mut self, own_id: &SessionId, now: Moment, chance: &mut dyn Chance) {
+        self.ask_own(own_id, OwnKind::Discovery, Primitive::GetServiceRequest, now, chance);
+    }
+
+    /// The peer has answered for its service tree, or it has none.
+    fn discovered(&mut self, own: &OwnRequest, content: &Carried) {
+        let offered = match content {
+            Carried::Primitive(primitive) => match &**primitive {
+                Primitive::GetServiceResponse(response) if response.result.code.is_success() => {
+                    response.functions.clone()
+                }
+                Primitive::Status(status)
+                    if matches!(status.code, Code::SERVICE_NOT_SUPPORTED | Code::NOT_IMPLEMENTED)
+                        && self.settings.profile == Profile::Standard =>
+                {
+                    self.settings.become_legacy();
+                    let alarm = Alarm::NoDiscovery { peer: self.peer() };
+                    self.alarm(alarm);
+                    if let Some(session) = self.sessions.get(&own.session) {
+                        session.record.legacy = true;
+                        let record = session.record.clone();
+                        self.outputs.push_back(Output::Persist(record));
+                    }
+                    None
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        self.outputs.push_back(Output::Offered(offered));
+    }
+
     fn own_answered(&mut self, own: &OwnRequest, content: &Carried, now: Moment) {
+        if own.kind == OwnKind::Discovery {
+            self.discovered(own, content);
+            return;
+        }
         let result = match content {
             Carried::Primitive(primitive) => match &**primitive {
                 Primitive::KeepAliveResponse(response) => Some((&response.result, response.time_to_live)),
@@ -409,7 +447,7 @@ impl Link {
                     self.used(&own.session, now);
                 }
             },
-            (OwnKind::KeepAlive, None) => {}
+            (OwnKind::KeepAlive, None) | (OwnKind::Discovery, _) => {}
         }
     }
 
@@ -418,10 +456,14 @@ impl Link {
         let due = self.own.iter().filter(|(_, own)| own.deadline <= now);
         let due: Vec<TransactionId> = due.map(|(id, _)| id.clone()).collect();
         for id in due {
-            if let Some(own) = self.own.remove(&id)
-                && own.kind == OwnKind::Logout
-            {
-                self.end_session(&own.session, Down::LoggedOut);
+            match self.own.remove(&id) {
+                Some(own) if own.kind == OwnKind::Logout => {
+                    self.end_session(&own.session, Down::LoggedOut);
+                }
+                Some(own) if own.kind == OwnKind::Discovery => {
+                    self.outputs.push_back(Output::Offered(None));
+                }
+                _ => {}
             }
         }
     }
