@@ -15,8 +15,10 @@ use super::super::{Sap, store_code};
 use super::asker;
 use crate::element::common::search::kept::{Elsewhere, HITS_MAX, Hits, Next, Owner};
 use crate::element::common::search::query;
+use crate::element::presence::Home;
+use crate::imps::presence::AttributeName;
 use crate::imps::primitive::{SearchRequest, SearchResponse, StopSearchRequest, User};
-use crate::imps::{Address, Code, Domain, Moment, Primitive, Status};
+use crate::imps::{Address, Code, Domain, Moment, Primitive, Status, UserId};
 use crate::relay::admit::Origin;
 use crate::relay::ports::StoreError;
 use crate::relay::route::Route;
@@ -145,9 +147,22 @@ impl Sap {
         let asks_who_is_online = query.tells_who_is_online();
         let mut users = self.store.find_users(query, HITS_MAX + 1).await?;
         if asks_who_is_online {
-            users.retain(|user| *user == by.id);
+            users = self.who_may_be_seen(by, users).await?;
         }
         Ok(self.searches().first(owner, Hits::Users(users), request.limit, self.now()))
+    }
+
+    /// Those who let the searcher know whether they are online (reference csp-messages §4).
+    async fn who_may_be_seen(&self, by: &User, users: Vec<UserId>) -> Result<Vec<UserId>, StoreError> {
+        let publishers = self.store.publishers(users.clone()).await?;
+        let lists = self.store.lists(users.clone()).await?;
+        let visible = users.into_iter().zip(publishers).zip(lists).filter(|((_, publisher), lists)| {
+            publisher.as_ref().is_some_and(|publisher| {
+                let home = Home { publisher, lists, online: &[], old: &[] };
+                home.allowed(by).is_some_and(|allowed| allowed.contains(AttributeName::OnlineStatus))
+            })
+        });
+        Ok(visible.map(|((user, _), _)| user).collect())
     }
 
     /// What was searched for long ago is forgotten.

@@ -254,6 +254,35 @@ async fn an_invitation_outlives_a_restart_of_both_providers() {
     south_node.drain().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_elsewhere_is_invited_through_those_who_look_after_it() {
+    use causeway::imps::primitive::CreateGroupRequest;
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) = providers(&world).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let group: causeway::imps::GroupId = "wv:/sailing@south.example".parse().unwrap();
+    let invite_it =
+        |id: &str| InviteRequest { recipients: vec![Recipient::Group(group.clone())], ..invitation(id, &[]) };
+    assert_eq!(invite(&mut ada, invite_it("early")).await.code(), Code::NO_GROUP);
+    let made = CreateGroupRequest {
+        group: group.clone(),
+        properties: None,
+        own: Vec::new(),
+        join: false,
+        screen_name: None,
+        subscribe: false,
+    };
+    assert_eq!(ask(&mut bo, made).await.code(), Code::SUCCESSFUL);
+    assert_eq!(invite(&mut ada, invite_it("i1")).await.code(), Code::SUCCESSFUL);
+    let asked = invited(&mut bo).await;
+    assert_eq!(asked.recipients, [Recipient::Group(group.clone())], "whom it is meant for");
+    assert_eq!(ask(&mut bo, answer("i1", true)).await.code(), Code::SUCCESSFUL);
+    assert_eq!(answered(&mut ada).await.responder, Some(party("wv:bo@south.example")));
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
 /// The primitive of this name in a recording, as it stands there: white space, spelling and all.
 fn recorded(file: &str, name: &str, nth: usize) -> String {
     let path = format!("{}/tests/golden/transcripts/{file}", env!("CARGO_MANIFEST_DIR"));

@@ -3,15 +3,15 @@
 use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::Phone;
 use causeway::imps::primitive::{
-    Property, PublicProfile, SearchPair, SearchRequest, SearchResponse, StopSearchRequest,
-    UpdatePublicProfileRequest,
+    Contact, CreateListRequest, Property, PublicProfile, SearchPair, SearchRequest, SearchResponse,
+    StopSearchRequest, UpdatePublicProfileRequest,
 };
 use causeway::imps::{Code, Primitive, SearchId, Version};
 use causeway::node::Node;
 use causeway::wire::Encoding;
 
 use crate::csp::ask;
-use crate::world::{Place, World, manner, modern};
+use crate::world::{PATIENCE, Place, World, manner, modern};
 
 fn search(pairs: &[(&str, &str)]) -> SearchRequest {
     let pair = |(element, string): &(&str, &str)| SearchPair {
@@ -106,6 +106,29 @@ async fn an_expression_and_senseless_searches() {
     assert_eq!(code(&mut ada, &[("USER_ID", "a"), ("GROUP_ID", "a")]).await, 402);
     let empty = found(&mut ada, search(&[("USER_LAST_NAME", "Nobody")])).await;
     assert_eq!((empty.findings, empty.complete, names(&empty).len()), (Some(0), true, 0));
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_online_is_found_by_those_who_may_know() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = north.phone("bo", modern()).await;
+    north.phone("cy", modern()).await;
+    // Bo keeps Ada on a list, and its contacts see whether Bo is there
+    let contacts = vec![Contact { user: ada.user().clone(), nickname: None }];
+    let list = CreateListRequest { list: "wv:bo/friends".parse().unwrap(), contacts, properties: Vec::new() };
+    assert_eq!(ask(&mut bo, list).await.code(), Code::SUCCESSFUL);
+    let online = [("USER_ID", "@north.example"), ("USER_ONLINE_STATUS", "T")];
+    assert_eq!(names(&found(&mut ada, search(&online)).await), ["ada", "bo"], "Cy says nothing of itself");
+    bo.logout().await.unwrap();
+    // The end of a session is written without being waited for
+    let begin = std::time::Instant::now();
+    while names(&found(&mut ada, search(&online)).await) != ["ada"] {
+        assert!(begin.elapsed() < PATIENCE, "Bo is gone");
+    }
     node.drain().await;
 }
 
