@@ -111,7 +111,9 @@ impl Sap {
                 let home = Home { publisher: &publisher, lists: &lists, online: &online, old: &old };
                 let (answer, Decision { mut edits, mut notices }) = decide(&home).map_err(Failed::Code)?;
                 let mut after = publisher.clone();
-                edits.iter().for_each(|edit| after.apply(edit));
+                for edit in &edits {
+                    after.apply(edit);
+                }
                 let old = self.old_watchers(&after);
                 let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own);
                 edits.extend(telling.edits);

@@ -218,7 +218,9 @@ pub fn create_attribute_list(
         return Err(Code::BAD_PARAMETER);
     }
     let mut after = home.publisher.clone();
-    edits.iter().for_each(|edit| after.apply(edit));
+    for edit in &edits {
+        after.apply(edit);
+    }
     if after.grants.len() > GRANTS_MAX {
         return Err(Code::TOO_MANY_ATTRIBUTE_LISTS);
     }

@@ -148,8 +148,8 @@ const fn target(to: &For) -> (&'static str, Option<&UserId>) {
 fn audience(to: &For) -> (&'static str, String, &str) {
     let (kind, user) = target(to);
     match (user, to) {
-        (Some(user), _) => (kind, user.key().to_string(), user.as_str()),
-        (None, For::List(list)) => (kind, list.key().to_string(), list.as_str()),
+        (Some(user), _) => (kind, user.key(), user.as_str()),
+        (None, For::List(list)) => (kind, list.key(), list.as_str()),
         (None, _) => (kind, String::new(), ""),
     }
 }

@@ -13,7 +13,7 @@ use causeway::imps::{Code, Primitive, Status, UserId, Version};
 use causeway::wire::Encoding;
 
 use crate::csp::ask;
-use crate::peer::{ScriptedPeer, in_session, request};
+use crate::peer::{ScriptedPeer, in_session, request, response};
 use crate::world::{PASSWORD, Place, World, manner, modern, receive};
 
 fn id(text: &str) -> UserId {
@@ -431,5 +431,65 @@ async fn a_peer_tells_of_its_own_users_only_and_only_those_who_asked_hear_it() {
     assert!(
         told.text.contains("<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@north.example\">")
     );
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_legacy_peer_is_never_asked_for_presence_but_watched_for_a_moment() {
+    let world = World::new().await;
+    let agreement = "services = [\"im\", \"presence\"]\nprofile = \"legacy\"";
+    let writing = Writing { peers: &["west.example"], agreement, ..Writing::default() };
+    let north = world.place_with("north.example", &writing);
+    let west = ScriptedPeer::start(&world, &north, "west.example").await;
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let session = west.log_in(1).await;
+    let zoe = "wv:zoe@west.example";
+    let users = [zoe];
+    // Its notices have no MetaInfo, and a namespace and `wv:` now and then (recording 40)
+    let notice = |id: &str, to: &str, namespace: &str, said: &str| {
+        let inner = format!(
+            "<PresenceNotification><User userID='{to}'/><PresenceValue userID='{zoe}'>\
+             <PresenceSubList{namespace}><StatusText><Qualifier>T</Qualifier><PresenceValue>{said}\
+             </PresenceValue></StatusText></PresenceSubList></PresenceValue></PresenceNotification>"
+        );
+        in_session(&session.ours, &[request(id, &inner)])
+    };
+    let answers = |id: &str| in_session(&session.ours, &[response(id, "<Status code='200'/>")]);
+    // The next request of the node, whatever answers to our notices come between
+    let asked = async |element: &str| loop {
+        let heard = west.next().await;
+        if heard.text.contains(&format!("<{element}>")) {
+            return heard.transaction().id.to_string();
+        }
+        assert!(heard.text.contains("<Status"), "{}", heard.text);
+    };
+    // When ada looks at zoe, zoe's home sees somebody subscribe and subscribe no more
+    let play = async {
+        let id = asked("SubscribeRequest").await;
+        west.say(&answers(&id)).await;
+        west.say(&notice("n1", ADA, "", "look")).await;
+        let id = asked("UnsubscribeRequest").await;
+        west.say(&answers(&id)).await;
+    };
+    let (found, ()) = tokio::join!(look(&mut ada, &users, None), play);
+    assert_eq!(found.result.code, Code::SUCCESSFUL);
+    assert_eq!(shown(&found.presences[0], AttributeName::StatusText).as_deref(), Some("look"));
+    // It does not forget; what comes of it is dropped (conflict C-31)
+    west.say(&notice("n2", ADA, "", "unheard")).await;
+    nothing_waits(&mut ada).await;
+    // A watcher that stays hears every form of notice
+    let play = async {
+        let id = asked("SubscribeRequest").await;
+        west.say(&answers(&id)).await;
+    };
+    let (status, ()) = tokio::join!(subscribe(&mut ada, &users), play);
+    assert_eq!(status, Status::ok());
+    let namespace = " xmlns='http://www.openmobilealliance.org/DTD/WV-PA1.3'";
+    let forms = [("n3", ADA, ""), ("n4", ADA, namespace), ("n5", "ada@north.example", "")];
+    for (id, to, namespace) in forms {
+        west.say(&notice(id, to, namespace, id)).await;
+        hears(&mut ada, id).await;
+    }
     node.drain().await;
 }
