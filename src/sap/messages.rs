@@ -63,6 +63,10 @@ pub struct PeerRequest {
     pub content: Carried,
 }
 
+/// What became of a request of a peer: the encoded answer, none for what wants none, or an error if it was
+/// not stored.
+pub type PeerAnswer = (TransactionId, Result<Option<Vec<u8>>, StoreError>);
+
 /// What a request of a peer has come to, before the commit of those that share one.
 enum Step {
     /// Answered.
@@ -400,7 +404,7 @@ impl Sap {
         agreement: &Agreement,
         legacy: bool,
         requests: Vec<PeerRequest>,
-    ) -> Vec<(TransactionId, Result<Option<Vec<u8>>, StoreError>)> {
+    ) -> Vec<PeerAnswer> {
         let mut done = Vec::with_capacity(requests.len());
         let mut waiting = Vec::new();
         for request in requests {

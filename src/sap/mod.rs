@@ -40,7 +40,7 @@ use crate::relay::route::Routes;
 use crate::session::csp::{Login, ServedFunctions, Session};
 
 pub use client::ClientDocument;
-pub use messages::PeerRequest;
+pub use messages::{PeerAnswer, PeerRequest};
 pub use outgoing::Settled;
 pub use system::{Clock, SystemChance, SystemClock};
 pub use transit::{Asked, Ingress, Passed};

@@ -60,7 +60,7 @@ pub fn create(
     let wanted = Wanted::of(&request.properties)?;
     let mut list = ContactList {
         id: request.list.clone(),
-        display_name: wanted.display_name.flatten(),
+        display_name: wanted.display_name.filter(|name| !name.is_empty()),
         contacts: Vec::new(),
     };
     let result = enter(&mut list, &request.contacts, standing)?;
@@ -100,7 +100,7 @@ pub fn manage(
     list.contacts.retain(|contact| !request.remove.contains(&contact.user));
     let result = enter(&mut list, &request.add, standing)?;
     if let Some(display_name) = wanted.display_name {
-        list.display_name = display_name;
+        list.display_name = Some(display_name).filter(|name| !name.is_empty());
     }
     within_limits(lists, &list)?;
     let was_default = lists.default.as_ref() == Some(&list.id);
@@ -184,8 +184,8 @@ fn properties(list: &ContactList, is_default: bool) -> Vec<Property> {
 
 /// The properties that a request sets.
 struct Wanted {
-    /// `Some(None)` takes the name away.
-    display_name: Option<Option<Box<str>>>,
+    /// An empty one takes the name away.
+    display_name: Option<Box<str>>,
     default: Option<bool>,
 }
 
@@ -196,7 +196,7 @@ impl Wanted {
         for property in properties {
             let value = property.value.as_deref().unwrap_or_default();
             if property.name.eq_ignore_ascii_case(DISPLAY_NAME) && value.len() <= NAME_OCTETS_MAX {
-                wanted.display_name = Some(property.value.clone());
+                wanted.display_name = Some(value.into());
             } else if property.name.eq_ignore_ascii_case(DEFAULT) && value.eq_ignore_ascii_case("T") {
                 wanted.default = Some(true);
             } else if property.name.eq_ignore_ascii_case(DEFAULT) && value.eq_ignore_ascii_case("F") {

@@ -28,11 +28,11 @@ use crate::imps::{Chance, Domain, Moment, TransactionId, Version};
 use crate::net::listen::{Answer, StatusCode};
 use crate::relay::events::{Direction, Refused};
 use crate::relay::exit::Exit;
-use crate::relay::ports::{Change, Settlement, StoreError, StoredOutgoing};
+use crate::relay::ports::{Change, Settlement, StoredOutgoing};
 use crate::relay::queue::Window;
 use crate::relay::rate::Meter;
 use crate::relay::transit::{Via, ViaError};
-use crate::sap::{Asked, Ingress, PeerRequest, Settled};
+use crate::sap::{Asked, Ingress, PeerAnswer, PeerRequest, Settled};
 use crate::session::ssp::{
     Alarm, Arrived, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
     PostOutcome, SessionRecord,
@@ -535,7 +535,7 @@ impl PeerLink {
 
     /// Tells the machine what became of requests, whose answers leave together; `false` if one of them
     /// could not be stored.
-    fn carried(&self, carried: Vec<(TransactionId, Result<Option<Vec<u8>>, StoreError>)>) -> bool {
+    fn carried(&self, carried: Vec<PeerAnswer>) -> bool {
         let now = self.now();
         let mut state = self.state();
         let State { link, chance, .. } = &mut *state;
