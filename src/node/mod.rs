@@ -154,8 +154,7 @@ impl Node {
         let sealer = Sealer::open(&settings.node.secret_key)?;
         readiness.settled("store");
 
-        let suspended_unreadable = |cause| StartError::File { path: settings.node.data.clone(), cause };
-        let agreed = Agreed::of(&settings).map_err(suspended_unreadable)?;
+        let agreed = Agreed::of(&settings);
         let sap = Arc::new(Sap::new(sap::Parts {
             store: store.clone(),
             vault: Arc::new(SealedPasswords(sealer)),
@@ -231,8 +230,7 @@ impl Node {
             }
         }
 
-        let federation =
-            Arc::new(Federation::new(&settings, agreed, sap.clone(), metrics.clone(), peers.clone()));
+        let federation = Arc::new(Federation::new(&settings, sap.clone(), metrics.clone(), peers.clone()));
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
         let admin = Admin::new(metrics, readiness.clone(), now, token.as_deref());
