@@ -25,6 +25,14 @@ fuzz target seconds="60":
     tests/fuzz/seed {{target}}
     RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz {{target}} -- -max_total_time={{seconds}} -rss_limit_mb=2048
 
+# Worlds of the simulation, so many from a seed on; see docs/how-to/simulate.md.
+sim first="0" count="200":
+    CAUSEWAY_SEEDS={{first}}+{{count}} cargo test --test it simulation::two -- --nocapture
+
+# One world with its log.
+replay seed:
+    CAUSEWAY_SEED={{seed}} cargo test --test it simulation::two -- --nocapture
+
 # Licences, forbidden and doubled dependencies, advisories.
 deny:
     cargo deny check

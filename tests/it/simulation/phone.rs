@@ -108,7 +108,7 @@ impl Phone {
                 self.dice.millis(0, plan.pause)
             } else {
                 ready.cancel();
-                Duration::from_secs(4)
+                Duration::from_secs(5)
             };
             tokio::select! {
                 biased;

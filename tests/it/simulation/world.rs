@@ -27,7 +27,7 @@ const PROVIDERS: [(&str, [&str; 2]); 3] =
 /// How long a world may take to become quiet once the trouble is over.
 const QUIET_WITHIN: Duration = Duration::from_secs(1800);
 /// How long it is watched then.
-const QUIET_WATCH: Duration = Duration::from_secs(90);
+const QUIET_WATCH: Duration = Duration::from_secs(35);
 
 /// What goes wrong.
 enum Event {
@@ -185,7 +185,7 @@ impl World {
     /// The time of trouble.
     async fn suffer(&mut self) {
         let begin = Instant::now();
-        let length = self.dice.millis(25_000, 60_000);
+        let length = self.dice.millis(20_000, 50_000);
         let over = begin + length;
         let count = self.sites.len() as u64;
         self.at(begin, Event::Weather);
