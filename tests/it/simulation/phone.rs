@@ -344,7 +344,7 @@ impl Phone {
                 };
                 let sender = message.info.sender.as_ref().and_then(|sender| match &sender.author {
                     Author::User(user) => Some(&user.id),
-                    _ => None,
+                    Author::Group(_) => None,
                 });
                 self.tell(&format!("received number {number}"));
                 let entry = self.ledger.received(&self.user, number, sender, &message_id);

@@ -169,14 +169,14 @@ impl Site {
         self.running.is_some()
     }
 
-    fn disk(&self) -> Box<SimDisk> {
-        Box::new(SimDisk {
+    fn disk(&self) -> SimDisk {
+        SimDisk {
             dice: Mutex::new(Dice::of(self.ground.seed, &format!("disk {} {}", self.number, self.lives))),
             habits: self.habits.clone(),
             trouble: self.ground.trouble.clone(),
             killer: self.ground.killer.clone(),
             site: self.number,
-        })
+        }
     }
 
     /// Starts the node, as `causeway serve` does.
@@ -188,7 +188,7 @@ impl Site {
         let Ground { seed, net, begin, .. } = &self.ground;
         let life = self.lives;
         net.journal.tell(format!("{} starts, life {life}", self.domain));
-        self.store = Arc::new(self.store.succeeded(self.disk()).unwrap());
+        self.store = Arc::new(self.store.succeeded(Box::new(self.disk())).unwrap());
         let name = format!("{} {life}", self.domain);
         let directory =
             Directory::new(vec![self.domain.clone()], self.agreements.iter().cloned(), vec![AUTHORITY]);
@@ -238,7 +238,7 @@ impl Site {
         self.ground.net.journal.tell(format!("{} is killed", self.domain));
         self.ground.net.close(&self.domain);
         // From here on nothing that is left of the node reaches the database.
-        self.store = Arc::new(self.store.succeeded(self.disk()).unwrap());
+        self.store = Arc::new(self.store.succeeded(Box::new(self.disk())).unwrap());
         running.life.cancel();
         running.stop.cancel();
         running.sweep.abort();

@@ -49,7 +49,7 @@ pub(super) struct World {
     sites: Vec<Site>,
     users: Vec<Vec<UserId>>,
     /// Says which node is to die in the middle of a commit.
-    killed: mpsc::UnboundedReceiver<usize>,
+    deaths: mpsc::UnboundedReceiver<usize>,
     events: BTreeMap<(Instant, u64), Event>,
     /// Events so far.
     number: u64,
@@ -85,7 +85,7 @@ impl World {
         let mut dice = Dice::of(seed, "world");
         let net = Net::new(seed, journal.clone());
         let trouble = Arc::new(AtomicBool::new(true));
-        let (killer, killed) = mpsc::unbounded_channel();
+        let (killer, deaths) = mpsc::unbounded_channel();
         let begin = Instant::now();
         let ground = Ground { seed, net: net.clone(), trouble: trouble.clone(), killer, begin };
         let count = if dice.permille(600) { 2 } else { 3 };
@@ -132,7 +132,7 @@ impl World {
             dice,
             sites,
             users,
-            killed,
+            deaths,
             events: BTreeMap::new(),
             number: 0,
             phones: Vec::new(),
@@ -217,7 +217,7 @@ impl World {
             let next = self.events.first_key_value().map_or(over, |((at, _), _)| (*at).min(over));
             tokio::select! {
                 biased;
-                Some(site) = self.killed.recv() => {
+                Some(site) = self.deaths.recv() => {
                     self.journal.tell("in the middle of a commit:");
                     let down = self.dice.millis(50, 8000);
                     self.happen(Event::Kill(site, down)).await;
@@ -294,7 +294,7 @@ impl World {
         self.journal.tell("the trouble is over");
         self.trouble.store(false, Ordering::Relaxed);
         self.net.heal();
-        self.killed.close();
+        self.deaths.close();
         for site in &mut self.sites {
             site.start().await;
         }
