@@ -191,7 +191,7 @@ impl Net {
         let text = std::str::from_utf8(body).ok()?;
         let place = text.find("<Sender>")?;
         let end = place + text[place..].find("</Sender>")?;
-        let id = &text[text[..place].rfind("<MessageID>")?..place];
+        let id = text[..place].rsplit_once("messageID=\"")?.1.split('"').next()?;
         let forged = text[place..end].replace(from.as_str(), "stranger.example");
         let wanted = Dice::of(self.seed, id).permille(often) && forged != text[place..end];
         wanted.then(|| format!("{}{forged}{}", &text[..place], &text[end..]).into())
