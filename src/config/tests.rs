@@ -393,7 +393,7 @@ fn what_a_hub_carries_and_what_may_pass_through_is_read_and_checked() {
     let peers = |south: &str, transit: &str| {
         desk.write(
             "peers.toml",
-            &format!(
+            format!(
                 "[[peer]]\ndomain = \"south.example\"\nservices = [\"im\"]\n{south}\n\
                  [[peer]]\ndomain = \"east.example\"\nservices = [\"im\"]\n{transit}"
             ),
