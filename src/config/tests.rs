@@ -151,7 +151,7 @@ fn blocks(page: &str) -> Vec<String> {
 #[test]
 fn the_reference_page_shows_every_key_with_its_default() {
     let page = include_str!("../../docs/reference/configuration.md");
-    let [node, peers] = <[String; 2]>::try_from(blocks(page)).unwrap();
+    let [node, peers, transit] = <[String; 3]>::try_from(blocks(page)).unwrap();
     let desk = Desk::new("reference");
     let minimal = desk.good(MINIMAL);
     let shown = desk.good(&node);
@@ -189,6 +189,11 @@ fn the_reference_page_shows_every_key_with_its_default() {
     let shown = desk.good(MINIMAL);
     desk.write("peers.toml", "[[peer]]\ndomain = \"south.example\"\nservices = [\"presence\", \"im\", \"group\", \"content\", \"search\"]\nvalid-from = 2026-01-01\nvalid-until = 2027-12-31\ncontact = \"noc@south.example\"");
     assert_eq!(format!("{shown:?}"), format!("{:?}", desk.good(MINIMAL)), "the page shows another default");
+
+    let east = "[[peer]]\ndomain = \"east.example\"\nservices = [\"im\"]\n";
+    desk.write("peers.toml", &[&peers, east, &transit].concat());
+    let [triple] = &desk.good(MINIMAL).transits[..] else { panic!("one triple is shown") };
+    assert_eq!((triple.from.as_str(), triple.via.as_str()), ("south.example", "east.example"));
 }
 
 #[test]
