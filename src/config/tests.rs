@@ -191,7 +191,7 @@ fn the_reference_page_shows_every_key_with_its_default() {
     assert_eq!(format!("{shown:?}"), format!("{:?}", desk.good(MINIMAL)), "the page shows another default");
 
     let east = "[[peer]]\ndomain = \"east.example\"\nservices = [\"im\"]\n";
-    desk.write("peers.toml", &[&peers, east, &transit].concat());
+    desk.write("peers.toml", format!("{peers}{east}{transit}"));
     let [triple] = &desk.good(MINIMAL).transits[..] else { panic!("one triple is shown") };
     assert_eq!((triple.from.as_str(), triple.via.as_str()), ("south.example", "east.example"));
 }

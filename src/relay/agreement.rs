@@ -67,7 +67,11 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::UnsubscribePresenceRequest(_)
         | Primitive::PresenceNotification(_)
         | Primitive::GetPresenceRequest(_) => Standing::Of(Service::Presence),
-        Primitive::UpdatePresenceRequest(_)
+        Primitive::GetListRequest
+        | Primitive::CreateListRequest(_)
+        | Primitive::DeleteListRequest(_)
+        | Primitive::ListManageRequest(_)
+        | Primitive::UpdatePresenceRequest(_)
         | Primitive::GetWatcherListRequest(_)
         | Primitive::CreateAttributeListRequest(_)
         | Primitive::DeleteAttributeListRequest(_)
@@ -84,10 +88,6 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::ForwardMessageRequest(_)
         | Primitive::GetBlockedListRequest
         | Primitive::BlockEntityRequest(_) => Standing::Delegated(Service::Im),
-        Primitive::GetListRequest
-        | Primitive::CreateListRequest(_)
-        | Primitive::DeleteListRequest(_)
-        | Primitive::ListManageRequest(_) => Standing::Delegated(Service::Presence),
         Primitive::LoginRequest(_)
         | Primitive::PollingRequest
         | Primitive::ServiceRequest(_)

@@ -349,7 +349,8 @@ fn a_private_message_needs_a_name_and_the_leave_of_group_and_user() {
     let mut group = boats(&[]);
     enter(&mut group, &actor(BO), "Bosun");
     let whisper_to = |group: &Group, name: &str| {
-        whisper(group, &actor(ADA).user, name).map_or_else(Code::get, |heard| heard.elsewhere.len() as u16)
+        whisper(group, &actor(ADA).user, name)
+            .map_or_else(Code::get, |heard| u16::try_from(heard.elsewhere.len()).unwrap())
     };
     assert_eq!(whisper_to(&group, "Nobody"), 410);
     assert_eq!(whisper_to(&group, "Bosun"), 1);

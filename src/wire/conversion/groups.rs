@@ -186,9 +186,9 @@ const MEMBERS_SSP: &str = "<Admins><UserID userID=\"wv:ada@beta.example\"/></Adm
 
 fn members_csp(version: Version) -> String {
     let list = |names: &[&str]| {
-        let users: String =
+        let users: Vec<String> =
             names.iter().map(|name| format!("<User><UserID>wv:{name}.example</UserID></User>")).collect();
-        format!("<UserList>{users}</UserList>")
+        format!("<UserList>{}</UserList>", users.concat())
     };
     let users = list(&["cy@alpha", "di@alpha"]);
     let users = if version == V1_3 { users } else { format!("<Users>{users}</Users>") };

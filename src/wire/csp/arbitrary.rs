@@ -473,7 +473,7 @@ fn fit_common(primitive: &mut Primitive, version: Version) {
             if early {
                 (it.sender, it.application) = (None, None);
             }
-            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+            fit_parties(&mut it.sender, &mut it.recipients, version);
         }
         Primitive::InviteUserRequest(it) => {
             if early {
@@ -481,26 +481,26 @@ fn fit_common(primitive: &mut Primitive, version: Version) {
                 it.recipients.clear();
             }
             it.screen_name = it.screen_name.take().filter(|_| version != Version::V1_2);
-            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+            fit_parties(&mut it.sender, &mut it.recipients, version);
         }
         Primitive::InviteUserResponse(it) => {
             it.recipient = it.recipient.take().filter(|_| !early);
-            fit_parties(it.sender.as_mut(), &mut [], version);
-            fit_parties(it.recipient.as_mut(), &mut [], version);
+            fit_parties(&mut it.sender, &mut [], version);
+            fit_parties(&mut it.recipient, &mut [], version);
         }
         Primitive::InviteResponse(it) => {
             if early {
                 (it.inviter, it.screen_name) = (None, None);
             }
-            fit_parties(it.responder.as_mut(), &mut [], version);
-            fit_parties(it.inviter.as_mut(), &mut [], version);
+            fit_parties(&mut it.responder, &mut [], version);
+            fit_parties(&mut it.inviter, &mut [], version);
         }
         Primitive::CancelInviteRequest(it) => {
             if early {
                 (it.sender, it.application, it.group) = (None, None, None);
                 it.attributes.clear();
             }
-            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+            fit_parties(&mut it.sender, &mut it.recipients, version);
         }
         Primitive::CancelInviteUserRequest(it) => {
             if early {
@@ -508,7 +508,7 @@ fn fit_common(primitive: &mut Primitive, version: Version) {
                 it.attributes.clear();
                 it.recipients.clear();
             }
-            fit_parties(it.sender.as_mut(), &mut it.recipients, version);
+            fit_parties(&mut it.sender, &mut it.recipients, version);
         }
         Primitive::SearchRequest(it) if early => {
             it.criteria = None;
@@ -523,11 +523,13 @@ fn fit_common(primitive: &mut Primitive, version: Version) {
     }
 }
 
-fn fit_parties(party: Option<&mut Party>, recipients: &mut [Recipient], version: Version) {
+fn fit_parties(party: &mut Option<Party>, recipients: &mut [Recipient], version: Version) {
     if let Some(Party::User(user)) = party {
         fit_user(user, version);
     }
-    recipients.iter_mut().for_each(|recipient| fit_recipient(recipient, version));
+    for recipient in recipients {
+        fit_recipient(recipient, version);
+    }
 }
 
 fn fit_status(status: &mut Status, version: Version) {

@@ -10,9 +10,9 @@ use causeway::wire::Encoding;
 use crate::csp::send;
 use crate::world::{World, manner, modern, receive, text};
 
-fn users(names: &[&str]) -> Option<Entities> {
+fn users(names: &[&str]) -> Entities {
     let users = names.iter().map(|name| name.parse().unwrap()).collect();
-    Some(Entities { users, ..Entities::default() })
+    Entities { users, ..Entities::default() }
 }
 
 async fn change(phone: &mut Phone, block: BlockList, grant: BlockList) {
@@ -56,7 +56,7 @@ async fn who_is_blocked_gets_532_here_and_from_another_domain_until_it_is_not() 
         send(&mut ada, &[&address], "hello", false).await;
         assert_eq!(text(&receive(&mut bo).await), "hello");
         // When it blocks one of another domain and one of its own
-        let add = users(&["wv:ada@north.example", "wv:dee"]);
+        let add = Some(users(&["wv:ada@north.example", "wv:dee"]));
         change(&mut bo, BlockList { add, ..BlockList::default() }, BlockList::default()).await;
         let lists = blocked_list(&mut bo).await;
         let both = vec!["wv:ada@north.example", "wv:dee@south.example"];
@@ -71,7 +71,7 @@ async fn who_is_blocked_gets_532_here_and_from_another_domain_until_it_is_not() 
         receive(&mut bo).await;
         let one = BlockList {
             in_use: Some(true),
-            remove: users(&["WV:Ada@North.Example"]),
+            remove: Some(users(&["WV:Ada@North.Example"])),
             ..BlockList::default()
         };
         change(&mut bo, one, BlockList::default()).await;
@@ -93,7 +93,7 @@ async fn a_grant_list_in_use_lets_only_its_entries_write_and_whole_domains_can_b
     let bo_address = "wv:bo@south.example";
     // Only these
     let only =
-        BlockList { in_use: Some(true), add: users(&["wv:ada@north.example"]), ..BlockList::default() };
+        BlockList { in_use: Some(true), add: Some(users(&["wv:ada@north.example"])), ..BlockList::default() };
     change(&mut bo, BlockList::default(), only).await;
     assert_eq!(shown(blocked_list(&mut bo).await.grant.as_ref()), (true, vec!["wv:ada@north.example"]));
     assert_eq!(code(&mut ada, bo_address).await, 200);
