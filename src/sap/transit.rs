@@ -106,7 +106,7 @@ impl Sap {
             for asked in asked {
                 match self.way(&map, ingress, &via, &asked, now) {
                     Ok(None) => passed.here.push(opened(asked)),
-                    Ok(Some(onward)) => match self.next_hop(&map, ingress, onward, asked, now) {
+                    Ok(Some(found)) => match self.next_hop(&map, ingress, found, asked, now) {
                         Next::Leaves(next) => leaving.push(*next),
                         Next::UnderWay(transaction) => passed.done.push((transaction, None)),
                         Next::Refused(transaction, code) => {
@@ -126,7 +126,7 @@ impl Sap {
         Ok(passed)
     }
 
-    /// Where a request goes: `None` is here.
+    /// Where a request goes, and by what it and its octets are known again: `None` is here.
     fn way(
         &self,
         map: &Map,
@@ -134,7 +134,7 @@ impl Sap {
         via: &Result<Via, ViaError>,
         asked: &Asked<'_>,
         now: Moment,
-    ) -> Result<Option<Onward>, Refused> {
+    ) -> Result<Option<(Onward, Key, u64)>, Refused> {
         let via = via.as_ref().map_err(|error| transit::looped(error.to_string()))?;
         let Some(outline) = asked.outline.as_deref() else { return Ok(None) };
         let context = PeerContext { own: ingress.own, agreement: ingress.agreement };
@@ -145,9 +145,10 @@ impl Sap {
         };
         let peer = &ingress.agreement.domain;
         let mut relaying = self.relaying();
-        let key = relaying.memory.key(outline, &onward.to, digest(asked.octets));
+        let digest = digest(asked.octets);
+        let key = relaying.memory.key(outline, &onward.to, digest);
         match relaying.memory.sight(key, ingress.own, peer, now) {
-            Sight::Fine => Ok(Some(onward)),
+            Sight::Fine => Ok(Some((onward, key, digest))),
             Sight::Loop => {
                 let what =
                     format!("{} came by another link before: providers relay in a circle", outline.name);
@@ -161,21 +162,19 @@ impl Sap {
         &self,
         map: &Map,
         ingress: Ingress<'_>,
-        onward: Onward,
+        (onward, key, digest): (Onward, Key, u64),
         asked: Asked<'_>,
         now: Moment,
     ) -> Next {
         let Asked { transaction, meta, content, outline, octets } = asked;
         let Some(outline) = outline else { return Next::Refused(transaction, Code::INTERNAL_ERROR) };
-        let digest = digest(octets);
         let waiter = Waiter {
             own: ingress.own.clone(),
             ingress: ingress.agreement.domain.clone(),
             transaction: transaction.clone(),
         };
-        let key = {
+        {
             let mut relaying = self.relaying();
-            let key = relaying.memory.key(&outline, &onward.to, digest);
             if !onward.is_notice && relaying.passages.again(key, digest, &waiter, now) {
                 debug!(peer = %waiter.ingress, %transaction, "asked again while it is under way");
                 return Next::UnderWay(transaction);
@@ -183,8 +182,7 @@ impl Sap {
             if relaying.passages.is_full() {
                 return Next::Refused(transaction, Code::SERVICE_UNAVAILABLE);
             }
-            key
-        };
+        }
         let style = style(map, &onward.egress);
         let body = match spliced(octets, ingress.version, style) {
             Some(octets) => octets.into(),
