@@ -24,6 +24,17 @@ pub enum Route<'a> {
     Unknown,
 }
 
+/// Where something is at home, as far as asking there goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// Here.
+    Here,
+    /// It is asked over the link of this peer.
+    At(Domain),
+    /// Nowhere that can be reached: 516.
+    Nowhere,
+}
+
 /// The way to one domain.
 #[derive(Clone, Debug)]
 enum Hop {
@@ -92,6 +103,17 @@ impl Routes {
             }
             None if self.open => Route::Discover,
             Some(Hop::Via { .. } | Hop::Closed) | None => Route::Unknown,
+        }
+    }
+
+    /// Where something of this domain is at home; without a domain it is nowhere.
+    pub fn home(&self, domain: Option<&str>, now: DateTime) -> Home {
+        let Some(domain) = domain else { return Home::Nowhere };
+        match self.of(domain, now) {
+            Route::Local(_) => Home::Here,
+            Route::Peer(peer) => Home::At(peer.clone()),
+            Route::Discover => domain.parse().map_or(Home::Nowhere, Home::At),
+            Route::Unknown => Home::Nowhere,
         }
     }
 }

@@ -11,6 +11,8 @@ use dashmap::DashMap;
 use tokio::sync::Notify;
 
 use crate::element::im::{MailKind, StoredMail};
+use crate::element::notify::Actor;
+use crate::imps::primitive::User;
 use crate::imps::{Moment, SessionId, UserId};
 use crate::session::csp::{Row, RowKind, Session, SessionKey};
 
@@ -44,6 +46,16 @@ impl Client {
     /// The user, with domain.
     pub(crate) const fn user(&self) -> &UserId {
         &self.key.user
+    }
+
+    /// The user with this client: in whose name others are asked.
+    pub(crate) fn as_user(&self) -> User {
+        User { client: Some(self.key.client.clone()), ..User::from(self.user().clone()) }
+    }
+
+    /// Who acts when the client asks.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor { user: self.as_user(), session: Some(self.id.clone()) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

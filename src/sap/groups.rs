@@ -22,27 +22,17 @@ use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive, SessionId, Status, UserId};
 use crate::relay::admit::Origin;
 use crate::relay::ports::{Change, GroupChange, Outcome, StoreError, Visit};
-use crate::relay::route::Route;
+use crate::relay::route::{Home, Route};
 
 /// How long a group's home is told that a client went out (reference ssp-behaviour §5, as unsubscribe).
 const LEAVE_LIFE: Duration = Duration::from_secs(86_400);
 /// Groups, or sessions that are over, that are looked at in one sweep.
 const PAGE: usize = 100;
 
-/// Where a group is at home.
-enum Home {
-    Here,
-    At(Domain),
-    Nowhere,
-}
-
 impl Sap {
     /// A client's request about a group.
     pub(super) async fn group_request(&self, client: &Arc<Client>, primitive: Primitive) -> Primitive {
-        let actor = Actor {
-            user: User { client: Some(client.key.client.clone()), ..User::from(client.user().clone()) },
-            session: Some(client.id.clone()),
-        };
+        let actor = client.actor();
         let Some(group) = group_of(&primitive).cloned() else { return Status::new(Code::BAD_REQUEST).into() };
         let answer = match self.home_of(&group) {
             Home::Here => self.serve_group(&actor, &group, &primitive).await,
@@ -87,13 +77,7 @@ impl Sap {
     }
 
     fn home_of(&self, group: &GroupId) -> Home {
-        let (map, now) = (self.map(), self.now());
-        match group.domain_str().map(|domain| map.routes.of(domain, now.date_time())) {
-            Some(Route::Local(_)) => Home::Here,
-            Some(Route::Peer(peer)) => Home::At(peer.clone()),
-            Some(Route::Discover) => group.domain().map_or(Home::Nowhere, Home::At),
-            Some(Route::Unknown) | None => Home::Nowhere,
-        }
+        self.map().routes.home(group.domain_str(), self.now().date_time())
     }
 
     /// Carries out a request about a group of ours.
@@ -313,17 +297,14 @@ impl Sap {
                 primitive: LeaveGroupRequest { group: visit.group }.into(),
                 kept: Some(LEAVE_LIFE),
             };
-            self.ask_for_nobody(question, vec![end]).await?;
+            self.ask_for_nobody(vec![question], vec![end]).await?;
         }
         Ok(())
     }
 
     /// A client that just logged in comes into the groups that its user always wants to be in.
     pub(super) async fn auto_join(&self, client: &Arc<Client>) {
-        let actor = Actor {
-            user: User { client: Some(client.key.client.clone()), ..User::from(client.user().clone()) },
-            session: Some(client.id.clone()),
-        };
+        let actor = client.actor();
         let groups = match self.store.auto_joins(client.user().clone()).await {
             Ok(groups) => groups,
             Err(error) => return warn!(user = %client.user(), %error, "groups to join cannot be looked up"),
@@ -412,7 +393,7 @@ fn plausible(request: &Primitive, answer: Primitive, group: &GroupId) -> Primiti
 }
 
 /// The group that a request is about.
-fn group_of(request: &Primitive) -> Option<&GroupId> {
+pub(super) fn group_of(request: &Primitive) -> Option<&GroupId> {
     Some(match request {
         Primitive::CreateGroupRequest(request) => &request.group,
         Primitive::DeleteGroupRequest(request) => &request.group,

@@ -1,7 +1,6 @@
 //! Contact lists, block and grant lists: what their owner asks, and what others are measured by.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::{CONFLICTS_MAX, Sap, store_code};
 use crate::element::lists::{Decision, Lists, access, contacts};
@@ -10,11 +9,6 @@ use crate::relay::ports::{Change, ListsChange, Outcome, StoreError};
 use crate::relay::route::Route;
 
 impl Sap {
-    /// What these users have, in order.
-    pub(super) async fn lists_of(&self, owners: Vec<UserId>) -> Result<Vec<Arc<Lists>>, StoreError> {
-        self.store.lists(owners).await
-    }
-
     /// A request of a user about its own lists. What somebody else, another session of the user, changed
     /// meanwhile is decided anew.
     pub(super) async fn lists_request(&self, owner: &UserId, request: &Primitive) -> Primitive {

@@ -260,9 +260,8 @@ impl Sap {
         let own = own.cloned().ok_or_else(|| Status::new(Code::INTERNAL_ERROR))?;
         let fresh =
             send::message_id(&own, &mut **self.chance()).map_err(|_| Status::new(Code::INTERNAL_ERROR))?;
-        let sender = request.info.sender.clone();
-        let caller = sender.as_ref().map(Caller::author).unwrap_or_default();
         let prepared = send::prepare(request, home, fresh, now).map_err(Status::new)?;
+        let caller = prepared.sender().map(Caller::author).unwrap_or_default();
 
         let mut settled = split.refused;
         let mut slots = Vec::new();
@@ -283,18 +282,18 @@ impl Sap {
                     settled.push((entity, Code::BLOCKED));
                     continue;
                 }
-                Some(_) if passed_on.iter().any(|visit| visit.user == user.id) => {
-                    let visits = passed_on.iter().filter(|visit| visit.user == user.id);
-                    let sessions: Vec<_> = visits.map(|visit| visit.session.clone()).collect();
-                    if let Some(visit) = passed_on.iter().find(|visit| visit.user == user.id) {
+                Some(_) => match passed_on.iter().find(|visit| visit.user == user.id) {
+                    Some(visit) => {
+                        let visits = passed_on.iter().filter(|visit| visit.user == user.id);
+                        let sessions: Vec<_> = visits.map(|visit| visit.session.clone()).collect();
                         let to = (&user.id, &sessions[..]);
                         talk::hear(&prepared, to, &visit.group, prepared.origin(), &mut changes, &mut slots);
                         settled.push((entity, Code::SUCCESSFUL));
+                        continue;
                     }
-                    continue;
-                }
-                Some(_) if self.clients.of_user(&user.id).is_empty() => Resident::Offline,
-                Some(_) => Resident::Online,
+                    None if self.clients.of_user(&user.id).is_empty() => Resident::Offline,
+                    None => Resident::Online,
+                },
             };
             match send::to_local(&prepared, user, resident, reply_to.cloned()) {
                 Ok(mail) => {
@@ -343,7 +342,7 @@ impl Sap {
         if !admitted.names_lists() {
             return Ok(admitted);
         }
-        let lists = self.lists_of(vec![user.clone()]).await?;
+        let lists = self.store.lists(vec![user.clone()]).await?;
         Ok(lists.iter().fold(admitted, |admitted, lists| admitted.expanded(lists)))
     }
 
@@ -449,7 +448,7 @@ impl Sap {
             Ok(outcomes) => {
                 let mut outcomes = outcomes.into_iter();
                 for (transaction, planned) in waiting.drain(..) {
-                    // Nothing of a peer's message leaves again: there is no transit.
+                    // Nothing of it waits for anybody: the copies for members of groups have left already.
                     let accepted = self.accepted(*planned, &mut outcomes);
                     let (result, message_id) = (Status::merge(accepted.settled), accepted.id);
                     done.push((transaction, name, Ok(SendMessageResponse { result, message_id }.into())));

@@ -14,13 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use super::clients::Client;
-use super::questions::{Question, Reply, SUBSCRIPTION_LIFE};
+use super::questions::{Question, Reply, SUBSCRIPTION_LIFE, style};
 use super::services::PeerAsks;
 use super::{CONFLICTS_MAX, Sap, store_code};
 use crate::element::notify::{Actor, Notify, Reach};
 use crate::element::presence::requests::{self, Decision};
 use crate::element::presence::{Following, Home, Online, Publisher, USERS_MAX, fan};
-use crate::imps::agreement::Profile;
 use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{
     GetPresenceRequest, GetPresenceResponse, Presence, PresenceNotification, SubscribePresenceRequest,
@@ -103,7 +102,7 @@ impl Sap {
         for _ in 0..CONFLICTS_MAX {
             let found = self.store.publishers(vec![owner.clone()]).await?.pop().flatten();
             let publisher = found.ok_or(Failed::Code(Code::UNKNOWN_USER))?;
-            let lists = self.lists_of(vec![owner.clone()]).await?.pop();
+            let lists = self.store.lists(vec![owner.clone()]).await?.pop();
             let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
             let online = self.online(owner);
             let (answer, edits, notices) = {
@@ -179,7 +178,7 @@ impl Sap {
             .into_iter()
             .map(|elsewhere| self.question(client, &elsewhere, asks(elsewhere.items.clone()), true))
             .collect();
-        if let Err(error) = self.ask_unheard(questions).await {
+        if let Err(error) = self.ask_for_nobody(questions, Vec::new()).await {
             warn!(user = %client.user(), %error, "peers cannot be told that a session is over");
         }
     }
@@ -197,11 +196,10 @@ impl Sap {
         kept: bool,
     ) -> Question {
         let user = client.user();
-        let by = User { client: Some(client.key.client.clone()), ..User::from(user.clone()) };
         Question {
             own: user.domain().or_else(|| self.domains().into_iter().next()).unwrap_or(to.peer.clone()),
             peer: to.peer.clone(),
-            by: Some(by),
+            by: Some(client.as_user()),
             client_originated: true,
             primitive: primitive.into(),
             kept: kept.then_some(SUBSCRIPTION_LIFE),
@@ -272,7 +270,7 @@ impl Sap {
         let mut all = users;
         let mut missing = Vec::new();
         if !lists.is_empty()
-            && let Some(own) = self.lists_of(vec![client.user().clone()]).await?.pop()
+            && let Some(own) = self.store.lists(vec![client.user().clone()]).await?.pop()
         {
             let expanded = own.expand(lists);
             all.extend(expanded.users);
@@ -298,8 +296,7 @@ impl Sap {
         }
         let (users, mut outcomes) = self.named(client, request.users, &request.contact_lists).await?;
         let divided = self.divided(users);
-        let watcher = User { client: Some(client.key.client.clone()), ..User::from(client.user().clone()) };
-        let actor = Actor { user: watcher, session: Some(client.id.clone()) };
+        let actor = client.actor();
         for user in divided.local {
             let code = self.watch(&user, &actor, wanted).await?;
             outcomes.push((Entity::User(user), code));
@@ -320,20 +317,12 @@ impl Sap {
             let own = own.as_ref().ok_or(Code::UNKNOWN_USER)?;
             requests::watch(home, actor, own, wanted, now).map(|decision| ((), decision))
         };
-        match self.presence_change(user, decide).await {
-            Ok(()) => Ok(Code::SUCCESSFUL),
-            Err(Failed::Code(code)) => Ok(code),
-            Err(Failed::Store(error)) => Err(error),
-        }
+        outcome(self.presence_change(user, decide).await)
     }
 
     async fn unwatch(&self, user: &UserId, actor: &Actor) -> Result<Code, StoreError> {
         let decide = |home: &Home<'_>| Ok(((), requests::unwatch(home.publisher, actor)));
-        match self.presence_change(user, decide).await {
-            Ok(()) => Ok(Code::SUCCESSFUL),
-            Err(Failed::Code(code)) => Ok(code),
-            Err(Failed::Store(error)) => Err(error),
-        }
+        outcome(self.presence_change(user, decide).await)
     }
 
     /// A client follows users of other domains: one request to each domain, for the user with all its
@@ -373,7 +362,7 @@ impl Sap {
         for (elsewhere, reply) in remote.into_iter().zip(replies) {
             for presentity in elsewhere.items {
                 let entity = Entity::User(presentity.clone());
-                let code = code_of(&reply, &entity);
+                let code = reply.code_for(&entity);
                 if code.outcome() == crate::imps::status::Outcome::Final {
                     refused.push(presentity);
                 }
@@ -430,7 +419,7 @@ impl Sap {
         for (users, reply) in asked.into_iter().zip(replies) {
             let entities = users.into_iter().map(Entity::User);
             outcomes.extend(entities.map(|entity| {
-                let code = code_of(&reply, &entity);
+                let code = reply.code_for(&entity);
                 (entity, code)
             }));
         }
@@ -448,16 +437,14 @@ impl Sap {
             return Err(Failed::Code(Code::BAD_PARAMETER));
         }
         let divided = self.divided(users);
-        let watcher = User { client: Some(client.key.client.clone()), ..User::from(client.user().clone()) };
+        let watcher = client.as_user();
         let mut presences = Vec::new();
         self.looks(divided.local, &watcher, wanted, &mut outcomes, &mut presences).await?;
         for user in divided.unknown {
             outcomes.push((Entity::User(user), Code::DOMAIN_NOT_SUPPORTED));
         }
-        let is_legacy = |peer: &Domain| {
-            let map = self.map();
-            map.directory.agreement(peer.as_str()).is_some_and(|it| it.profile == Profile::Legacy)
-        };
+        // By configuration, or found out meanwhile.
+        let is_legacy = |peer: &Domain| style(&self.map(), peer).legacy;
         let (legacy, standard): (Vec<_>, Vec<_>) =
             divided.remote.into_iter().partition(|elsewhere| is_legacy(&elsewhere.peer));
         let attributes = (wanted != AttributeSet::ALL).then(|| PresenceSubList::naming(wanted));
@@ -480,7 +467,7 @@ impl Sap {
             }
             let entities = elsewhere.items.into_iter().map(Entity::User);
             outcomes.extend(entities.map(|entity| {
-                let code = code_of(&reply, &entity);
+                let code = reply.code_for(&entity);
                 (entity, code)
             }));
         }
@@ -503,7 +490,7 @@ impl Sap {
             return Ok(());
         }
         let publishers = self.store.publishers(users.clone()).await?;
-        let lists = self.lists_of(users.clone()).await?;
+        let lists = self.store.lists(users.clone()).await?;
         for ((user, publisher), lists) in users.into_iter().zip(publishers).zip(lists) {
             let code = match &publisher {
                 None => Code::UNKNOWN_USER,
@@ -548,7 +535,7 @@ impl Sap {
         let reply = reply.unwrap_or(Reply::Failed(Code::INTERNAL_ERROR));
         for (presentity, told) in elsewhere.items.iter().zip(waits) {
             let entity = Entity::User(presentity.clone());
-            let mut code = code_of(&reply, &entity);
+            let mut code = reply.code_for(&entity);
             if code.is_success() {
                 match timeout_at(deadline, told).await {
                     Ok(Ok(attributes)) => presences.push(Presence { user: presentity.clone(), attributes }),
@@ -669,6 +656,15 @@ impl Sap {
     }
 }
 
+/// The code that a change came to. An error is one of the store.
+fn outcome(changed: Result<(), Failed>) -> Result<Code, StoreError> {
+    match changed {
+        Ok(()) => Ok(Code::SUCCESSFUL),
+        Err(Failed::Code(code)) => Ok(code),
+        Err(Failed::Store(error)) => Err(error),
+    }
+}
+
 /// The notice for one client, with what it wants of it.
 fn shared_out(own: &Domain, row: &Following, presence: &Presence) -> Option<Notify> {
     let attributes = presence.attributes.attributes.iter();
@@ -692,15 +688,4 @@ fn within(users: Vec<UserId>, outcomes: &mut Vec<(Entity, Code)>) -> Vec<UserId>
     let beyond = users.split_off(users.len().min(USERS_MAX));
     outcomes.extend(beyond.into_iter().map(|user| (Entity::User(user), Code::BAD_PARAMETER)));
     users
-}
-
-/// What a peer's reply says of one user.
-fn code_of(reply: &Reply, entity: &Entity) -> Code {
-    match reply {
-        Reply::Answer(answer) => match answer.status() {
-            Some(status) => status.code_for(entity),
-            None => Code::SUCCESSFUL,
-        },
-        other => other.code(),
-    }
 }

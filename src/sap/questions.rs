@@ -17,7 +17,7 @@ use super::outgoing::Settled;
 use super::{Map, Sap};
 use crate::imps::agreement::{Agreement, Profile};
 use crate::imps::primitive::{MetaInfo, User};
-use crate::imps::status::Outcome as Weight;
+use crate::imps::status::{Entity, Outcome as Weight};
 use crate::imps::{Code, Domain, Primitive, ServiceId, Version};
 use crate::relay::agreement::{Standing, standing};
 use crate::relay::outbox;
@@ -70,6 +70,16 @@ pub(super) enum Reply {
 }
 
 impl Reply {
+    /// What it says of one of those whom the question named.
+    pub(super) fn code_for(&self, entity: &Entity) -> Code {
+        match self {
+            Self::Answer(answer) => {
+                answer.status().map_or(Code::SUCCESSFUL, |status| status.code_for(entity))
+            }
+            other => other.code(),
+        }
+    }
+
     /// The code for the asker, where only that counts: a question that is kept is a success.
     pub(super) fn code(&self) -> Code {
         match self {
@@ -147,31 +157,14 @@ impl Sap {
         Ok(replies)
     }
 
-    /// Asks a peer something that is kept and whose answer nobody waits for, and commits `with` together
-    /// with it.
+    /// Asks peers for what is kept and whose answers nobody waits for, and commits `with` together with it. An
+    /// error means that neither was kept.
     pub(super) async fn ask_for_nobody(
         &self,
-        question: Question,
+        questions: Vec<Question>,
         with: Vec<Change>,
     ) -> Result<(), StoreError> {
-        let prepared = self.prepared(&self.map(), &question);
-        let mut changes = with;
-        let Prepared::Leaves(outgoing) = prepared else {
-            self.store.commit(changes).await?;
-            return Ok(());
-        };
-        changes.push(Change::Send(Outgoing::clone(&outgoing)));
-        let outcomes = self.store.commit(changes).await?;
-        if let Some(row) = outcomes.last().copied().and_then(Outcome::row) {
-            let now = self.now();
-            self.offer(vec![StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing }]);
-        }
-        Ok(())
-    }
-
-    /// Asks peers for what is kept, and waits for no answer. An error means that it was not kept.
-    pub(super) async fn ask_unheard(&self, questions: Vec<Question>) -> Result<(), StoreError> {
-        let prepared: Vec<Outgoing> = {
+        let leaving: Vec<Outgoing> = {
             let map = self.map();
             let prepared = questions.iter().map(|question| self.prepared(&map, question));
             prepared
@@ -181,9 +174,11 @@ impl Sap {
                 })
                 .collect()
         };
-        let outcomes = self.store.commit(prepared.iter().cloned().map(Change::Send).collect()).await?;
+        let others = with.len();
+        let changes = with.into_iter().chain(leaving.iter().cloned().map(Change::Send)).collect();
+        let outcomes = self.store.commit(changes).await?.into_iter().skip(others);
         let now = self.now();
-        let rows = prepared.into_iter().zip(outcomes).filter_map(|(outgoing, outcome)| {
+        let rows = leaving.into_iter().zip(outcomes).filter_map(|(outgoing, outcome)| {
             outcome.row().map(|row| StoredOutgoing { row, attempts: 0, not_before: now, outgoing })
         });
         self.offer(rows.collect());

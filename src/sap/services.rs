@@ -12,6 +12,7 @@ use tracing::debug;
 use super::Sap;
 use super::clients::Client;
 use super::common::is_common;
+use super::groups::group_of;
 use crate::imps::agreement::Agreement;
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, TransactionId};
@@ -46,19 +47,7 @@ impl Sap {
             | Primitive::GetBlockedListRequest
             | Primitive::BlockEntityRequest(_)) => self.lists_request(client.user(), &primitive).await,
             common if is_common(&common) => self.common_from_client(client, common).await,
-            primitive @ (Primitive::CreateGroupRequest(_)
-            | Primitive::DeleteGroupRequest(_)
-            | Primitive::GetGroupPropsRequest(_)
-            | Primitive::SetGroupPropsRequest(_)
-            | Primitive::JoinGroupRequest(_)
-            | Primitive::LeaveGroupRequest(_)
-            | Primitive::GetGroupMembersRequest(_)
-            | Primitive::GetJoinedUsersRequest(_)
-            | Primitive::AddGroupMembersRequest(_)
-            | Primitive::RemoveGroupMembersRequest(_)
-            | Primitive::MemberAccessRequest(_)
-            | Primitive::RejectListRequest(_)
-            | Primitive::SubscribeGroupNoticeRequest(_)) => self.group_request(client, primitive).await,
+            group if group_of(&group).is_some() => self.group_request(client, group).await,
             primitive @ (Primitive::SubscribePresenceRequest(_)
             | Primitive::UnsubscribePresenceRequest(_)
             | Primitive::GetPresenceRequest(_)
@@ -99,21 +88,10 @@ impl Sap {
     ) -> Result<Primitive, StoreError> {
         match primitive {
             common if is_common(&common) => self.common_from_peer(asks, common).await,
-            primitive @ (Primitive::CreateGroupRequest(_)
-            | Primitive::DeleteGroupRequest(_)
-            | Primitive::GetGroupPropsRequest(_)
-            | Primitive::SetGroupPropsRequest(_)
-            | Primitive::JoinGroupRequest(_)
-            | Primitive::LeaveGroupRequest(_)
-            | Primitive::GetGroupMembersRequest(_)
-            | Primitive::GetJoinedUsersRequest(_)
-            | Primitive::AddGroupMembersRequest(_)
-            | Primitive::RemoveGroupMembersRequest(_)
-            | Primitive::MemberAccessRequest(_)
-            | Primitive::RejectListRequest(_)
-            | Primitive::SubscribeGroupNoticeRequest(_)
-            | Primitive::LeaveGroupResponse(_)
-            | Primitive::GroupChangeNotice(_)) => self.group_from_peer(asks, primitive).await,
+            primitive @ (Primitive::LeaveGroupResponse(_) | Primitive::GroupChangeNotice(_)) => {
+                self.group_from_peer(asks, primitive).await
+            }
+            group if group_of(&group).is_some() => self.group_from_peer(asks, group).await,
             primitive @ (Primitive::SubscribePresenceRequest(_)
             | Primitive::UnsubscribePresenceRequest(_)
             | Primitive::PresenceNotification(_)

@@ -6,24 +6,21 @@ use std::time::Duration;
 
 use tracing::info;
 
+use super::super::Sap;
 use super::super::clients::Client;
-use super::super::questions::{Question, Reply};
+use super::super::questions::{Question, Reply, style};
 use super::super::services::PeerAsks;
-use super::super::{Map, Sap};
-use super::{asker, code_for};
 use crate::element::common::invite::{self, Invitation};
 use crate::element::lists::access::Caller;
 use crate::element::notify::Notify;
-use crate::imps::agreement::Profile;
 use crate::imps::primitive::{
     CancelInviteRequest, InviteRequest, InviteResponse, InviteUserResponse, Party, Recipient, User,
 };
 use crate::imps::status::Entity;
-use crate::imps::{
-    Address, Code, Domain, GroupId, InviteId, Moment, Primitive, Status, TransactionId, UserId,
-};
+use crate::imps::{Address, Code, Domain, GroupId, InviteId, Primitive, Status, TransactionId, UserId};
 use crate::relay::admit::Origin;
 use crate::relay::ports::{Change, CommonChange, Outcome, StoreError};
+use crate::relay::route::Home;
 use crate::relay::split::by_domain;
 
 /// What an invitation comes to at the home of those who are invited.
@@ -54,7 +51,7 @@ impl Sap {
         client: &Arc<Client>,
         mut request: InviteRequest,
     ) -> Result<Primitive, StoreError> {
-        let by = asker(client);
+        let by = client.as_user();
         let Some(own) = by.id.domain() else { return Ok(Status::new(Code::INTERNAL_ERROR).into()) };
         if let Some(code) = invite::flaw(&request) {
             return Ok(Status::new(for_client(code)).into());
@@ -102,7 +99,7 @@ impl Sap {
         }
         let mut forgotten = Vec::new();
         for ((entity, address), reply) in named.into_iter().zip(self.ask(questions, Vec::new()).await?) {
-            let code = code_for(&reply, &entity);
+            let code = reply.code_for(&entity);
             if let Reply::Answer(answer) = reply
                 && let Primitive::InviteResponse(response) = *answer
             {
@@ -297,7 +294,7 @@ impl Sap {
         };
         let by = match &answer.sender {
             Some(Party::User(named)) => User { client: Some(client.key.client.clone()), ..named.clone() },
-            _ => asker(client),
+            _ => client.as_user(),
         };
         let response = invite::response(invitation, answer, &by);
         let here = {
@@ -358,7 +355,7 @@ impl Sap {
         client: &Arc<Client>,
         mut request: CancelInviteRequest,
     ) -> Result<Primitive, StoreError> {
-        let by = asker(client);
+        let by = client.as_user();
         let Some(own) = by.id.domain() else { return Ok(Status::new(Code::INTERNAL_ERROR).into()) };
         let now = self.now();
         let mut open = self.store.invitations(by.id.clone(), request.id.clone()).await?;
@@ -380,19 +377,20 @@ impl Sap {
                 outcomes.push((recipient.entity(), Code::INVALID_INVITATION));
                 continue;
             }
-            let home = home_of(&self.map(), &address, now);
-            let notices = match home {
+            let home = self.map().routes.home(address.domain_str(), now.date_time());
+            let notices = match &home {
                 Home::Here => cancellations(&request, &by, &recipient, &told, &own),
                 _ => Vec::new(),
             };
             self.commit_and_tell(vec![dropped(&by.id, &request.id, address)], notices).await?;
             match home {
-                // A `legacy` peer would crash (reference ssp-behaviour §10); an answer from there will find nothing.
-                Home::Here | Home::At(_, Profile::Legacy) => {
+                Home::Here => outcomes.push((recipient.entity(), Code::SUCCESSFUL)),
+                // It would crash (reference ssp-behaviour §10); an answer from there will find nothing.
+                Home::At(peer) if style(&self.map(), &peer).legacy => {
                     outcomes.push((recipient.entity(), Code::SUCCESSFUL));
                 }
                 Home::Nowhere => outcomes.push((recipient.entity(), Code::DOMAIN_NOT_SUPPORTED)),
-                Home::At(peer, _) => {
+                Home::At(peer) => {
                     let primitive =
                         CancelInviteRequest { recipients: vec![recipient.clone()], ..request.clone() };
                     questions.push(Question {
@@ -409,7 +407,7 @@ impl Sap {
             }
         }
         for (entity, reply) in asked.into_iter().zip(self.ask(questions, Vec::new()).await?) {
-            let code = code_for(&reply, &entity);
+            let code = reply.code_for(&entity);
             outcomes.push((entity, code));
         }
         Ok(Status::merge(outcomes).into())
@@ -469,23 +467,4 @@ fn speaker(origin: &Origin, named: Option<&Party>) -> Option<User> {
         Origin::Client { .. } => None,
     };
     named.and_then(Party::user).or(asking).cloned()
-}
-
-/// Where somebody who was invited is at home.
-enum Home {
-    Here,
-    /// Behind the link of this peer, which speaks so.
-    At(Domain, Profile),
-    Nowhere,
-}
-
-fn home_of(map: &Map, address: &Address, now: Moment) -> Home {
-    let divided = by_domain([address], |address| address.domain_str(), &map.routes, now);
-    if !divided.local.is_empty() {
-        return Home::Here;
-    }
-    divided.remote.into_iter().next().map_or(Home::Nowhere, |elsewhere| {
-        let agreement = map.directory.agreement(elsewhere.peer.as_str());
-        Home::At(elsewhere.peer.clone(), agreement.map_or(Profile::Standard, |found| found.profile))
-    })
 }

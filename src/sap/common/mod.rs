@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::clients::Client;
-use super::questions::Reply;
+use super::questions::Question;
 use super::services::PeerAsks;
 use super::{Sap, store_code};
 use crate::element::common::offer;
@@ -19,8 +19,7 @@ use crate::imps::primitive::{
     GetServiceResponse, GetSpInfoResponse, LinkServiceResponse, User, VersionDiscoveryRequest,
     VersionDiscoveryResponse, VersionList,
 };
-use crate::imps::status::Entity;
-use crate::imps::{Code, Primitive, Status, Version};
+use crate::imps::{Code, Domain, Primitive, Status, Version};
 use crate::relay::ports::StoreError;
 use crate::wire::csp::{Namespace, namespace};
 
@@ -109,19 +108,16 @@ pub(super) const fn is_common(primitive: &Primitive) -> bool {
     )
 }
 
-/// The user of a client, with the client: in whose name peers are asked.
-fn asker(client: &Client) -> User {
-    User { client: Some(client.key.client.clone()), ..client.user().clone().into() }
-}
-
-/// What a reply says of one of those whom the question named.
-fn code_for(reply: &Reply, entity: &Entity) -> Code {
-    match reply {
-        Reply::Answer(answer) => match answer.status() {
-            Some(status) => status.code_for(entity),
-            None => Code::SUCCESSFUL,
-        },
-        other => other.code(),
+/// A question that is not worth asking late.
+fn query(own: &Domain, peer: Domain, by: &User, primitive: impl Into<Primitive>) -> Question {
+    Question {
+        own: own.clone(),
+        peer,
+        by: Some(by.clone()),
+        client_originated: true,
+        primitive: primitive.into(),
+        kept: None,
+        order: by.id.as_str().into(),
     }
 }
 

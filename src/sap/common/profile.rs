@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::super::Sap;
 use super::super::clients::Client;
-use super::super::questions::{Question, Reply};
+use super::super::questions::Reply;
 use super::super::services::PeerAsks;
-use super::{asker, code_for};
+use super::query;
 use crate::element::common::profile;
 use crate::imps::primitive::{
-    GetPublicProfileRequest, GetPublicProfileResponse, PublicProfile, UpdatePublicProfileRequest, User,
+    GetPublicProfileRequest, GetPublicProfileResponse, PublicProfile, UpdatePublicProfileRequest,
     VerifyIdRequest,
 };
 use crate::imps::status::Entity;
@@ -19,19 +19,6 @@ use crate::relay::ports::{Change, CommonChange, Outcome, StoreError};
 use crate::relay::route::Route;
 use crate::relay::split::by_domain;
 
-/// A question that is not worth asking late.
-fn query(own: &Domain, peer: Domain, by: &User, primitive: impl Into<Primitive>) -> Question {
-    Question {
-        own: own.clone(),
-        peer,
-        by: Some(by.clone()),
-        client_originated: true,
-        primitive: primitive.into(),
-        kept: None,
-        order: by.id.as_str().into(),
-    }
-}
-
 impl Sap {
     /// A client looks at public profiles, each at its owner's home.
     pub(super) async fn profiles(
@@ -39,7 +26,7 @@ impl Sap {
         client: &Arc<Client>,
         request: GetPublicProfileRequest,
     ) -> Result<Primitive, StoreError> {
-        let by = asker(client);
+        let by = client.as_user();
         let Some(own) = by.id.domain() else { return Ok(Status::new(Code::INTERNAL_ERROR).into()) };
         let divided = {
             let map = self.map();
@@ -56,7 +43,7 @@ impl Sap {
         for (elsewhere, reply) in divided.remote.into_iter().zip(replies) {
             outcomes.extend(elsewhere.items.iter().map(|user| {
                 let entity = Entity::User(user.clone());
-                let code = code_for(&reply, &entity);
+                let code = reply.code_for(&entity);
                 (entity, code)
             }));
             if let Reply::Answer(answer) = reply
@@ -128,7 +115,7 @@ impl Sap {
         client: &Arc<Client>,
         request: VerifyIdRequest,
     ) -> Result<Primitive, StoreError> {
-        let by = asker(client);
+        let by = client.as_user();
         let Some(own) = by.id.domain() else { return Ok(Status::new(Code::INTERNAL_ERROR).into()) };
         let now = self.now();
         let mut outcomes = Vec::new();
@@ -166,7 +153,7 @@ impl Sap {
         let replies = self.ask(questions.collect(), Vec::new()).await?;
         for (elsewhere, reply) in divided.remote.into_iter().zip(replies) {
             outcomes.extend(elsewhere.items.into_iter().map(|id| {
-                let code = code_for(&reply, &id);
+                let code = reply.code_for(&id);
                 (id, code)
             }));
         }

@@ -9,19 +9,19 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::super::clients::Client;
-use super::super::questions::{Question, Reply};
+use super::super::questions::Reply;
 use super::super::services::PeerAsks;
 use super::super::{Sap, store_code};
-use super::asker;
+use super::query;
 use crate::element::common::search::kept::{Elsewhere, HITS_MAX, Hits, Next, Owner};
-use crate::element::common::search::query;
+use crate::element::common::search::query as expression;
 use crate::element::presence::Home;
 use crate::imps::presence::AttributeName;
 use crate::imps::primitive::{SearchRequest, SearchResponse, StopSearchRequest, User};
 use crate::imps::{Address, Code, Domain, Moment, Primitive, Status, UserId};
 use crate::relay::admit::Origin;
 use crate::relay::ports::StoreError;
-use crate::relay::route::Route;
+use crate::relay::route;
 
 impl Sap {
     /// A client searches, or wants more of what it searched for. A refusal is a Status: CSP has no room
@@ -32,7 +32,7 @@ impl Sap {
         request: SearchRequest,
     ) -> Result<Primitive, StoreError> {
         let owner = Owner::Session(client.id.clone());
-        let by = asker(client);
+        let by = client.as_user();
         let found = match &request.id {
             Some(id) => {
                 let next = self.searches().next(&owner, id, request.index, request.limit, self.now());
@@ -60,13 +60,13 @@ impl Sap {
         by: &User,
         request: SearchRequest,
     ) -> Result<Result<SearchResponse, Code>, StoreError> {
-        let elsewhere = query::domain(&request).filter(|domain| {
-            let map = self.map();
-            !matches!(map.routes.of(domain.as_str(), self.now().date_time()), Route::Local(_))
-        });
+        let now = self.now().date_time();
+        let is_elsewhere =
+            |domain: &Domain| self.map().routes.home(Some(domain.as_str()), now) != route::Home::Here;
+        let elsewhere = expression::domain(&request).filter(is_elsewhere);
         let Some(domain) = elsewhere else { return self.search_here(owner, by, &request).await };
         // What could not be understood here is not asked elsewhere; an expression cannot cross.
-        if let Err(code) = query::compile(&request) {
+        if let Err(code) = expression::compile(&request) {
             return Ok(Err(code));
         }
         if request.criteria.is_some() && request.pairs.len() > 1 {
@@ -94,23 +94,9 @@ impl Sap {
         request: SearchRequest,
     ) -> Result<Result<SearchResponse, Code>, StoreError> {
         let Some(own) = by.id.domain() else { return Ok(Err(Code::INTERNAL_ERROR)) };
-        let peer = {
-            let map = self.map();
-            match map.routes.of(domain.as_str(), self.now().date_time()) {
-                Route::Peer(peer) => peer.clone(),
-                Route::Discover => domain.clone(),
-                Route::Local(_) | Route::Unknown => return Ok(Err(Code::DOMAIN_NOT_SUPPORTED)),
-            }
-        };
-        let question = Question {
-            own,
-            peer,
-            by: Some(by.clone()),
-            client_originated: true,
-            primitive: SearchRequest { criteria: None, ..request }.into(),
-            kept: None,
-            order: by.id.as_str().into(),
-        };
+        let home = self.map().routes.home(Some(domain.as_str()), self.now().date_time());
+        let route::Home::At(peer) = home else { return Ok(Err(Code::DOMAIN_NOT_SUPPORTED)) };
+        let question = query(&own, peer, by, SearchRequest { criteria: None, ..request });
         let Some(reply) = self.ask(vec![question], Vec::new()).await?.pop() else {
             return Ok(Err(Code::INTERNAL_ERROR));
         };
@@ -136,7 +122,7 @@ impl Sap {
         by: &User,
         request: &SearchRequest,
     ) -> Result<Result<SearchResponse, Code>, StoreError> {
-        let query = match query::compile(request) {
+        let query = match expression::compile(request) {
             Ok(query) => query,
             Err(code) => return Ok(Err(code)),
         };
@@ -183,26 +169,10 @@ impl Sap {
             Err(code) => Status::new(code).into(),
             Ok(None) => Status::ok().into(),
             Ok(Some(there)) => {
-                let by = asker(client);
-                let peer = {
-                    let map = self.map();
-                    match map.routes.of(there.domain.as_str(), self.now().date_time()) {
-                        Route::Peer(peer) => peer.clone(),
-                        _ => there.domain.clone(),
-                    }
-                };
-                if let Some(own) = by.id.domain() {
-                    let primitive = StopSearchRequest { id: there.id }.into();
-                    let order = by.id.as_str().into();
-                    let question = Question {
-                        own,
-                        peer,
-                        by: Some(by),
-                        client_originated: true,
-                        primitive,
-                        kept: None,
-                        order,
-                    };
+                let by = client.as_user();
+                let home = self.map().routes.home(Some(there.domain.as_str()), self.now().date_time());
+                if let (route::Home::At(peer), Some(own)) = (home, by.id.domain()) {
+                    let question = query(&own, peer, &by, StopSearchRequest { id: there.id });
                     // The search is over here, whatever becomes of it there: it ends by itself.
                     if let Err(error) = self.ask(vec![question], Vec::new()).await {
                         debug!(code = %store_code(&error), "a search elsewhere is not stopped");
