@@ -2,22 +2,23 @@
 //! for the store that an expression opens; the store must be empty and have the limits below.
 
 mod common;
+mod groups;
+mod lists;
 
 use std::sync::Arc;
 
-use crate::element::group::{self, Group, Occupant, Rank};
 use crate::element::im::{Mail, MailKind, StoredMail};
-use crate::element::lists::{Access, ContactList, Edit, Lists};
-use crate::imps::primitive::{ClientId, Contact, Entities, Property, ScreenName, User, WelcomeNote};
-use crate::imps::{Domain, GroupId, Moment, UserId, Version};
+use crate::imps::primitive::ClientId;
+use crate::imps::{Domain, Moment, UserId, Version};
 use crate::relay::ports::{
-    Account, Change, GroupChange, ListsChange, Outcome, Outgoing, QueueSummary, SeenKey, Sent, Settlement,
-    Store, StoredOutgoing, Visit,
+    Account, Change, Outcome, Outgoing, QueueSummary, SeenKey, Sent, Settlement, Store, StoredOutgoing,
 };
 use crate::session::{csp, ssp};
 use crate::wire::Encoding;
 
 pub(super) use common::*;
+pub(super) use groups::*;
+pub(super) use lists::*;
 
 /// Rows that fit into a mailbox.
 pub(super) const MAILBOX_MESSAGES_MAX: u64 = 5;
@@ -579,226 +580,6 @@ pub(super) async fn links_are_kept_changed_and_dropped(store: &dyn Store) {
     assert_eq!(one(store, Change::DropLink("1@north.example".parse().unwrap())).await, Outcome::Done);
     assert_eq!(one(store, Change::DropLink("1@north.example".parse().unwrap())).await, Outcome::Missing);
     assert_eq!(store.links().await.unwrap(), [second]);
-}
-
-async fn lists(store: &dyn Store, owner: &str) -> Lists {
-    let found = store.lists(vec![user(owner)]).await.unwrap();
-    Lists::clone(&found[0])
-}
-
-fn lists_change(version: u64, edits: Vec<Edit>) -> Change {
-    Change::Lists(Box::new(ListsChange { owner: user("wv:ADA@north.example"), version, edits }))
-}
-
-fn contact_list(name: &str, contacts: &[(&str, Option<&str>)]) -> ContactList {
-    let contact = |(who, nickname): &(&str, Option<&str>)| Contact {
-        user: user(who),
-        nickname: nickname.map(Into::into),
-    };
-    ContactList {
-        id: format!("wv:Ada/{name}@north.example").parse().unwrap(),
-        display_name: Some(name.into()),
-        contacts: contacts.iter().map(contact).collect(),
-    }
-}
-
-pub(super) async fn lists_are_kept_and_changed_by_whoever_was_first(store: &dyn Store) {
-    const ADA: &str = "wv:ada@north.example";
-    assert_eq!(lists(store, ADA).await, Lists::new(user(ADA)), "who has no account has no lists");
-    assert_eq!(one(store, lists_change(0, Vec::new())).await, Outcome::Missing);
-    with_ada(store).await;
-    assert_eq!(lists(store, ADA).await, Lists::new(user(ADA)));
-    let friends =
-        contact_list("Friends", &[("wv:Cy@north.example", Some("Cy")), ("wv:bo@south.example", None)]);
-    let work = contact_list("Work", &[]);
-    let edits =
-        vec![Edit::Put(friends.clone()), Edit::Put(work.clone()), Edit::Default(Some(friends.id.clone()))];
-    assert_eq!(one(store, lists_change(0, edits.clone())).await, Outcome::Done);
-    let hangs = Change::Then(Box::new(deliver(mail(ADA, "m-1", 1))));
-    let late = all(store, vec![lists_change(0, edits), hangs]).await;
-    assert_eq!(late, [Outcome::Conflict, Outcome::Skipped]);
-    let kept = lists(store, ADA).await;
-    assert_eq!((kept.version, &kept.lists[..]), (1, &[friends.clone(), work.clone()][..]));
-    assert_eq!(kept.default, Some(friends.id.clone()));
-
-    let renamed = ContactList {
-        display_name: None,
-        ..contact_list("friends", &[("wv:bo@south.example", Some("Bo")), ("wv:Dee@east.example", None)])
-    };
-    let group: GroupId = "wv:/sailing@south.example".parse().unwrap();
-    let block = Entities {
-        users: vec![user("wv:Eve@west.example"), user("wv:Fay@west.example")],
-        domains: vec![domain("west.example")],
-        screen_names: vec![ScreenName { name: "Skipper".into(), group: group.clone() }],
-        groups: vec![group],
-        contact_lists: vec![work.id.clone()],
-        applications: vec!["game".into()],
-    };
-    let access = Access {
-        grant: Entities { users: vec![user("wv:bo@south.example")], ..Entities::default() },
-        block,
-        block_in_use: false,
-        grant_in_use: true,
-    };
-    let edits =
-        vec![Edit::Put(renamed.clone()), Edit::Drop(work.id.clone()), Edit::Access(Box::new(access.clone()))];
-    assert_eq!(one(store, lists_change(1, edits)).await, Outcome::Done);
-    let kept = lists(store, ADA).await;
-    assert_eq!((kept.version, &kept.lists[..], kept.access), (2, &[renamed.clone()][..], access));
-    assert_eq!(kept.default, Some(renamed.id.clone()));
-    let edits = vec![Edit::Drop(renamed.id), Edit::Default(None)];
-    assert_eq!(one(store, lists_change(2, edits)).await, Outcome::Done);
-    assert!(matches!(lists(store, ADA).await, Lists { default: None, lists, .. } if lists.is_empty()));
-}
-
-pub(super) async fn lists_go_with_their_account(store: &dyn Store) {
-    with_ada(store).await;
-    let edits = vec![Edit::Put(contact_list("Friends", &[("wv:bo@south.example", None)]))];
-    assert_eq!(one(store, lists_change(0, edits)).await, Outcome::Done);
-    // What waits keeps the account's number alive.
-    row(one(store, deliver(mail("wv:ada@north.example", "m-1", 1))).await);
-    all(store, vec![Change::RemoveAccount(user("wv:ada@north.example"))]).await;
-    with_ada(store).await;
-    let ada = user("wv:ada@north.example");
-    assert_eq!(lists(store, "wv:ada@north.example").await, Lists::new(ada));
-}
-
-fn group_id(name: &str) -> GroupId {
-    format!("wv:/{name}@north.example").parse().unwrap()
-}
-
-fn property(name: &str, value: Option<&str>) -> Property {
-    Property { name: name.into(), value: value.map(Into::into) }
-}
-
-fn occupant(who: &str, client: Option<&str>, session: Option<&str>) -> Occupant {
-    let client = client.map(|url| ClientId { url: Some(url.into()), ..ClientId::default() });
-    Occupant {
-        user: User { client, ..User::from(user(who)) },
-        session: session.map(|session| session.parse().unwrap()),
-        name: "Skipper".into(),
-        subscribed: true,
-    }
-}
-
-fn sailing() -> Group {
-    let mut group = Group::new(group_id("Sailing"), user("wv:Ada@north.example")).unwrap();
-    group.welcome_note = Some(WelcomeNote { content_type: "text/plain".into(), content: "Ahoy".into() });
-    group.ends = Some(at(500));
-    for edit in [
-        group::Edit::Property(property("Topic", Some("Boats"))),
-        group::Edit::Rank(user("wv:bo@south.example"), Some(Rank::Moderator)),
-        group::Edit::Own(user("wv:Cy@north.example"), property("AutoJoin", Some("T"))),
-        group::Edit::Rejected(user("wv:Eve@west.example"), true),
-        group::Edit::Enter(occupant("wv:ada@north.example", Some("phone"), Some("s-1"))),
-        group::Edit::Enter(occupant("wv:bo@south.example", None, None)),
-    ] {
-        group.apply(&edit);
-    }
-    group
-}
-
-async fn kept(store: &dyn Store, name: &str) -> Option<(u64, Group)> {
-    store.group(group_id(name)).await.unwrap().map(|stored| (stored.version, stored.group))
-}
-
-pub(super) async fn groups_are_kept_as_they_were_made(store: &dyn Store) {
-    let create = || Change::Group(GroupChange::Create(Box::new(sailing())));
-    assert_eq!(one(store, create()).await, Outcome::Done);
-    assert_eq!(kept(store, "SAILING").await, Some((1, sailing())));
-    assert_eq!(one(store, create()).await, Outcome::Duplicate);
-    assert_eq!(store.group_counts(user("wv:ADA@north.example")).await.unwrap(), (1, 1));
-    assert_eq!(store.group_counts(user("wv:bo@south.example")).await.unwrap(), (0, 1));
-    assert_eq!(kept(store, "rowing").await, None);
-}
-
-fn edit_group(version: u64, edits: Vec<group::Edit>) -> Change {
-    Change::Group(GroupChange::Edit { group: group_id("sailing"), version, edits })
-}
-
-pub(super) async fn edits_of_a_group_mean_the_same_on_disk_and_in_memory(store: &dyn Store) {
-    assert_eq!(one(store, edit_group(1, Vec::new())).await, Outcome::Missing);
-    all(store, vec![Change::Group(GroupChange::Create(Box::new(sailing())))]).await;
-    let renamed = Occupant {
-        name: "Captain".into(),
-        subscribed: false,
-        ..occupant("wv:ADA@north.example", Some("phone"), Some("s-2"))
-    };
-    let edits = [
-        group::Edit::Property(property("Topic", Some("Regatta"))),
-        group::Edit::Property(property("Name", Some("Sailing"))),
-        group::Edit::WelcomeNote(None),
-        group::Edit::Rank(user("wv:bo@south.example"), Some(Rank::Admin)),
-        group::Edit::Rank(user("wv:Cy@north.example"), Some(Rank::User)),
-        group::Edit::Own(user("wv:Cy@north.example"), property("AutoJoin", None)),
-        group::Edit::Own(user("wv:Cy@north.example"), property("ShowID", Some("T"))),
-        group::Edit::Rejected(user("wv:eve@west.example"), false),
-        group::Edit::Rejected(user("wv:mal@west.example"), true),
-        group::Edit::Enter(renamed),
-        group::Edit::Enter(occupant("wv:ada@north.example", Some("desk"), Some("s-3"))),
-        group::Edit::Exit(User::from(user("wv:BO@south.example"))),
-        group::Edit::Ends(None),
-        group::Edit::Rank(user("wv:Cy@north.example"), None),
-        group::Edit::Property(property("Name", None)),
-    ];
-    let mut wanted = sailing();
-    for (version, edit) in (1..).zip(&edits) {
-        assert_eq!(one(store, edit_group(version, vec![edit.clone()])).await, Outcome::Done, "{edit:?}");
-        wanted.apply(edit);
-        assert_eq!(kept(store, "sailing").await, Some((version + 1, wanted.clone())), "{edit:?}");
-    }
-    let hangs = Change::Then(Box::new(Change::Expect(sent())));
-    let late = all(store, vec![edit_group(1, vec![group::Edit::Delete]), hangs]).await;
-    assert_eq!(late, [Outcome::Conflict, Outcome::Skipped]);
-    let version = edits.len() as u64 + 1;
-    assert_eq!(one(store, edit_group(version, vec![group::Edit::Delete])).await, Outcome::Done);
-    assert_eq!(kept(store, "sailing").await, None);
-}
-
-fn sent() -> Sent {
-    Sent {
-        message_id: "m-9".parse().unwrap(),
-        peer: domain("south.example"),
-        author: user("wv:Ada@north.example"),
-        until: at(900),
-    }
-}
-
-pub(super) async fn groups_are_found_by_session_wish_and_end(store: &dyn Store) {
-    all(store, vec![Change::Group(GroupChange::Create(Box::new(sailing())))]).await;
-    let session = |id: &str| id.parse().unwrap();
-    assert_eq!(store.groups_of_session(session("s-1")).await.unwrap(), [group_id("sailing")]);
-    assert!(store.groups_of_session(session("s-2")).await.unwrap().is_empty());
-    assert_eq!(store.auto_joins(user("wv:CY@north.example")).await.unwrap(), [group_id("sailing")]);
-    assert!(store.auto_joins(user("wv:ada@north.example")).await.unwrap().is_empty());
-    assert!(store.groups_ended(at(499), 10).await.unwrap().is_empty());
-    assert_eq!(store.groups_ended(at(500), 10).await.unwrap(), [group_id("sailing")]);
-    assert_eq!(store.absent_sessions(10).await.unwrap(), [session("s-1")]);
-    with_ada(store).await;
-    all(store, vec![Change::PutCspSession(Box::new(csp_record("s-1", "wv:ada@north.example")))]).await;
-    assert!(store.absent_sessions(10).await.unwrap().is_empty());
-}
-
-pub(super) async fn visits_are_kept_until_they_end(store: &dyn Store) {
-    let visit = |session: &str, name: Option<&str>| Visit {
-        user: user("wv:Ada@north.example"),
-        client: ClientId { url: Some("phone".into()), ..ClientId::default() },
-        session: session.parse().unwrap(),
-        group: "wv:/Rowing@south.example".parse().unwrap(),
-        name: name.map(Into::into),
-    };
-    let enter = |visit: &Visit| Change::Group(GroupChange::Visit(visit.clone()));
-    all(store, vec![enter(&visit("s-1", Some("Cox"))), enter(&visit("s-2", None))]).await;
-    let rowing: GroupId = "wv:/rowing@south.example".parse().unwrap();
-    let who = || vec![user("wv:ADA@north.example"), user("wv:cy@north.example")];
-    assert_eq!(store.visitors(rowing.clone(), who()).await.unwrap().len(), 2);
-    all(store, vec![enter(&visit("s-1", None))]).await;
-    assert_eq!(store.visits("s-1".parse().unwrap()).await.unwrap(), [visit("s-1", Some("Cox"))]);
-    assert_eq!(store.absent_sessions(10).await.unwrap().len(), 2);
-    let end = || GroupChange::EndVisit { session: "s-1".parse().unwrap(), group: rowing.clone() };
-    assert_eq!(one(store, Change::Group(end())).await, Outcome::Done);
-    assert_eq!(one(store, Change::Group(end())).await, Outcome::Missing);
-    assert_eq!(store.visitors(rowing.clone(), who()).await.unwrap(), [visit("s-2", None)]);
 }
 
 pub(super) async fn a_dropped_promise_is_carried_out(store: &dyn Store) {
