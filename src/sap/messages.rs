@@ -4,75 +4,47 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::clients::Client;
 use super::questions::style;
-use super::services::PeerAsks;
 use super::{Map, Sap, store_code, talk};
 use crate::element::im::fetch::{self, Ended};
 use crate::element::im::forward;
-use crate::element::im::report::{self, Told, Way};
+use crate::element::im::report::{Told, Way};
 use crate::element::im::send::{self, Home, Link, Prepared, Resident};
 use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::element::lists::Caller;
-use crate::imps::agreement::{Agreement, Service};
-use crate::imps::primitive::{
-    ClientId, ForwardMessageResponse, MetaInfo, Recipient, SendMessageResponse, User,
-};
+use crate::imps::agreement::Service;
+use crate::imps::primitive::{ClientId, ForwardMessageResponse, SendMessageResponse, User};
 use crate::imps::status::Entity;
-use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, Version};
-use crate::relay::admit::{self, Admitted, Origin, PeerContext};
+use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId};
+use crate::relay::admit::{self, Admitted, Origin};
 use crate::relay::changes;
-use crate::relay::events::{Direction, Door, Refused, Undelivered};
+use crate::relay::events::{Door, Undelivered};
 use crate::relay::pending::{Opened, Part};
 use crate::relay::ports::{Change, Outcome, Outgoing, StoreError, StoredOutgoing};
 use crate::relay::route::Route;
 use crate::relay::split::{Remote, split};
-use crate::wire::Carried;
-use crate::wire::ssp::{self, Style};
 
 /// A message that was accepted, or not.
-struct Accepted {
-    id: Option<MessageId>,
+pub(super) struct Accepted {
+    pub(super) id: Option<MessageId>,
     /// What is known of recipients already.
-    settled: Vec<(Entity, Code)>,
+    pub(super) settled: Vec<(Entity, Code)>,
     /// What is on its way to peers.
     leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
 }
 
 /// A message that is split and prepared, before its commit.
-struct Planned {
+pub(super) struct Planned {
     id: MessageId,
     home: Home,
     /// What is known of recipients already.
     settled: Vec<(Entity, Code)>,
     /// What the commit has to do, and what each change stands for.
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
     slots: Vec<Slot>,
-}
-
-/// A request of a peer, as the link hands it over.
-#[derive(Debug)]
-pub struct PeerRequest {
-    /// Its transaction.
-    pub transaction: TransactionId,
-    /// Who asks.
-    pub meta: Option<MetaInfo>,
-    /// What.
-    pub content: Carried,
-}
-
-/// What became of a request of a peer: the encoded answer, none for what wants none, or an error if it was
-/// not stored.
-pub type PeerAnswer = (TransactionId, Result<Option<Vec<u8>>, StoreError>);
-
-/// What a request of a peer has come to, before the commit of those that share one.
-enum Step {
-    /// Answered.
-    Answer(Box<Result<Primitive, StoreError>>),
-    /// A message whose commit is to come.
-    Message(Box<Planned>),
 }
 
 /// What a change of the commit stands for.
@@ -231,7 +203,7 @@ impl Sap {
 
     /// Splits and prepares a message that passed the door. `reply_to` is the transaction that brought it
     /// from a legacy peer.
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         admitted: Admitted,
         client: Option<&ClientId>,
@@ -347,7 +319,11 @@ impl Sap {
     }
 
     /// The commit was done; takes the outcomes of this message's changes.
-    fn accepted(&self, planned: Planned, outcomes: &mut impl Iterator<Item = Outcome>) -> Accepted {
+    pub(super) fn accepted(
+        &self,
+        planned: Planned,
+        outcomes: &mut impl Iterator<Item = Outcome>,
+    ) -> Accepted {
         let Planned { id, home, mut settled, slots, changes: _ } = planned;
         let now = self.now();
         let (mut leaving, mut passed_on) = (Vec::new(), Vec::new());
@@ -392,168 +368,6 @@ impl Sap {
             });
         }
         Accepted { id: kept.then_some(id), settled, leaving }
-    }
-
-    /// Requests of a peer that came in one document are carried out in their order and stored. Each answer
-    /// is an encoded primitive; none for what wants none. An error means that nothing was stored, and the
-    /// peer has to keep it. Messages that follow each other share one commit.
-    pub async fn peer_requests(
-        &self,
-        own: &Domain,
-        agreement: &Agreement,
-        legacy: bool,
-        requests: Vec<PeerRequest>,
-    ) -> Vec<PeerAnswer> {
-        let mut done = Vec::with_capacity(requests.len());
-        let mut waiting = Vec::new();
-        for request in requests {
-            let name = request.content.name();
-            let transaction = request.transaction.clone();
-            if !is_message(&request.content) {
-                self.commit_messages(&mut waiting, &mut done).await;
-            }
-            match self.peer_request(own, agreement, legacy, request).await {
-                Step::Message(planned) => waiting.push((transaction, planned)),
-                Step::Answer(answer) => {
-                    // What comes behind a message is answered behind it.
-                    self.commit_messages(&mut waiting, &mut done).await;
-                    done.push((transaction, name, *answer));
-                }
-            }
-        }
-        self.commit_messages(&mut waiting, &mut done).await;
-        let style = Style { version: Version::V1_3, legacy };
-        let encoded = done.into_iter().map(|(transaction, name, answer)| {
-            let answer = answer.map(|answer| {
-                self.events.ssp_transaction(&agreement.domain, Direction::In, name, answer.code());
-                ssp::encode_primitive(&answer, None, style)
-            });
-            (transaction, answer)
-        });
-        encoded.collect()
-    }
-
-    async fn commit_messages(
-        &self,
-        waiting: &mut Vec<(TransactionId, Box<Planned>)>,
-        done: &mut Vec<(TransactionId, &'static str, Result<Primitive, StoreError>)>,
-    ) {
-        if waiting.is_empty() {
-            return;
-        }
-        let changes =
-            waiting.iter_mut().flat_map(|(_, planned)| std::mem::take(&mut planned.changes)).collect();
-        let name = "SendMessageRequest";
-        match self.store.commit(changes).await {
-            Ok(outcomes) => {
-                let mut outcomes = outcomes.into_iter();
-                for (transaction, planned) in waiting.drain(..) {
-                    // Nothing of it waits for anybody: the copies for members of groups have left already.
-                    let accepted = self.accepted(*planned, &mut outcomes);
-                    let (result, message_id) = (Status::merge(accepted.settled), accepted.id);
-                    done.push((transaction, name, Ok(SendMessageResponse { result, message_id }.into())));
-                }
-            }
-            Err(error) => {
-                done.extend(
-                    waiting.drain(..).map(|(transaction, _)| (transaction, name, Err(error.clone()))),
-                );
-            }
-        }
-    }
-
-    async fn peer_request(
-        &self,
-        own: &Domain,
-        agreement: &Agreement,
-        legacy: bool,
-        request: PeerRequest,
-    ) -> Step {
-        let PeerRequest { transaction, meta, content } = request;
-        let (transaction, meta) = (&transaction, meta.as_ref());
-        let peer = &agreement.domain;
-        let name = content.name();
-        let refuse = |reason: Refused, what: &str| {
-            warn!(%peer, %transaction, primitive = name, "refused: {what}");
-            self.events.ssp_refused(Some(peer), reason);
-        };
-        let answer: Primitive = match content {
-            Carried::NotServed(name) => {
-                refuse(Refused::NotServed, name);
-                Status::new(Code::NOT_IMPLEMENTED).into()
-            }
-            Carried::Unknown(name) => {
-                refuse(Refused::UnknownPrimitive, &name);
-                Status::new(Code::SERVICE_NOT_SUPPORTED).into()
-            }
-            Carried::Faulty { fault, .. } => {
-                refuse(Refused::Faulty, &fault.to_string());
-                Status::new(fault.code).into()
-            }
-            Carried::Primitive(primitive) => {
-                match admit::from_peer(&PeerContext { own, agreement }, meta, *primitive, self.now()) {
-                    Err(refused) => {
-                        refuse(refused.reason, &refused.what);
-                        refused.status.into()
-                    }
-                    Ok(admitted) if matches!(admitted.primitive(), Primitive::SendMessageRequest(_)) => {
-                        match self.plan(admitted, None, legacy.then_some(transaction)).await {
-                            Ok(planned) => return Step::Message(Box::new(planned)),
-                            // HTTP 503 and the peer's own queue are better than a Status that it may take
-                            // for final.
-                            Err(status)
-                                if status.code == Code::INTERNAL_ERROR
-                                    || status.code == Code::SERVICE_UNAVAILABLE =>
-                            {
-                                let failed = StoreError::Failed(format!("{:?}", status.code));
-                                return Step::Answer(Box::new(Err(failed)));
-                            }
-                            Err(status) => SendMessageResponse { result: status, message_id: None }.into(),
-                        }
-                    }
-                    Ok(admitted) => {
-                        let answer = match admitted.into_parts() {
-                            (_, Primitive::DeliveryReport(report), _) => {
-                                self.report_from_peer(peer, report).await
-                            }
-                            (origin, primitive, refused) => {
-                                let asks = PeerAsks { own, agreement, legacy, transaction, origin, refused };
-                                self.peer_service(asks, primitive).await
-                            }
-                        };
-                        return Step::Answer(Box::new(answer));
-                    }
-                }
-            }
-        };
-        Step::Answer(Box::new(Ok(answer)))
-    }
-
-    async fn report_from_peer(
-        &self,
-        peer: &Domain,
-        report: crate::imps::primitive::DeliveryReport,
-    ) -> Result<Primitive, StoreError> {
-        let Some(id) = report.info.id.clone() else {
-            return Ok(Status::new(Code::INVALID_MESSAGE_ID).into());
-        };
-        let about = match report.info.recipients.first() {
-            Some(Recipient::User(user)) if user.id.is_in(peer) => Some(user.id.clone()),
-            _ => None,
-        };
-        let expected = self.store.expected(id, peer.clone()).await?;
-        let mail = match report::inbound(report, expected.as_ref().map(|sent| &sent.author), self.now()) {
-            Ok(mail) => mail,
-            Err(code) => {
-                info!(%peer, %code, "a delivery report that nobody expects");
-                return Ok(Status::new(code).into());
-            }
-        };
-        let outcomes = self.store.commit(vec![changes::deliver_report(mail.clone(), peer, about)]).await?;
-        if let Some(Outcome::Row(row)) = outcomes.first() {
-            self.clients.arrived(StoredMail { row: *row, mail });
-        }
-        Ok(Status::ok().into())
     }
 
     /// A client has taken a row.
@@ -680,10 +494,6 @@ impl Sap {
     pub(super) fn exit(&self, outgoing: &Outgoing) -> Option<Arc<dyn crate::relay::exit::Exit>> {
         self.exits.get()?.exit(&outgoing.own, &outgoing.peer)
     }
-}
-
-fn is_message(content: &Carried) -> bool {
-    matches!(content, Carried::Primitive(primitive) if matches!(**primitive, Primitive::SendMessageRequest(_)))
 }
 
 /// The request for one foreign domain, and the reports to expect from there.

@@ -13,6 +13,7 @@ mod lists;
 mod messages;
 mod notices;
 mod outgoing;
+mod peer;
 mod presence;
 mod questions;
 mod services;
@@ -40,8 +41,8 @@ use crate::relay::route::Routes;
 use crate::session::csp::{Login, ServedFunctions, Session};
 
 pub use client::ClientDocument;
-pub use messages::{PeerAnswer, PeerRequest};
 pub use outgoing::Settled;
+pub use peer::{PeerAnswer, PeerRequest};
 pub use system::{Clock, SystemChance, SystemClock};
 pub use transit::{Asked, Ingress, Passed};
 
