@@ -65,6 +65,8 @@ struct Replay {
     /// Transactions that the link has posted and the recording not yet.
     said: BTreeSet<(String, &'static str)>,
     story: String,
+    /// Recorded ids of sessions → those that they stand for.
+    sessions: Vec<(String, String)>,
 }
 
 fn digest_text(token: &[u8]) -> String {
@@ -77,6 +79,12 @@ fn read(body: &str) -> Message {
 
 /// Plays the recordings one after the other with the same link, and gives what happened.
 fn replay(us: &'static str, peer: &'static str, names: &[&str]) -> String {
+    replay_with(us, peer, names, &[])
+}
+
+/// The same, for recordings whose sessions were set up off the record: each recorded session id
+/// stands for the one that the recordings before it have set up.
+fn replay_with(us: &'static str, peer: &'static str, names: &[&str], sessions: &[(&str, &str)]) -> String {
     let settings = LinkSettings::for_profile(domain(us), domain(peer), Profile::Legacy);
     let mut replay = Replay {
         stage: Stage::with(settings, Vec::new()),
@@ -86,6 +94,7 @@ fn replay(us: &'static str, peer: &'static str, names: &[&str]) -> String {
         operations: HashMap::new(),
         said: BTreeSet::new(),
         story: String::new(),
+        sessions: sessions.iter().map(|(recorded, real)| ((*recorded).into(), (*real).into())).collect(),
     };
     for name in names {
         writeln!(replay.story, "# {name}, we are {us}").unwrap();
@@ -134,6 +143,9 @@ impl Replay {
         for (recorded, real) in &self.ids {
             body =
                 body.replace(&format!("transactionID=\"{recorded}\""), &format!("transactionID=\"{real}\""));
+        }
+        for (recorded, real) in &self.sessions {
+            body = body.replace(&format!("\"{recorded}\""), &format!("\"{real}\""));
         }
         for (recorded, real) in &self.digests {
             body = body.replace(recorded, real);
@@ -297,10 +309,37 @@ fn two_recorded_servers_are_each_played_by_us() {
 
 #[test]
 fn a_recorded_peer_opens_a_session_and_sends() {
-    // The session of 25 was set up off the record.
     let names = ["20", "21", "22", "23", "24", "26", "27", "28"];
     insta::assert_snapshot!("peer_opens_as_server", replay("a.test", "c.test", &names));
-    insta::assert_snapshot!("peer_opens_as_peer", replay("c.test", "a.test", &["20", "21", "22", "24"]));
+    insta::assert_snapshot!(
+        "peer_opens_as_peer",
+        replay("c.test", "a.test", &["20", "21", "22", "23", "24", "27", "28"])
+    );
+}
+
+#[test]
+fn a_race_of_set_ups_that_the_first_side_loses_is_played_in_both_roles() {
+    insta::assert_snapshot!("race_lost_as_a", replay("a.test", "b.test", &["10"]));
+    insta::assert_snapshot!("race_lost_as_b", replay("b.test", "a.test", &["10"]));
+}
+
+#[test]
+fn recorded_set_ups_in_the_name_of_another_domain_are_refused() {
+    insta::assert_snapshot!("setup_from_elsewhere", replay("a.test", "c.test", &["31"]));
+}
+
+#[test]
+fn later_recordings_are_played_over_a_session_of_our_own_set_up() {
+    let sessions = [
+        ("Sd1@c.test", "Sc1@c.test"),
+        ("Sz1@c.test", "Sc1@c.test"),
+        ("Sz2@c.test", "Sc1@c.test"),
+        ("106@a.test", "105@a.test"),
+        ("122@a.test", "105@a.test"),
+    ];
+    let names = ["20", "25", "38", "39", "40"];
+    insta::assert_snapshot!("later_as_server", replay_with("a.test", "c.test", &names, &sessions));
+    insta::assert_snapshot!("later_as_peer", replay_with("c.test", "a.test", &["20", "25", "39", "40"], &sessions));
 }
 
 #[test]
