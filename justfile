@@ -16,6 +16,12 @@ test:
 bless:
     INSTA_UPDATE=always CAUSEWAY_BLESS=1 cargo test
 
+# Counts anew which play carries which primitive, for the conformance page.
+plays:
+    rm -f target/plays.tsv
+    CAUSEWAY_PLAYS="$PWD/target/plays.tsv" cargo test --test it scenarios
+    CAUSEWAY_PLAYS="$PWD/target/plays.tsv" CAUSEWAY_BLESS=1 cargo test --test it conformance
+
 # Benchmarks: `just bench codec`.
 bench *names:
     cargo bench {{ if names == "" { "" } else { "--bench " + names } }}

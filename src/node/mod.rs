@@ -121,6 +121,7 @@ pub struct Node {
     peers: Option<Arc<Peers>>,
     federation: Arc<Federation>,
     store: Arc<Sqlite>,
+    metrics: Arc<Metrics>,
     /// Ends listeners.
     closing: CancellationToken,
     listeners: TaskTracker,
@@ -233,7 +234,7 @@ impl Node {
         let federation = Arc::new(Federation::new(&settings, sap.clone(), metrics.clone(), peers.clone()));
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
-        let admin = Admin::new(metrics, readiness.clone(), now, token.as_deref());
+        let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref());
         background.spawn(admin.serve(admin_listener, stopping.child_token()));
         let sweeping = sap.clone();
         let stop = stopping.child_token();
@@ -254,6 +255,7 @@ impl Node {
             peers: peers.map(|(links, _)| links),
             federation,
             store,
+            metrics,
             closing,
             listeners,
             stopping,
@@ -270,6 +272,11 @@ impl Node {
     /// The Service Access Point, for programs that hold a node in their own process.
     pub const fn sap(&self) -> &Arc<Sap> {
         &self.sap
+    }
+
+    /// What has been counted, for programs that hold a node in their own process.
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Reads the configuration again: agreements, certificates, trust and revocation lists take effect at

@@ -18,7 +18,7 @@ use prometheus::{
 use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
 use crate::relay::events::{Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered};
-use crate::wire::Encoding;
+use crate::wire::{Encoding, ssp};
 
 /// The label of every domain that is not configured.
 const OTHER: &str = "other";
@@ -264,6 +264,7 @@ impl Events for Metrics {
     fn ssp_transaction(&self, peer: &Domain, direction: Direction, primitive: &'static str, code: Code) {
         let mut buffer = [0; 3];
         let code = code_label(code, &mut buffer);
+        let primitive = ssp::element_of(primitive);
         self.with_peer(peer, |peer| {
             self.ssp_transactions.with_label_values(&[peer, direction.as_str(), primitive, code]).inc();
         });
@@ -501,6 +502,9 @@ mod tests {
         metrics.ssp_post(&south(), Direction::Out, None);
         metrics.ssp_post(&south(), Direction::Out, Some(9999));
         metrics.ssp_transaction(&south(), Direction::In, "SendMessageRequest", Code::new(777).unwrap());
+        for name_here_or_there in ["DeliveryReport", "DeliveryStatusReport"] {
+            metrics.ssp_transaction(&south(), Direction::In, name_here_or_there, Code::SUCCESSFUL);
+        }
         let text = at(&metrics, 1);
         assert!(!text.contains("s1.example"));
         for line in [
@@ -510,6 +514,7 @@ mod tests {
             "causeway_ssp_posts_total{direction=\"out\",peer=\"south.example\",status=\"none\"} 1",
             "causeway_ssp_posts_total{direction=\"out\",peer=\"south.example\",status=\"other\"} 1",
             "causeway_ssp_transactions_total{code=\"other\",direction=\"in\",peer=\"south.example\",primitive=\"SendMessageRequest\"} 1",
+            "causeway_ssp_transactions_total{code=\"200\",direction=\"in\",peer=\"south.example\",primitive=\"DeliveryStatusReport\"} 2",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

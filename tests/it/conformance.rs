@@ -10,12 +10,16 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::imps::Version;
+use crate::plays::{self, Plays};
 use crate::wire::table::{Cardinality, RowInfo};
 use crate::wire::tree::folded_hash;
 use crate::wire::wbxml::tokens;
 use crate::wire::{Carried, Limits, csp, ssp};
 
 const LIMITS: Limits = Limits::for_document(1 << 20);
+
+/// The plays in which nodes have counted each primitive.
+const PLAYS: &str = "docs/reference/plays.tsv";
 
 /// CSP primitives that only a server asks; all other requests are the client's.
 const ASKED_BY_SERVERS: [&str; 12] = [
@@ -43,8 +47,11 @@ struct Rules {
     answered_501: Vec<Answered501>,
     #[serde(default)]
     function: Vec<Function>,
+    /// Proofs of primitives that no metric counts: what servers ask of clients, and what is told and not answered.
     #[serde(default)]
     proof: Vec<Proof>,
+    #[serde(skip)]
+    plays: Plays,
 }
 
 /// A function of the Service Access Point, as the architecture document states it.
@@ -139,7 +146,11 @@ fn root() -> &'static Path {
 
 fn rules() -> Rules {
     let text = fs::read_to_string(root().join("docs/reference/conformance.toml")).unwrap();
-    toml::from_str(&text).unwrap_or_else(|error| panic!("conformance.toml: {error}"))
+    let mut rules: Rules = toml::from_str(&text).unwrap_or_else(|error| panic!("conformance.toml: {error}"));
+    let plays = plays::read(&fs::read_to_string(root().join(PLAYS)).unwrap());
+    rules.plays =
+        plays.into_iter().map(|((protocol, name), tests)| ((protocol, folded(&name)), tests)).collect();
+    rules
 }
 
 fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
@@ -219,6 +230,9 @@ fn every_rule_that_is_kept_names_its_tests_and_every_other_its_reason() {
             wrong.push(format!("{:?}: there is no test {test}", proof.primitives));
         }
     }
+    for test in rules.plays.values().flatten().filter(|test| !tests.contains(*test)) {
+        wrong.push(format!("{PLAYS}: there is no test {test}; `just plays` counts anew"));
+    }
     assert!(wrong.is_empty(), "conformance.toml:\n{}", wrong.join("\n"));
 }
 
@@ -260,11 +274,26 @@ fn state(protocol: &str, name: &str, is_served: bool, rules: &Rules) -> String {
     }
 }
 
-/// The tests that carry a primitive from end to end.
+/// A name of a primitive in the spelling that elements and neutral values share.
+fn folded(name: &str) -> String {
+    name.replace('-', "").to_ascii_lowercase()
+}
+
+/// The tests that carry a primitive from end to end: those that were counted, then those that are claimed.
 fn proofs(protocol: &str, name: &str, rules: &Rules) -> String {
-    let proofs = rules.proof.iter().filter(|proof| proof.protocol == protocol);
-    let of_name = proofs.filter(|proof| proof.primitives.iter().any(|one| one == name));
-    let tests: Vec<String> = of_name.flat_map(|proof| &proof.tests).map(|test| format!("`{test}`")).collect();
+    let counted = |name: &str| rules.plays.get(&(protocol.to_owned(), folded(name)));
+    // An answer is carried wherever its request was answered with success.
+    let request = name.strip_suffix("Response").map(|stem| format!("{stem}Request"));
+    let counted = counted(name).or_else(|| counted(&request?)).into_iter().flatten();
+    let claimed = rules.proof.iter().filter(|proof| proof.protocol == protocol);
+    let claimed = claimed.filter(|proof| proof.primitives.iter().any(|one| one == name));
+    let mut tests: Vec<String> = Vec::new();
+    for test in counted.chain(claimed.flat_map(|proof| &proof.tests)) {
+        let test = format!("`{test}`");
+        if !tests.contains(&test) {
+            tests.push(test);
+        }
+    }
     tests.join("; ")
 }
 
@@ -478,8 +507,12 @@ fn render() -> String {
 #[test]
 fn the_conformance_page_is_what_tables_rules_and_examples_say() {
     let path = root().join("docs/reference/conformance.md");
+    let is_blessed = std::env::var("CAUSEWAY_BLESS").is_ok_and(|value| value == "1");
+    if let (true, Some(notes)) = (is_blessed, plays::notes()) {
+        fs::write(root().join(PLAYS), plays::choice(&fs::read_to_string(notes).unwrap())).unwrap();
+    }
     let page = render();
-    if std::env::var("CAUSEWAY_BLESS").is_ok_and(|value| value == "1") {
+    if is_blessed {
         fs::write(&path, &page).unwrap();
         return;
     }

@@ -17,6 +17,7 @@ mod findings;
 mod links;
 mod log;
 mod peer;
+mod plays;
 mod process;
 mod scenarios;
 mod simulation;

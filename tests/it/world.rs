@@ -9,13 +9,17 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use causeway::cli::laboratory::{Laboratory, Provider, Writing};
 use causeway::cli::phone::{Manner, Phone};
 use causeway::imps::{Primitive, UserId, Version};
 use causeway::node::Node;
+use causeway::ops::metrics::Metrics;
 use causeway::wire::Encoding;
+
+use crate::plays;
 
 /// The password of every user.
 pub(crate) const PASSWORD: &str = "secret";
@@ -48,6 +52,7 @@ impl Drop for Folder {
 /// Providers, their certificates and the DNS that finds them.
 pub(crate) struct World {
     pub(crate) laboratory: Laboratory,
+    counted: Mutex<Vec<Arc<Metrics>>>,
     // Dropped last: the providers' stores are in it.
     _folder: Folder,
 }
@@ -79,7 +84,7 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = Folder::new();
         let laboratory = Laboratory::new(folder.path()).await.unwrap();
-        Self { laboratory, _folder: folder }
+        Self { laboratory, counted: Mutex::default(), _folder: folder }
     }
 
     /// Writes the files of a provider whose peers are these domains, and publishes it in DNS.
@@ -99,7 +104,9 @@ impl World {
 
     /// Runs a provider in this process.
     pub(crate) async fn start(&self, place: &Place) -> Node {
-        self.laboratory.start(&place.provider).await.unwrap()
+        let node = self.laboratory.start(&place.provider).await.unwrap();
+        self.counted.lock().unwrap().push(Arc::clone(node.metrics()));
+        node
     }
 
     /// Two providers with a service agreement, running.
@@ -109,6 +116,12 @@ impl World {
         let one_node = self.start(&one_place).await;
         let other_node = self.start(&other_place).await;
         ((one_place, one_node), (other_place, other_node))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        plays::note(self.counted.get_mut().map_or(&[], |counted| counted.as_slice()));
     }
 }
 

@@ -21,7 +21,7 @@ mod tests;
 
 pub use envelope::{decode_primitive, encode_primitive, read, read_outlined, write_session, write_setup};
 pub use outline::{Mark, Outline, Role, is_plain, relayed, scan};
-pub use primitives::{names, tables};
+pub use primitives::{element_of, names, tables};
 
 use crate::imps::primitive::{MetaInfo, Setup};
 use crate::imps::{SessionId, TransactionId, Version};

@@ -158,3 +158,8 @@ pub fn names() -> (Vec<&'static str>, &'static [&'static str]) {
     served.extend(group::WISHES.iter().map(|(name, _)| name.text));
     (served, SspPrimitives::UNSERVED)
 }
+
+/// The name that SSP gives a primitive ([`Primitive::name`]), where it has one of its own; else the name itself.
+pub fn element_of(primitive: &'static str) -> &'static str {
+    SspPrimitives::element_of(primitive).unwrap_or(primitive)
+}

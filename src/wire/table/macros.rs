@@ -228,6 +228,15 @@ macro_rules! primitives {
                 }
             }
 
+            /// The element name of the primitive of this name ([`crate::imps::Primitive::name`]).
+            #[allow(dead_code)] // a protocol may not care
+            $visibility fn element_of(primitive: &str) -> Option<&'static str> {
+                match primitive {
+                    $(stringify!($variant) => Some($name),)*
+                    _ => None,
+                }
+            }
+
             /// The element names that are served, in order.
             $visibility const NAMES: &'static [&'static str] = &[$($name),*];
 

@@ -462,7 +462,7 @@ async fn the_metrics_of_the_contract_tell_what_happened() {
     let out = [peer, "direction=\"out\"", "primitive=\"SendMessageRequest\"", "code=\"200\""];
     assert_eq!(value("causeway_ssp_transactions_total", &out), 1.0, "{page}");
     assert_eq!(value("causeway_ssp_transactions_total", &[peer, "direction=\"out\"", "code=\"531\""]), 1.0);
-    let report = [peer, "direction=\"in\"", "primitive=\"DeliveryReport", "code=\"200\""];
+    let report = [peer, "direction=\"in\"", "primitive=\"DeliveryStatusReport", "code=\"200\""];
     assert_eq!(value("causeway_ssp_transactions_total", &report), 1.0);
     assert_eq!(value("causeway_ssp_transaction_duration_seconds_count", &[peer]), 2.0);
     assert_eq!(value("causeway_ssp_link_up", &[peer]), 1.0);

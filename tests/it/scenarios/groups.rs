@@ -26,13 +26,13 @@ fn place(world: &World, domain: &str, peers: &[&str]) -> Place {
 }
 
 /// Two such providers, running.
-async fn linked(world: &World, one: &str, other: &str) -> ((Place, Node), (Place, Node)) {
+pub(super) async fn linked(world: &World, one: &str, other: &str) -> ((Place, Node), (Place, Node)) {
     let (one_place, other_place) = (place(world, one, &[other]), place(world, other, &[one]));
     let nodes = (world.start(&one_place).await, world.start(&other_place).await);
     ((one_place, nodes.0), (other_place, nodes.1))
 }
 
-fn group(address: &str) -> GroupId {
+pub(super) fn group(address: &str) -> GroupId {
     address.parse().unwrap()
 }
 
@@ -45,7 +45,12 @@ fn property(name: &str, value: &str) -> Property {
 }
 
 /// Makes a group and joins it under this name.
-async fn create(phone: &mut Phone, id: &GroupId, as_whom: &str, properties: &[(&str, &str)]) -> Primitive {
+pub(super) async fn create(
+    phone: &mut Phone,
+    id: &GroupId,
+    as_whom: &str,
+    properties: &[(&str, &str)],
+) -> Primitive {
     let request = CreateGroupRequest {
         group: id.clone(),
         properties: Some(GroupProperties {
@@ -63,7 +68,7 @@ async fn create(phone: &mut Phone, id: &GroupId, as_whom: &str, properties: &[(&
     ask(phone, request).await
 }
 
-fn join_request(id: &GroupId, as_whom: &str) -> JoinGroupRequest {
+pub(super) fn join_request(id: &GroupId, as_whom: &str) -> JoinGroupRequest {
     JoinGroupRequest {
         group: id.clone(),
         screen_name: Some(name(id, as_whom)),
@@ -73,7 +78,7 @@ fn join_request(id: &GroupId, as_whom: &str) -> JoinGroupRequest {
     }
 }
 
-async fn join(phone: &mut Phone, id: &GroupId, as_whom: &str) -> JoinGroupResponse {
+pub(super) async fn join(phone: &mut Phone, id: &GroupId, as_whom: &str) -> JoinGroupResponse {
     match ask(phone, join_request(id, as_whom)).await {
         Primitive::JoinGroupResponse(answer) => *answer,
         other => panic!("{other:?}"),
@@ -102,14 +107,14 @@ async fn message(phone: &mut Phone) -> NewMessage {
     }
 }
 
-async fn notice(phone: &mut Phone) -> GroupChangeNotice {
+pub(super) async fn notice(phone: &mut Phone) -> GroupChangeNotice {
     match receive(phone).await {
         Primitive::GroupChangeNotice(notice) => *notice,
         other => panic!("{}: {other:?}", phone.user()),
     }
 }
 
-async fn put_out(phone: &mut Phone) -> LeaveGroupResponse {
+pub(super) async fn put_out(phone: &mut Phone) -> LeaveGroupResponse {
     match receive(phone).await {
         Primitive::LeaveGroupResponse(told) => told,
         other => panic!("{}: {other:?}", phone.user()),
@@ -130,7 +135,7 @@ fn words(message: &NewMessage) -> &str {
     std::str::from_utf8(message.content.as_ref().expect("content").octets()).unwrap()
 }
 
-fn code(answer: &Primitive) -> u16 {
+pub(super) fn code(answer: &Primitive) -> u16 {
     answer.code().get()
 }
 

@@ -10,6 +10,7 @@ mod content;
 mod discovery;
 mod domains;
 mod forwarding;
+mod governing;
 mod groups;
 mod hostile;
 mod invitations;

@@ -339,7 +339,10 @@ fn later_recordings_are_played_over_a_session_of_our_own_set_up() {
     ];
     let names = ["20", "25", "38", "39", "40"];
     insta::assert_snapshot!("later_as_server", replay_with("a.test", "c.test", &names, &sessions));
-    insta::assert_snapshot!("later_as_peer", replay_with("c.test", "a.test", &["20", "25", "39", "40"], &sessions));
+    insta::assert_snapshot!(
+        "later_as_peer",
+        replay_with("c.test", "a.test", &["20", "25", "39", "40"], &sessions)
+    );
 }
 
 #[test]
