@@ -9,6 +9,7 @@
 
 mod charset;
 mod read;
+mod tag;
 mod write;
 
 pub use charset::decode;
