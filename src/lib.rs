@@ -4,7 +4,7 @@
 //! (`tests/it/architecture.rs` keeps it so).
 //!
 //! ```text
-//! 9  cli/      serve · check · demo · user · cert: one file a verb
+//! 9  cli/      serve · check · demo · client · user · cert: one file or folder a verb; phone: the CSP client they use
 //! 8  node      composition root: settings → parts → tasks → drain
 //! 7  config/   causeway.toml and peers.toml: entries as written → checked settings
 //! 6  net/      sockets: tls · discover · listen · post · peer · client

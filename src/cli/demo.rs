@@ -124,6 +124,7 @@ async fn tell(
         "\nBoth providers go on running. Any CSP client, or a script, can use them; all password {PASSWORD}:\n\n\
          \x20 http://{north_csp}/   wv:ada@north.example\n\
          \x20 http://{south_csp}/   wv:bo@south.example\n\n\
+         Talk:      causeway client --url http://{north_csp}/ --user ada@north.example\n\
          Look on:   curl http://{}/metrics\n\
          Files:     {}\n\
          Stop:      Ctrl-C\n\ndemo: ok\n",

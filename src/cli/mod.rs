@@ -6,6 +6,7 @@
 
 pub mod cert;
 pub mod check;
+pub mod client;
 pub mod demo;
 mod json;
 pub mod laboratory;
@@ -45,6 +46,8 @@ enum Verb {
     Demo(demo::Words),
     /// Tell every mistake in the configuration, the certificates and DNS, without starting anything
     Check(check::Words),
+    /// Log in as a user and talk: contacts, messages, groups, files
+    Client(client::Words),
     /// Make, list and remove accounts; a node may run meanwhile
     #[command(subcommand)]
     User(user::Words),
@@ -82,8 +85,9 @@ pub enum Ended {
 
 /// The program: words of the process's command line, its streams, its exit code.
 pub fn main() -> u8 {
-    let mut streams =
-        Streams { input: &mut io::stdin().lock(), output: &mut io::stdout(), errors: &mut io::stderr() };
+    // Not locked for as long as a verb runs: the client reads it on another thread.
+    let mut input = io::BufReader::new(io::stdin());
+    let mut streams = Streams { input: &mut input, output: &mut io::stdout(), errors: &mut io::stderr() };
     run(std::env::args_os(), &mut streams)
 }
 
@@ -103,6 +107,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Serve(words) => serve::run(&words, streams),
         Verb::Demo(words) => demo::run(&words, streams),
         Verb::Check(words) => check::run(&words, streams),
+        Verb::Client(words) => client::run(&words, streams),
         Verb::User(words) => user::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),
     };

@@ -185,6 +185,22 @@ pub fn client_listener(identities: &[Identity]) -> Result<Arc<ServerConfig>, Tls
     Ok(Arc::new(config))
 }
 
+/// TLS for a client that dials: these CAs, in PEM, may vouch for the server's name.
+pub fn client_dialler(authorities_pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = rustls::RootCertStore::empty();
+    // Of the many certificates of a system some may be of a form that is not taken.
+    let (taken, _) = roots.add_parsable_certificates(certificates_of_pem(authorities_pem)?);
+    if taken == 0 {
+        return Err(FactsError::Empty.into());
+    }
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 /// TLS 1.2 and 1.3 with AEAD suites and post-quantum key exchange; certificates are checked by
 /// [`Trust`].
 fn provider() -> Arc<CryptoProvider> {

@@ -25,5 +25,6 @@ mod refusals;
 mod reports;
 mod search;
 mod sessions;
+mod terminal;
 mod transit;
 mod weather;

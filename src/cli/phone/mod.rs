@@ -1,19 +1,23 @@
-//! A small CSP client: logs in, sends, polls, acknowledges. Used by the demonstration and by the
-//! scenario tests; it behaves as `reference client-android.md` says a real phone does.
+//! A small CSP client: logs in, sends, polls, acknowledges. `causeway client` talks through it, and so do
+//! the demonstration and the scenario tests; it behaves as `reference client-android.md` says a real phone
+//! does.
 //!
 //! One POST at a time on one kept-alive HTTP/1.1 connection, one transaction in each document.
 
+mod server;
+
 use std::fmt;
-use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
+use hyper::Method;
 use hyper::body::Bytes;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use md5::Digest as _;
-use tokio::net::TcpStream;
+
+use server::{ANSWER_OCTETS_MAX, Outgoing};
+pub use server::{Incoming, Server, ServerError};
 
 use crate::imps::primitive::{
     Capabilities, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod, DigestSchema, LoginRequest,
@@ -24,8 +28,14 @@ use crate::imps::{Code, Content, MessageId, Primitive, SessionId, Status, Transa
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode};
 
-/// Largest answer that is read, octets.
-const ANSWER_OCTETS_MAX: usize = 4 * 1024 * 1024;
+/// Seconds between polls that a phone asks for.
+const POLL_SECONDS: u32 = 2;
+/// Seconds of silence after which a phone's session may end.
+const TIME_TO_LIVE: u32 = 3600;
+/// Largest document that a phone reads, octets.
+const PARSER_OCTETS_MAX: u32 = 262_144;
+/// Largest content that a phone takes unasked, octets.
+const CONTENT_OCTETS_MAX: u32 = 262_144;
 
 /// How a phone speaks.
 #[derive(Clone, Debug)]
@@ -42,10 +52,12 @@ pub struct Manner {
 pub struct Phone {
     user: UserId,
     client: ClientId,
+    client_type: ClientType,
     manner: Manner,
-    server: SocketAddr,
+    server: Server,
     connection: Option<SendRequest<Full<Bytes>>>,
     session: Option<SessionId>,
+    agreed: Option<Box<Capabilities>>,
     next_transaction: u32,
     /// Server transactions not yet acknowledged.
     waiting: Vec<(TransactionId, Primitive)>,
@@ -56,7 +68,7 @@ pub struct Phone {
 pub enum PhoneError {
     /// The server could not be reached, or the connection broke.
     #[error("{0} does not answer: {1}")]
-    Connection(SocketAddr, String),
+    Connection(String, String),
     /// HTTP refused.
     #[error("the server answered HTTP {0}")]
     Http(u16),
@@ -67,7 +79,7 @@ pub enum PhoneError {
     #[error("the request could not be written: {0}")]
     Unwritable(String),
     /// The server said no.
-    #[error("the server answered {0:?}")]
+    #[error("the server answered {:?}{}", .0.code, reason(.0))]
     Refused(Status),
     /// The server answered with something else.
     #[error("the server answered {0} instead of what was asked for")]
@@ -82,6 +94,16 @@ impl PhoneError {
             _ => None,
         }
     }
+
+    /// Whether the server says that there is no such session (any more).
+    pub fn is_session_lost(&self) -> bool {
+        matches!(self.code(), Some(Code::SESSION_EXPIRED | Code::FORCED_LOGOUT | Code::INVALID_SESSION))
+    }
+}
+
+/// What a status says beyond its code.
+fn reason(status: &Status) -> String {
+    status.description.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 impl fmt::Debug for Phone {
@@ -92,18 +114,42 @@ impl fmt::Debug for Phone {
 
 impl Phone {
     /// A phone of this user at this server, not yet logged in. `device` tells the user's phones apart.
-    pub fn new(server: SocketAddr, user: UserId, device: &str, manner: Manner) -> Self {
+    pub fn new(server: impl Into<Server>, user: UserId, device: &str, manner: Manner) -> Self {
         let client = ClientId { url: Some(device.into()), ..ClientId::default() };
         Self {
             user,
             client,
+            client_type: ClientType::MobilePhone,
             manner,
-            server,
+            server: server.into(),
             connection: None,
             session: None,
+            agreed: None,
             next_transaction: 1,
             waiting: Vec::new(),
         }
+    }
+
+    /// The same, as another kind of client.
+    #[must_use]
+    pub const fn of_type(mut self, client_type: ClientType) -> Self {
+        self.client_type = client_type;
+        self
+    }
+
+    /// Where its provider is.
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// What was agreed after login.
+    pub fn agreed(&self) -> Option<&Capabilities> {
+        self.agreed.as_deref()
+    }
+
+    /// Whether something has come that nobody took yet.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The user.
@@ -123,35 +169,30 @@ impl Phone {
 
     /// Posts octets as they are and returns HTTP status and body.
     pub async fn post(&mut self, content_type: &str, body: Vec<u8>) -> Result<(u16, Bytes), PhoneError> {
-        let broken =
-            |server: SocketAddr, error: &dyn fmt::Display| PhoneError::Connection(server, error.to_string());
+        let path = self.server.path().to_owned();
+        let answer = self.http(Method::POST, &path, content_type, &[], body.into()).await?;
+        Ok((answer.status, answer.body))
+    }
+
+    /// One request to the provider over HTTP, whatever it is.
+    pub async fn http(
+        &mut self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        headers: &[(&str, String)],
+        body: Bytes,
+    ) -> Result<Incoming, PhoneError> {
         let mut connection = match self.connection.take() {
             Some(connection) if connection.is_ready() => connection,
-            _ => {
-                let stream = TcpStream::connect(self.server).await.map_err(|e| broken(self.server, &e))?;
-                let _ = stream.set_nodelay(true);
-                let (sender, driver) =
-                    handshake(TokioIo::new(stream)).await.map_err(|e| broken(self.server, &e))?;
-                tokio::spawn(driver);
-                sender
-            }
+            _ => self.server.connect().await?,
         };
-        let request = hyper::Request::post("/")
-            .header(hyper::header::HOST, self.server.to_string())
-            .header(hyper::header::CONTENT_TYPE, content_type)
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|e| broken(self.server, &e))?;
-        let answer = connection.send_request(request).await.map_err(|e| broken(self.server, &e))?;
-        let status = answer.status().as_u16();
-        let body = http_body_util::Limited::new(answer.into_body(), ANSWER_OCTETS_MAX)
-            .collect()
-            .await
-            .map_err(|e| PhoneError::Connection(self.server, e.to_string()))?
-            .to_bytes();
+        let request = Outgoing { method, path, content_type, headers, body };
+        let answer = self.server.exchange(&mut connection, request).await?;
         if connection.ready().await.is_ok() {
             self.connection = Some(connection);
         }
-        Ok((status, body))
+        Ok(answer)
     }
 
     async fn exchange(
@@ -213,6 +254,8 @@ impl Phone {
     /// Logs in with this password, states capabilities and asks for all services, as phones do.
     pub async fn login(&mut self, password: &str) -> Result<(), PhoneError> {
         self.session = None;
+        self.agreed = None;
+        self.waiting.clear();
         let mut request = LoginRequest {
             user: self.user.clone(),
             client: self.client.clone(),
@@ -221,7 +264,7 @@ impl Phone {
             digest: None,
             schemas: Vec::new(),
             session: None,
-            time_to_live: Some(3600),
+            time_to_live: Some(TIME_TO_LIVE),
             cookie: Some("causeway-phone".into()),
             functions: None,
             capabilities: None,
@@ -253,18 +296,22 @@ impl Phone {
         self.session = answer.session;
         let client = (self.manner.version == Version::V1_1).then(|| self.client.clone());
         let capabilities = Box::new(Capabilities {
-            client_type: Some(ClientType::MobilePhone),
+            client_type: Some(self.client_type),
             initial_delivery_method: Some(DeliveryMethod::Push),
             any_content: Some(true),
-            accepted_content_length: (self.manner.version < Version::V1_3).then_some(262_144),
-            push_length: (self.manner.version == Version::V1_3).then_some(262_144),
+            accepted_content_length: (self.manner.version < Version::V1_3).then_some(CONTENT_OCTETS_MAX),
+            push_length: (self.manner.version == Version::V1_3).then_some(CONTENT_OCTETS_MAX),
             bearers: vec![crate::imps::primitive::Bearer::Http],
             multi_trans: Some(1),
-            parser_size: Some(262_144),
-            server_poll_min: Some(2),
+            parser_size: Some(PARSER_OCTETS_MAX),
+            server_poll_min: Some(POLL_SECONDS),
             ..Capabilities::default()
         });
-        self.ask(ClientCapabilityRequest { client: client.clone(), capabilities }.into()).await?;
+        let answer =
+            self.ask(ClientCapabilityRequest { client: client.clone(), capabilities }.into()).await?;
+        if let Primitive::ClientCapabilityResponse(response) = answer {
+            self.agreed = Some(response.agreed);
+        }
         self.ask(ServiceRequest { client, functions: None, all_functions_request: true }.into()).await?;
         Ok(())
     }

@@ -1,0 +1,221 @@
+//! `causeway client`: people at terminals, or scripts, each the program in a process of its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Instant;
+
+use causeway::cli::laboratory::Writing;
+
+use crate::process::{Process, program};
+use crate::world::{Folder, PASSWORD, PATIENCE, Place, World};
+
+const SERVICES: &str = "services = [\"presence\", \"im\", \"group\", \"content\", \"search\"]\n";
+
+/// A running client. It is killed when it goes out of scope.
+struct Client {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Receiver<String>,
+}
+
+impl Client {
+    /// Starts one and gives it its password, nothing more.
+    fn start(place: &Place, user: &str, words: &[&str], password: &str) -> Self {
+        let url = format!("http://{}/", place.csp);
+        let address = format!("{user}@{}", place.provider.domain);
+        let mut child = program()
+            .args(["client", "--url", &url, "--user", &address, "--poll", "0.02"])
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, output) = channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut client = Self { input: child.stdin.take(), child, output };
+        client.types(password);
+        client
+    }
+
+    /// Starts one whose user gets an account by it, and waits until it is logged in.
+    fn online(place: &Place, user: &str, words: &[&str]) -> Self {
+        let words: Vec<&str> = words.iter().copied().chain(["--plain"]).collect();
+        let mut client = Self::start(place, user, &words, PASSWORD);
+        client.sees(&["is logged in"]);
+        client
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Waits for a line with all these words in it.
+    fn sees(&mut self, words: &[&str]) -> String {
+        let end = Instant::now() + PATIENCE;
+        let mut others = Vec::new();
+        loop {
+            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) if words.iter().all(|words| line.contains(words)) => return line,
+                Ok(line) => others.push(line),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("{words:?} is not seen, but {others:#?}")
+                }
+            }
+        }
+    }
+
+    /// Waits for its end: exit status and standard error.
+    fn ends(mut self) -> (ExitStatus, String) {
+        drop(self.input.take());
+        let mut errors = String::new();
+        std::io::Read::read_to_string(self.child.stderr.as_mut().unwrap(), &mut errors).unwrap();
+        (self.child.wait().unwrap(), errors)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn places(world: &World) -> (Place, Place) {
+    let place = |domain, peer| {
+        world.place_with(domain, &Writing { peers: &[peer], agreement: SERVICES, ..Writing::default() })
+    };
+    (place("north.example", "south.example"), place("south.example", "north.example"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_at_terminals_of_two_providers_talk() {
+    let world = World::new().await;
+    let (north, south) = places(&world);
+    let _nodes = (world.start(&north).await, world.start(&south).await);
+    tokio::task::spawn_blocking(move || {
+        // Given ada with CSP 1.3 in XML, and bo, abroad, with CSP 1.1 in WBXML
+        let mut ada = Client::online(&north, "ada", &["--version", "1.3"]);
+        let mut bo = Client::online(&south, "bo", &["--version", "1.1", "--encoding", "wbxml"]);
+        // They talk
+        ada.types("/reports on");
+        ada.types("/to bo@south.example");
+        ada.types("grüße & 🙂");
+        bo.sees(&["ada@north.example: grüße & 🙂"]);
+        ada.sees(&["bo@south.example has your message"]);
+        bo.types("/tell ada@north.example see you at six");
+        ada.sees(&["bo@south.example: see you at six"]);
+        // Each becomes a contact of the other, under a name
+        bo.types("/add ada@north.example Ada");
+        ada.types("/add bo@south.example Bo");
+        ada.types("/status busy in a meeting");
+        bo.sees(&["-- Ada is", "busy", "\"in a meeting\""]);
+        bo.types("/who");
+        bo.sees(&["Ada", "ada@north.example", "online, busy"]);
+        // A group of ada's provider, into which bo is invited
+        ada.types("/create sailing the tides");
+        ada.sees(&["-- you are in sailing"]);
+        ada.types("/invite Bo");
+        bo.sees(&["-- Ada invites you into the group sailing@north.example", "/accept"]);
+        bo.types("/accept");
+        bo.sees(&["-- you are in"]);
+        ada.sees(&["-- Bo accepts your invitation"]);
+        ada.sees(&["[sailing] bo", "came"]);
+        bo.types("ahoy");
+        ada.sees(&["[sailing] bo: ahoy"]);
+        ada.types("/whisper bo not so loud");
+        bo.sees(&["ada (to you alone): not so loud"]);
+        bo.types("/leave");
+        ada.sees(&["[sailing] bo left"]);
+        // A picture
+        let folder = Folder::new();
+        let picture = folder.path().join("map.png");
+        let octets: Vec<u8> = (0..=255).cycle().take(20_000).collect();
+        std::fs::write(&picture, &octets).unwrap();
+        ada.types(&format!("/send {} Bo", picture.display()));
+        bo.sees(&["Ada sends a file", "image/png, 20000 octets"]);
+        let kept = folder.path().join("kept.png");
+        bo.types(&format!("/save {}", kept.display()));
+        bo.sees(&["kept.png: 20000 octets"]);
+        assert_eq!(std::fs::read(&kept).unwrap(), octets);
+        // What does not work is told, and nothing already there is overwritten
+        bo.types(&format!("/save {}", kept.display()));
+        bo.sees(&["! ", "kept.png"]);
+        ada.types("/tell nobody@south.example hello?");
+        ada.sees(&["! nobody@south.example: Unknown user (531)"]);
+        ada.types("/fly");
+        ada.sees(&["! there is no /fly"]);
+        // Both go
+        ada.types("/quit");
+        let (status, errors) = ada.ends();
+        assert_eq!(
+            (status.code(), errors.as_str()),
+            (Some(1), "causeway: 2 lines were not carried out; the lines that begin with ! say why\n")
+        );
+        bo.sees(&["-- Ada is offline"]);
+        assert_eq!(bo.ends().0.code(), Some(1));
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_talks_and_its_exit_code_says_how_it_went() {
+    let world = World::new().await;
+    let (north, _) = places(&world);
+    let _node = world.start(&north).await;
+    tokio::task::spawn_blocking(move || {
+        for (version, encoding) in [("1.1", "xml"), ("1.2", "wbxml"), ("1.3", "wbxml")] {
+            let words = ["--version", version, "--encoding", encoding];
+            // Registration is open for those who send their password
+            let cy = Client::online(&north, "cy", &words);
+            assert_eq!(cy.ends().0.code(), Some(0), "the end of the input logs out");
+            // With a digest from then on
+            let mut cy = Client::start(&north, "cy", &words, PASSWORD);
+            cy.types("/wait 30");
+            cy.types("/quit");
+            let mut di = Client::online(&north, "di", &words);
+            cy.sees(&["cy@north.example is logged in, CSP"]);
+            di.types("/tell cy done");
+            cy.sees(&["di@north.example: done"]);
+            let (status, errors) = cy.ends();
+            assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+            assert_eq!(di.ends().0.code(), Some(0));
+        }
+        // A wrong password, a provider that is not there, wrong usage
+        let (status, errors) = Client::start(&north, "cy", &[], "wrong").ends();
+        assert_eq!(status.code(), Some(1));
+        assert!(errors.starts_with("causeway: cy@north.example cannot log in"), "{errors}");
+        assert!(errors.contains("409"), "{errors}");
+        let run = crate::process::run;
+        let away = run(&["client", "--url", "http://127.0.0.1:9/", "--user", "a@north.example"], "x\n");
+        assert_eq!(away.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&away.stderr).contains("does not answer"), "{away:?}");
+        let wrong = run(&["client", "--url", "north.example", "--user", "a@north.example"], "x\n");
+        assert_eq!(wrong.status.code(), Some(1));
+        let wrong = run(&["client", "--url", "http://x/", "--user", "a", "--version", "2"], "x\n");
+        assert_eq!(wrong.status.code(), Some(2));
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_outlives_its_provider() {
+    let world = World::new().await;
+    let (north, _) = places(&world);
+    let mut node = Process::start(&north).await;
+    let (mut ada, mut bo) = (Client::online(&north, "ada", &[]), Client::online(&north, "bo", &[]));
+    node.kill();
+    ada.sees(&["! ", "does not answer", "tried again"]);
+    ada.types("/tell bo are you there?");
+    ada.sees(&["! ", "does not answer"]);
+    let _node = Process::start(&north).await;
+    ada.sees(&["-- connected again"]);
+    bo.sees(&["-- connected again"]);
+    ada.types("/tell bo there you are");
+    bo.sees(&["ada@north.example: there you are"]);
+}
