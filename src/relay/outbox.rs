@@ -99,12 +99,15 @@ pub fn judge(answer: &Carried, recipients: &[Recipient], peer: &Domain, profile:
 /// that detail (reference ssp-types §7).
 fn code_for(status: &Status, recipient: &Recipient, peer: &Domain) -> Code {
     let own = recipient.entity();
+    // What an answer names without a domain is at home where the request went, which may be behind the peer.
+    let home = recipient.domain_str().and_then(|domain| domain.parse().ok());
+    let home: &Domain = home.as_ref().unwrap_or(peer);
     let names = |entity: &Entity| match (entity, recipient) {
-        (Entity::User(named), Recipient::User(user)) => named.completed(peer) == user.id,
-        (Entity::Group(named), Recipient::Group(group)) => named.completed(peer) == *group,
-        (Entity::Group(named), Recipient::ScreenName(to)) => named.completed(peer) == to.group,
+        (Entity::User(named), Recipient::User(user)) => named.completed(home) == user.id,
+        (Entity::Group(named), Recipient::Group(group)) => named.completed(home) == *group,
+        (Entity::Group(named), Recipient::ScreenName(to)) => named.completed(home) == to.group,
         (Entity::ScreenName(named), Recipient::ScreenName(to)) => {
-            named.name == to.name && named.group.completed(peer) == to.group
+            named.name == to.name && named.group.completed(home) == to.group
         }
         (Entity::Domain(named), _) => {
             recipient.domain_str().is_some_and(|domain| domain.eq_ignore_ascii_case(named.trim()))
@@ -215,7 +218,13 @@ mod tests {
         let answer = Carried::Primitive(Box::new(response.into()));
         assert_eq!(judge(&answer, &[to(BO)], &south(), Profile::Standard).fates[0].1, Fate::Delivered);
         let short = Status { details: vec![detail(532, &["CY"])], ..Status::new(code(201)) };
-        assert_eq!(fates(short, &[CY], Profile::Standard), [Fate::Failed(Code::BLOCKED)]);
+        assert_eq!(fates(short.clone(), &[CY], Profile::Standard), [Fate::Failed(Code::BLOCKED)]);
+        let behind = "wv:cy@west.example";
+        assert_eq!(
+            fates(short, &[behind], Profile::Standard),
+            [Fate::Failed(Code::BLOCKED)],
+            "over a hub it is a user of the domain that was asked"
+        );
     }
 
     #[test]

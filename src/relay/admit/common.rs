@@ -5,7 +5,7 @@ use crate::imps::primitive::{Party, Recipient, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, UserId};
 
-use super::{Origin, PeerContext, Refused, entity_text};
+use super::{Door, Origin, Refused, entity_text};
 
 /// Users or identities that one request may name; more are answered 402.
 const NAMED_MAX: usize = 100;
@@ -104,7 +104,7 @@ fn own(user: &UserId, home: &Domain, written: Option<Party>) -> Party {
 /// What a peer asks: whoever speaks is of its domain, whoever is spoken to is ours. What is neither is taken
 /// out, with a code. A primitive of another kind passes unchanged.
 pub(super) fn from_peer(
-    context: &PeerContext<'_>,
+    context: &Door<'_>,
     origin: &Origin,
     mut primitive: Primitive,
     refused: &mut Vec<(Entity, Code)>,
@@ -128,8 +128,8 @@ pub(super) fn from_peer(
                 .retain(|recipient| ours(context, &recipient.entity(), recipient.domain_str(), refused));
         }
         Primitive::InviteResponse(response) => {
-            let inviter = response.inviter.take().map(|party| party.completed(peer));
-            let responder = response.responder.take().map(|party| party.completed(peer));
+            let inviter = response.inviter.take().map(|party| party.completed(context.home));
+            let responder = response.responder.take().map(|party| party.completed(context.home));
             let is_ours = |party: &Option<Party>| {
                 party.as_ref().and_then(Party::domain_str) == Some(context.own.as_str())
             };
@@ -166,7 +166,7 @@ pub(super) fn from_peer(
         }
         Primitive::GetPublicProfileRequest(request) => {
             bounded(request.users.len(), 1, NAMED_MAX)?;
-            request.users.iter_mut().for_each(|user| *user = user.completed(peer));
+            request.users.iter_mut().for_each(|user| *user = user.completed(context.home));
             request
                 .users
                 .retain(|user| ours(context, &Entity::User(user.clone()), user.domain_str(), refused));
@@ -189,18 +189,13 @@ pub(crate) fn domain_of(entity: &Entity) -> Option<&str> {
 }
 
 /// Whoever speaks is of a domain that the peer speaks for; nobody named is the user who asks.
-fn theirs(
-    context: &PeerContext<'_>,
-    origin: &Origin,
-    role: &str,
-    written: Option<Party>,
-) -> Result<Party, Refused> {
+fn theirs(context: &Door<'_>, origin: &Origin, role: &str, written: Option<Party>) -> Result<Party, Refused> {
     let peer = &context.agreement.domain;
     let asking = match origin {
         Origin::Peer { user: Some(user), .. } => Some(Party::User(User { client: None, ..user.clone() })),
         _ => None,
     };
-    let Some(party) = written.map(|party| party.completed(peer)).or(asking) else {
+    let Some(party) = written.map(|party| party.completed(context.home)).or(asking) else {
         return Err(Refused::faulty(Code::BAD_REQUEST, &format!("nobody is named as {role}")));
     };
     if party.domain_str().is_some_and(|domain| context.vouches_for(domain)) {
@@ -212,7 +207,7 @@ fn theirs(
 }
 
 fn ours(
-    context: &PeerContext<'_>,
+    context: &Door<'_>,
     entity: &Entity,
     domain: Option<&str>,
     refused: &mut Vec<(Entity, Code)>,
@@ -233,6 +228,7 @@ mod tests {
         VerifyIdRequest,
     };
     use crate::imps::{Moment, ServiceId};
+    use crate::relay::admit::PeerContext;
     use crate::relay::admit::{self, Admitted};
 
     const ADA: &str = "wv:ada@north.example";

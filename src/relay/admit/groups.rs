@@ -9,7 +9,7 @@ use crate::imps::primitive::{
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Primitive, UserId};
 
-use super::{Origin, PeerContext, Refused};
+use super::{Door, Origin, Refused};
 use crate::relay::events;
 
 /// The addresses in a request about a group.
@@ -76,7 +76,7 @@ pub(super) fn from_client(primitive: &mut Primitive, home: &Domain) -> Option<Re
 /// A peer's request or notice about a group; `None`: it is none. A request is a user's of the peer, about
 /// a group of ours; a notice is about a group of the peer, and for users of ours.
 pub(super) fn from_peer(
-    context: &PeerContext<'_>,
+    context: &Door<'_>,
     origin: &Origin,
     primitive: &mut Primitive,
     refused: &mut Vec<(Entity, Code)>,
@@ -84,11 +84,11 @@ pub(super) fn from_peer(
     let peer = &context.agreement.domain;
     match primitive {
         Primitive::GroupChangeNotice(notice) => {
-            notice.group = notice.group.completed(peer);
+            notice.group = notice.group.completed(context.home);
             Some(told(context, Some(&notice.group), &mut notice.users, refused))
         }
         Primitive::LeaveGroupResponse(notice) => {
-            notice.group = notice.group.take().map(|group| group.completed(peer));
+            notice.group = notice.group.take().map(|group| group.completed(context.home));
             Some(told(context, notice.group.as_ref(), &mut notice.users, refused))
         }
         other => {
@@ -99,7 +99,7 @@ pub(super) fn from_peer(
     }
 }
 
-fn asked(context: &PeerContext<'_>, origin: &Origin, found: &Addresses<'_>) -> Result<(), Refused> {
+fn asked(context: &Door<'_>, origin: &Origin, found: &Addresses<'_>) -> Result<(), Refused> {
     let peer = &context.agreement.domain;
     if !matches!(origin, Origin::Peer { user: Some(_), client_originated: true, .. }) {
         return Err(Refused::faulty(Code::BAD_REQUEST, "no user asks"));
@@ -118,7 +118,7 @@ fn asked(context: &PeerContext<'_>, origin: &Origin, found: &Addresses<'_>) -> R
 }
 
 fn told(
-    context: &PeerContext<'_>,
+    context: &Door<'_>,
     group: Option<&GroupId>,
     users: &mut Vec<User>,
     refused: &mut Vec<(Entity, Code)>,
@@ -131,7 +131,7 @@ fn told(
         return Err(Refused::identity("the group", Entity::Group(group.clone()), group.as_str(), peer));
     }
     for user in users.iter_mut() {
-        user.id = user.id.completed(peer);
+        user.id = user.id.completed(context.home);
     }
     users.retain(|user| {
         let ours = user.id.is_in(context.own);
@@ -150,6 +150,7 @@ mod tests {
     use crate::imps::agreement::{Agreement, Service};
     use crate::imps::primitive::{ClientId, GroupChangeNotice, LeaveGroupResponse, MetaInfo, Moves};
     use crate::imps::{Moment, ServiceId, Status};
+    use crate::relay::admit::PeerContext;
 
     const CLUB: &str = "wv:/club@north.example";
     const LOBBY: &str = "wv:/lobby@south.example";

@@ -39,8 +39,28 @@ pub struct PeerContext<'a> {
 impl PeerContext<'_> {
     /// Whether the peer may speak for a domain: it is its own, or one it carries.
     pub(super) fn vouches_for(&self, domain: &str) -> bool {
-        self.agreement.domain.as_str() == domain
-            || self.agreement.carries.iter().any(|carried| carried.as_str() == domain)
+        speaks_for(self.agreement, domain)
+    }
+}
+
+fn speaks_for(agreement: &Agreement, domain: &str) -> bool {
+    agreement.domain.as_str() == domain || agreement.carries.iter().any(|carried| carried.as_str() == domain)
+}
+
+/// The link, and whose server speaks over it now.
+#[derive(Clone, Copy, Debug)]
+struct Door<'a> {
+    /// Our domain on this link.
+    own: &'a Domain,
+    /// The agreement with the other side.
+    agreement: &'a Agreement,
+    /// The domain that asks, the peer's own or one it carries: what names no domain is there.
+    home: &'a Domain,
+}
+
+impl Door<'_> {
+    fn vouches_for(&self, domain: &str) -> bool {
+        speaks_for(self.agreement, domain)
     }
 }
 

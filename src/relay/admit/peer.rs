@@ -3,9 +3,9 @@
 use crate::imps::agreement::{Agreement, PeerState};
 use crate::imps::primitive::{Author, DeliveryReport, Display, MetaInfo, Recipient, Sender, User};
 use crate::imps::status::Entity;
-use crate::imps::{Code, GroupId, Moment, Primitive};
+use crate::imps::{Code, Domain, GroupId, Moment, Primitive};
 
-use super::{Admitted, Origin, PeerContext, Refused, common, entity_text, groups, presence};
+use super::{Admitted, Door, Origin, PeerContext, Refused, common, entity_text, groups, presence};
 use crate::relay::agreement::{Standing, standing};
 use crate::relay::events;
 
@@ -18,7 +18,8 @@ pub fn from_peer(
     now: Moment,
 ) -> Result<Admitted, Refused> {
     agreed(context.agreement, &primitive, now)?;
-    let origin = requestor(context, meta)?;
+    let (origin, home) = requestor(context, meta)?;
+    let context = &Door { own: context.own, agreement: context.agreement, home: &home };
     let mut refused = Vec::new();
     let primitive = match primitive {
         Primitive::SendMessageRequest(mut request) => {
@@ -27,7 +28,7 @@ pub fn from_peer(
                 return Err(Refused::faulty(Code::BAD_REQUEST, "the message has no recipient"));
             }
             for recipient in &mut info.recipients {
-                *recipient = recipient.completed(&context.agreement.domain);
+                *recipient = recipient.completed(context.home);
             }
             let sender = match (info.sender.take(), &origin) {
                 (Some(sender), _) => sender,
@@ -98,11 +99,13 @@ fn agreed(agreement: &Agreement, primitive: &Primitive, now: Moment) -> Result<(
     }
 }
 
-/// Row one of the table: service id and user are of the peer's domain, and of the same one.
-fn requestor(context: &PeerContext<'_>, meta: Option<&MetaInfo>) -> Result<Origin, Refused> {
+/// Row one of the table: service id and user are of the peer's domain, and of the same one. Gives that domain
+/// beside who asks: it completes what names none (reference ssp-transport §2.2).
+fn requestor(context: &PeerContext<'_>, meta: Option<&MetaInfo>) -> Result<(Origin, Domain), Refused> {
     let peer = &context.agreement.domain;
     let Some(meta) = meta else {
-        return Ok(Origin::Peer { domain: peer.clone(), user: None, client_originated: false });
+        let origin = Origin::Peer { domain: peer.clone(), user: None, client_originated: false };
+        return Ok((origin, peer.clone()));
     };
     let domain = meta.service.domain();
     if !context.vouches_for(domain.as_str()) {
@@ -120,16 +123,13 @@ fn requestor(context: &PeerContext<'_>, meta: Option<&MetaInfo>) -> Result<Origi
             Some(user)
         }
     };
-    Ok(Origin::Peer { domain: domain.clone(), user, client_originated: meta.client_originated })
+    let origin = Origin::Peer { domain: domain.clone(), user, client_originated: meta.client_originated };
+    Ok((origin, domain.clone()))
 }
 
 /// Completes and checks the sender of a message: user or group of the peer; a shown name may also
 /// stand in a group of ours, if that group is addressed.
-fn foreign_sender(
-    context: &PeerContext<'_>,
-    sender: Sender,
-    recipients: &[Recipient],
-) -> Result<Sender, Refused> {
+fn foreign_sender(context: &Door<'_>, sender: Sender, recipients: &[Recipient]) -> Result<Sender, Refused> {
     let peer = &context.agreement.domain;
     let foreign = |role: &str, domain: Option<&str>, found: Entity, shown: &str| {
         if domain.is_some_and(|domain| context.vouches_for(domain)) {
@@ -140,12 +140,12 @@ fn foreign_sender(
     };
     let author = match sender.author {
         Author::User(user) => {
-            let user = User { id: user.id.completed(peer), ..user };
+            let user = User { id: user.id.completed(context.home), ..user };
             foreign("the sender", user.id.domain_str(), Entity::User(user.id.clone()), user.id.as_str())?;
             Author::User(user)
         }
         Author::Group(group) => {
-            let group = group.completed(peer);
+            let group = group.completed(context.home);
             foreign("the sender", group.domain_str(), Entity::Group(group.clone()), group.as_str())?;
             Author::Group(group)
         }
@@ -161,12 +161,12 @@ fn foreign_sender(
     let shown = match sender.shown {
         None => None,
         Some(Display::User(user)) => {
-            let user = user.completed(peer);
+            let user = user.completed(context.home);
             foreign("the shown sender", user.domain_str(), Entity::User(user.clone()), user.as_str())?;
             Some(Display::User(user))
         }
         Some(Display::Group(group)) => {
-            let group = group.completed(peer);
+            let group = group.completed(context.home);
             if !addressed(&group) {
                 let found = Entity::Group(group.clone());
                 foreign("the shown sender", group.domain_str(), found, group.as_str())?;
@@ -174,7 +174,7 @@ fn foreign_sender(
             Some(Display::Group(group))
         }
         Some(Display::ScreenName(mut screen_name)) => {
-            screen_name.group = screen_name.group.completed(peer);
+            screen_name.group = screen_name.group.completed(context.home);
             if !addressed(&screen_name.group) {
                 let found = Entity::ScreenName(screen_name.clone());
                 foreign(
@@ -193,7 +193,7 @@ fn foreign_sender(
 
 /// Why a recipient is not served on this link: it is not ours (there is no transit), or it is a
 /// contact list, which never crosses.
-fn not_served(context: &PeerContext<'_>, recipient: &Recipient) -> Option<Code> {
+fn not_served(context: &Door<'_>, recipient: &Recipient) -> Option<Code> {
     match recipient {
         Recipient::ContactList(_) => Some(Code::NO_CONTACT_LIST),
         _ if recipient.domain_str() == Some(context.own.as_str()) => None,
@@ -203,7 +203,7 @@ fn not_served(context: &PeerContext<'_>, recipient: &Recipient) -> Option<Code> 
 
 /// A delivery report with the roles of the original message: Sender is our author, Recipient the
 /// peer's user. The one known implementation swaps them (reference ssp.md C-13).
-fn report_roles(context: &PeerContext<'_>, mut report: DeliveryReport) -> Result<DeliveryReport, Refused> {
+fn report_roles(context: &Door<'_>, mut report: DeliveryReport) -> Result<DeliveryReport, Refused> {
     let peer = &context.agreement.domain;
     let info = &mut report.info;
     if info.id.is_none() {
@@ -211,11 +211,11 @@ fn report_roles(context: &PeerContext<'_>, mut report: DeliveryReport) -> Result
     }
     // Whose domain is missing is the peer's, as everywhere on a link; our own users are always complete.
     for recipient in &mut info.recipients {
-        *recipient = recipient.completed(peer);
+        *recipient = recipient.completed(context.home);
     }
     let sender = info.sender.take().map(|sender| match sender.author {
-        Author::User(user) => Recipient::User(User { id: user.id.completed(peer), ..user }),
-        Author::Group(group) => Recipient::Group(group.completed(peer)),
+        Author::User(user) => Recipient::User(User { id: user.id.completed(context.home), ..user }),
+        Author::Group(group) => Recipient::Group(group.completed(context.home)),
     });
     let mut parties = std::mem::take(&mut info.recipients);
     if parties.len() > 1 {
@@ -331,6 +331,19 @@ mod tests {
         assert_eq!(code(arrive(&south(), None, Primitive::GetBlockedListRequest)), 506);
         assert_eq!(code(arrive(&south(), None, Primitive::PollingRequest)), 405);
         assert_eq!(code(arrive(&south(), None, Status::ok())), 400);
+    }
+
+    #[test]
+    fn over_a_hub_what_names_no_domain_is_at_home_with_the_one_who_asks() {
+        let hub = Agreement { carries: vec![domain("west.example")], ..south() };
+        let mut request = message(Some("wv:zoe"), &["wv:kim", ADA]);
+        request.info.id = Some("m-1@west.example".parse().unwrap());
+        let admitted = arrive(&hub, Some(&meta("west.example", Some("wv:zoe"))), request).unwrap();
+        assert_eq!(sent(&admitted).info.author().unwrap().id.as_str(), "wv:zoe@west.example");
+        let kim = Entity::User("wv:kim@west.example".parse().unwrap());
+        assert_eq!(admitted.refused(), [(kim, Code::DOMAIN_NOT_SUPPORTED)]);
+        let Origin::Peer { user: Some(asking), .. } = admitted.origin() else { panic!("wrong origin") };
+        assert_eq!(asking.id.as_str(), "wv:zoe@west.example");
     }
 
     #[test]

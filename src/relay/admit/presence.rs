@@ -4,7 +4,7 @@ use crate::imps::primitive::User;
 use crate::imps::status::Entity;
 use crate::imps::{Code, ContactListId, Domain, Primitive, UserId};
 
-use super::{Origin, PeerContext, Refused};
+use super::{Door, Origin, Refused};
 
 /// Gives every address in a client's request a domain.
 pub(super) fn completed(primitive: Primitive, home: &Domain) -> Primitive {
@@ -55,7 +55,7 @@ pub(super) fn completed(primitive: Primitive, home: &Domain) -> Primitive {
 /// What a peer asks about presence: somebody of its own asks, of ours; and it tells of its own users
 /// only. What is not so is taken out of the primitive.
 pub(super) fn of_peer(
-    context: &PeerContext<'_>,
+    context: &Door<'_>,
     origin: &Origin,
     primitive: Primitive,
     refused: &mut Vec<(Entity, Code)>,
@@ -75,9 +75,8 @@ pub(super) fn of_peer(
             ours(context, &mut request.users, refused);
         }
         Primitive::PresenceNotification(notice) => {
-            let peer = &context.agreement.domain;
             for presence in &mut notice.presences {
-                presence.user = presence.user.completed(peer);
+                presence.user = presence.user.completed(context.home);
             }
             notice.presences.retain(|presence| {
                 let theirs = presence.user.domain_str().is_some_and(|domain| context.vouches_for(domain));
@@ -87,7 +86,7 @@ pub(super) fn of_peer(
                 theirs
             });
             for user in &mut notice.users {
-                *user = User { id: user.id.completed(peer), ..user.clone() };
+                *user = User { id: user.id.completed(context.home), ..user.clone() };
             }
             notice.users.retain(|user| is_ours(context, &user.id, refused));
         }
@@ -106,14 +105,14 @@ fn asked_by_user(origin: &Origin) -> Result<(), Refused> {
 }
 
 /// Whose domain is missing is the peer's, as everywhere on a link.
-fn ours(context: &PeerContext<'_>, users: &mut Vec<UserId>, refused: &mut Vec<(Entity, Code)>) {
+fn ours(context: &Door<'_>, users: &mut Vec<UserId>, refused: &mut Vec<(Entity, Code)>) {
     for user in users.iter_mut() {
-        *user = user.completed(&context.agreement.domain);
+        *user = user.completed(context.home);
     }
     users.retain(|user| is_ours(context, user, refused));
 }
 
-fn is_ours(context: &PeerContext<'_>, user: &UserId, refused: &mut Vec<(Entity, Code)>) -> bool {
+fn is_ours(context: &Door<'_>, user: &UserId, refused: &mut Vec<(Entity, Code)>) -> bool {
     let ours = user.is_in(context.own);
     if !ours {
         refused.push((Entity::User(user.clone()), Code::DOMAIN_NOT_SUPPORTED));
@@ -128,6 +127,7 @@ mod tests {
     use crate::imps::presence::PresenceSubList;
     use crate::imps::primitive::{MetaInfo, Presence, PresenceNotification, SubscribePresenceRequest};
     use crate::imps::{Moment, ServiceId};
+    use crate::relay::admit::PeerContext;
     use crate::relay::admit::{Admitted, from_peer};
 
     fn domain(text: &str) -> Domain {
