@@ -22,6 +22,10 @@ pub trait Exit: Send + Sync {
     /// The row was given up (expired, or its peer closed): the exit forgets it.
     fn withdraw(&self, row: i64);
 
+    /// The row `old` with this order value, which came back, is replaced by another that says less; none if
+    /// nothing of it is left. What stands behind it stays behind.
+    fn replaced(&self, old: i64, order: u64, by: Option<StoredOutgoing>);
+
     /// An answer for this peer to a request of its own, an encoded primitive. `for_now`: its next copy
     /// counts as new.
     fn answer(&self, transaction: &TransactionId, fragment: Arc<[u8]>, for_now: bool);

@@ -199,6 +199,31 @@ impl Window {
         }
     }
 
+    /// The row in flight is replaced by another, for some of its recipients, that takes its place in their
+    /// lines and leaves when it is due.
+    pub fn replaced(&mut self, row: i64, order: u64, by: StoredOutgoing) {
+        // A page of the store may have brought it already, at the end of the lines.
+        if by.row != row && self.known.contains(&by.row) {
+            self.forget(by.row);
+        }
+        let kept = orders(by.outgoing.order, &by.outgoing.body);
+        let left = self.several.remove(&row).unwrap_or_else(|| vec![order]);
+        let (kept, freed): (Vec<u64>, Vec<u64>) = left.into_iter().partition(|order| kept.contains(order));
+        for order in &kept {
+            if let Some(line) = self.lines.get_mut(order).filter(|line| line.first == row) {
+                line.first = by.row;
+            }
+        }
+        self.several.insert(row, freed);
+        self.done(row, order);
+        if kept != [by.outgoing.order] {
+            self.several.insert(by.row, kept);
+        }
+        self.known.insert(by.row);
+        self.held += 1;
+        self.later.insert((by.not_before, by.row), by);
+    }
+
     /// The row in flight is to be tried again, not before this moment.
     pub fn later(&mut self, mut row: StoredOutgoing, not_before: Moment) {
         row.not_before = not_before;
@@ -359,6 +384,33 @@ mod tests {
         window.forget(2);
         assert_eq!(drain(&mut window, 0), [3]);
         assert_eq!((window.held(), window.several.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_left_of_a_row_stays_before_those_behind_it() {
+        let mut window = Window::default();
+        let rows: Vec<_> = (1..)
+            .zip([&["bo", "cy"][..], &["bo"], &["cy"], &["di"]])
+            .map(|(number, to)| message(number, to))
+            .collect();
+        let orders: Vec<u64> = rows.iter().map(|row| row.outgoing.order).collect();
+        window.loaded(rows, 100);
+        assert_eq!(drain(&mut window, 0), [1, 4]);
+        let left = || {
+            let mut left = message(9, &["cy"]);
+            left.outgoing.order = orders[0];
+            StoredOutgoing { not_before: Moment::from_millis(50), attempts: 1, ..left }
+        };
+        window.committed(left());
+        window.replaced(1, orders[0], left());
+        assert_eq!(drain(&mut window, 0), [2], "bo has it; what is for cy stays behind the rest for cy");
+        assert_eq!(drain(&mut window, 50), [9]);
+        window.done(9, orders[0]);
+        assert_eq!(drain(&mut window, 50), [3]);
+        for (row, order) in [(2, orders[1]), (3, orders[2]), (4, orders[3])] {
+            window.done(row, order);
+        }
+        assert_eq!((window.held(), window.lines.len(), window.several.len()), (0, 0, 0));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub enum Settled {
     Done,
     /// It leaves again, not before this moment.
     Again(Moment),
+    /// It keeps its place until it is replaced ([`crate::relay::exit::Exit::replaced`]).
+    Held,
 }
 
 impl Sap {
@@ -78,8 +80,7 @@ impl Sap {
             debug!(row = row.row, peer = %outgoing.peer, "the peer wants it later");
             return self.deferred(row, at);
         }
-        self.narrowed(row, again, outcomes, at, profile);
-        Settled::Done
+        self.narrowed(row, again, outcomes, at, profile)
     }
 
     /// The notice has arrived.
@@ -274,7 +275,7 @@ impl Sap {
         outcomes: Vec<(Entity, Code)>,
         at: Moment,
         profile: Profile,
-    ) {
+    ) -> Settled {
         let style = Style { version: Version::V1_3, legacy: profile == Profile::Legacy };
         let entities: Vec<_> = again.iter().map(Recipient::entity).collect();
         let body = match send::narrowed(&row.outgoing.body, again, style) {
@@ -283,8 +284,7 @@ impl Sap {
                 warn!(row = row.row, %code, "a request cannot be narrowed to those who are left");
                 let all =
                     entities.into_iter().map(|entity| (entity, code)).chain(outcomes).collect::<Vec<_>>();
-                self.ended(row, &all, Undelivered::Rejected);
-                return;
+                return self.ended(row, &all, Undelivered::Rejected);
             }
         };
         let mut outgoing = row.outgoing.clone();
@@ -300,11 +300,12 @@ impl Sap {
                 Ok(found) => found.get(1).copied(),
                 Err(error) => {
                     warn!(row = old.row, %error, "a request cannot be narrowed; it leaves again as it is");
-                    sap.offer(vec![old]);
+                    let again = StoredOutgoing { not_before: at, attempts: old.attempts + 1, ..old.clone() };
+                    sap.replaced(&old, Some(again));
                     return;
                 }
             };
-            let Some(Outcome::Row(by)) = by else { return };
+            let Some(Outcome::Row(by)) = by else { return sap.replaced(&old, None) };
             let heard = sap.pending().waits_for(old.row);
             sap.pending().replace(old.row, by, entities, &outcomes);
             if let (false, Some(author)) = (heard, &old.outgoing.author) {
@@ -316,8 +317,16 @@ impl Sap {
                     }
                 }
             }
-            sap.offer(vec![StoredOutgoing { row: by, attempts: old.attempts + 1, not_before: at, outgoing }]);
+            let by = StoredOutgoing { row: by, attempts: old.attempts + 1, not_before: at, outgoing };
+            sap.replaced(&old, Some(by));
         });
+        Settled::Held
+    }
+
+    fn replaced(&self, old: &StoredOutgoing, by: Option<StoredOutgoing>) {
+        if let Some(exit) = self.exit(&old.outgoing) {
+            exit.replaced(old.row, old.outgoing.order, by);
+        }
     }
 }
 
