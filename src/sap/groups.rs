@@ -9,7 +9,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::clients::Client;
 use super::questions::{Question, Reply};
@@ -58,10 +58,17 @@ impl Sap {
                 self.group_told(asks, &group, users, Primitive::GroupChangeNotice(notice), false).await
             }
             Primitive::LeaveGroupResponse(mut notice) => {
-                let users = std::mem::take(&mut notice.users);
+                let mut users = std::mem::take(&mut notice.users);
                 let Some(group) = notice.group.clone() else {
                     return Ok(Status::new(Code::BAD_REQUEST).into());
                 };
+                if users.is_empty() && asks.refused.is_empty() {
+                    users = self.put_out_unnamed(&group, notice.result.code).await?;
+                    if users.is_empty() {
+                        info!(peer = %asks.agreement.domain, %group, "somebody is put out who is not named");
+                        return Ok(Status::ok().into());
+                    }
+                }
                 self.group_told(asks, &group, users, notice.into(), true).await
             }
             request => {
@@ -270,6 +277,23 @@ impl Sap {
             self.store.commit(changes).await?;
         }
         Ok(Status::merge(outcomes).into())
+    }
+
+    /// Whom the one known implementation means that puts somebody out of a group and does not say whom: all who
+    /// are in, if the group is gone; else the only one who is in. Nobody if it cannot be told (reference
+    /// ssp-primitives §4.6).
+    async fn put_out_unnamed(&self, id: &GroupId, why: Code) -> Result<Vec<User>, StoreError> {
+        let limit = if why == Code::NO_GROUP { group::NAMED_MAX } else { 2 };
+        let visits = self.store.all_visitors(id.clone(), limit).await?;
+        let mut users: Vec<User> = Vec::new();
+        for Visit { user, client, .. } in visits {
+            if why != Code::NO_GROUP {
+                users.push(User { client: Some(client), ..User::from(user) });
+            } else if !users.iter().any(|known| known.id == user) {
+                users.push(user.into());
+            }
+        }
+        Ok(if why == Code::NO_GROUP || users.len() == 1 { users } else { Vec::new() })
     }
 
     /// A session is over: its client is out of every group.

@@ -183,7 +183,7 @@ impl Sap {
             return Ok(Status::new(Code::INVALID_MESSAGE_ID).into());
         };
         let about = match report.info.recipients.first() {
-            Some(Recipient::User(user)) if user.id.is_in(peer) => Some(user.id.clone()),
+            Some(Recipient::User(user)) => Some(user.id.clone()),
             _ => None,
         };
         let expected = self.store.expected(id, peer.clone()).await?;

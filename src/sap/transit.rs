@@ -18,7 +18,9 @@ use crate::imps::{Code, Domain, Moment, Primitive, Status, TransactionId, Versio
 use crate::relay::admit::{PeerContext, Refused};
 use crate::relay::events::{Direction, Passing};
 use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError, StoredOutgoing};
-use crate::relay::transit::{self, Key, Memory, Onward, Passages, Sight, Via, ViaError, Waiter, Way};
+use crate::relay::transit::{
+    self, Brought, Key, Memory, Onward, Passages, Sight, Via, ViaError, Waiter, Way,
+};
 use crate::relay::{events, outbox};
 use crate::wire::ssp::{self, Outline, Role, Style};
 use crate::wire::{Carried, Limits, digest};
@@ -28,6 +30,7 @@ use crate::wire::{Carried, Limits, digest};
 pub(super) struct Relaying {
     memory: Memory,
     passages: Passages,
+    brought: Brought,
 }
 
 /// The link by which requests came, and how.
@@ -183,6 +186,7 @@ impl Sap {
                 return Next::Refused(transaction, Code::SERVICE_UNAVAILABLE);
             }
         }
+        let reply_to = self.transaction_before(map, &outline, &onward, &waiter);
         let style = style(map, &onward.egress);
         let body = match spliced(octets, ingress.version, style) {
             Some(octets) => octets.into(),
@@ -201,12 +205,34 @@ impl Sap {
             order: order(&parties(&outline), &[]),
             accepted: now,
             expires: now.after(onward.lifetime),
-            reply_to: None,
+            reply_to,
             replaces: None,
             via: Some(onward.via),
             body,
         };
         Next::Leaves(Box::new(Leaving { transaction, key, digest, outgoing }))
+    }
+
+    /// The transaction of a legacy peer in which it hears this, if it is about something that came from there
+    /// through us; and what comes from such a peer is noted for that.
+    fn transaction_before(
+        &self,
+        map: &Map,
+        outline: &Outline,
+        onward: &Onward,
+        waiter: &Waiter,
+    ) -> Option<TransactionId> {
+        let id = outline.first(Role::Key)?;
+        match outline.name {
+            "SendMessageRequest" | "InviteRequest" if style(map, &waiter.ingress).legacy => {
+                self.relaying().brought.note(&waiter.ingress, id, &waiter.transaction);
+                None
+            }
+            "DeliveryStatusReport" | "InviteResponse" if style(map, &onward.egress).legacy => {
+                self.relaying().brought.transaction(&onward.egress, id)
+            }
+            _ => None,
+        }
     }
 
     async fn leave(

@@ -87,6 +87,17 @@ impl Carried {
             Self::Unknown(_) => "unknown",
         }
     }
+
+    /// Whether this tells something even where it stands as an answer: reports on messages and answers to
+    /// invitations come late, in a transaction that was answered before (reference ssp-behaviour §10).
+    pub fn is_told(&self) -> bool {
+        match self {
+            Self::Primitive(primitive) => {
+                matches!(**primitive, Primitive::DeliveryReport(_) | Primitive::InviteResponse(_))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Why a primitive could not be read: the path of the element, and what was wrong there.

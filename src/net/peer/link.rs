@@ -24,7 +24,7 @@ use super::carrier::{Job, Road};
 use super::lanes::Lanes;
 use super::{POSTS, Shared};
 use crate::imps::agreement::{Agreement, PeerState, Profile};
-use crate::imps::{Chance, Domain, Moment, TransactionId, Version};
+use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId, Version};
 use crate::net::listen::{Answer, StatusCode};
 use crate::relay::events::{Direction, Refused};
 use crate::relay::exit::Exit;
@@ -343,6 +343,7 @@ impl PeerLink {
         let order = row.outgoing.order;
         match settle(&row) {
             Settled::Done => self.state().window.done(row.row, order),
+            Settled::Held => {}
             Settled::Again(at) => {
                 self.state().window.later(row, at);
                 self.nudge.notify_one();
@@ -373,12 +374,17 @@ impl PeerLink {
 
     /// Hands a POST to the lanes.
     fn send(&self, post: &Post) {
+        let (lanes_max, ours) = {
+            let state = self.state();
+            let settings = state.link.settings();
+            (settings.in_flight_max + SETUP_LANES, settings.profile == Profile::Causeway)
+        };
         let job = Job {
             post: post.id,
             at: post.at.clone(),
             transaction: post.transaction().map(ToString::to_string),
             session: post.session().map(ToString::to_string),
-            via: post.via().filter(|_| !post.legacy).map(ToOwned::to_owned),
+            via: post.via().filter(|_| ours).map(ToOwned::to_owned),
             body: Bytes::from(post.to_bytes()),
             what: if tracing::enabled!(target: POSTS, tracing::Level::DEBUG) {
                 contents(post)
@@ -386,7 +392,6 @@ impl PeerLink {
                 String::new()
             },
         };
-        let lanes_max = self.state().link.settings().in_flight_max + SETUP_LANES;
         if self.lanes.push(job, lanes_max)
             && let Some(me) = self.me.upgrade()
         {
@@ -469,9 +474,13 @@ impl PeerLink {
         if is_setup {
             self.settled().await;
         }
-        let mut asked = Vec::new();
+        let (mut asked, mut told) = (Vec::new(), Vec::new());
         for arrived in arrived {
             match arrived {
+                Arrived::Told { transaction, meta, content, place, outline } => {
+                    let octets = body.get(place).unwrap_or_default();
+                    told.push(Asked { transaction, meta, content, outline, octets });
+                }
                 Arrived::Request { transaction, meta, content, place, outline } => {
                     let octets = body.get(place).unwrap_or_default();
                     asked.push(Asked { transaction, meta, content, outline, octets });
@@ -492,7 +501,11 @@ impl PeerLink {
             }
         }
         let ingress = Ingress { own: &self.own, agreement, version, via };
-        let stored = self.carry_through(ingress, asked).await;
+        let told = self.carry_through(ingress, told).await;
+        // An answer is never answered.
+        let mut stored = told.iter().all(|(_, carried)| carried.is_ok());
+        let done = self.carry_through(ingress, asked).await;
+        stored &= done.is_empty() || self.carried(done);
         self.go();
         if stored {
             Answer::empty(StatusCode::OK)
@@ -501,8 +514,8 @@ impl PeerLink {
         }
     }
 
-    /// Carries requests out, or passes them on; `false` if something could not be stored.
-    async fn carry_through(&self, ingress: Ingress<'_>, mut asked: Vec<Asked<'_>>) -> bool {
+    /// Carries requests out, or passes them on; tells what became of each.
+    async fn carry_through(&self, ingress: Ingress<'_>, mut asked: Vec<Asked<'_>>) -> Vec<PeerAnswer> {
         let sap = &self.shared.sap;
         let mut done = Vec::new();
         if !asked.is_empty() && sap.may_pass(ingress) {
@@ -515,9 +528,7 @@ impl PeerLink {
                     asked = passed.here;
                 }
                 Err(error) => {
-                    return self.carried(
-                        all.into_iter().map(|transaction| (transaction, Err(error.clone()))).collect(),
-                    );
+                    return all.into_iter().map(|transaction| (transaction, Err(error.clone()))).collect();
                 }
             }
         }
@@ -530,7 +541,7 @@ impl PeerLink {
             let legacy = self.is_legacy();
             done.extend(sap.peer_requests(&self.own, ingress.agreement, legacy, requests.collect()).await);
         }
-        done.is_empty() || self.carried(done)
+        done
     }
 
     /// Tells the machine what became of requests, whose answers leave together; `false` if one of them
@@ -558,6 +569,11 @@ impl PeerLink {
         }
         link.release(now, &mut **chance);
         stored
+    }
+
+    /// Whether there is a session under this id, whichever side issued it.
+    pub(super) fn knows(&self, session: &SessionId) -> bool {
+        self.state().link.knows(session)
     }
 
     fn is_legacy(&self) -> bool {
@@ -636,6 +652,17 @@ impl Exit for PeerLink {
 
     fn withdraw(&self, row: i64) {
         PeerLink::withdraw(self, row);
+        self.nudge.notify_one();
+    }
+
+    fn replaced(&self, old: i64, order: u64, by: Option<StoredOutgoing>) {
+        {
+            let mut state = self.state();
+            match by {
+                Some(by) => state.window.replaced(old, order, by),
+                None => state.window.done(old, order),
+            }
+        }
         self.nudge.notify_one();
     }
 

@@ -188,8 +188,18 @@ impl Peers {
                 return (first, Answer::empty(status));
             }
         };
-        // A certificate may stand for several peers: the message says for which.
+        // A certificate may stand for several peers: the message says for which. Under an id of ours it is
+        // the peer that was given it.
+        let by_our_id = match &message.body {
+            Body::Session(session) if session.session.issuer() == Some(request.own.as_str()) => {
+                agreements.iter().find(|peer| {
+                    self.link(&request.own, &peer.domain).is_some_and(|it| it.knows(&session.session))
+                })
+            }
+            _ => None,
+        };
         let agreement = match claimed(&message) {
+            _ if by_our_id.is_some() => by_our_id,
             Some(claimed) => agreements.iter().find(|agreement| agreement.domain.as_str() == claimed),
             None => agreements.first(),
         };

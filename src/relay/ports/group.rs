@@ -89,6 +89,9 @@ pub trait GroupStore {
     /// Which sessions of these users are in a group elsewhere.
     fn visitors(&self, group: GroupId, users: Vec<UserId>) -> Promise<Vec<Visit>>;
 
+    /// Whoever is in a group elsewhere, at most `limit`.
+    fn all_visitors(&self, group: GroupId, limit: usize) -> Promise<Vec<Visit>>;
+
     /// Sessions that are in groups and are over, at most `limit`.
     fn absent_sessions(&self, limit: usize) -> Promise<Vec<SessionId>>;
 }

@@ -16,6 +16,9 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 /// Requests under way at a time; beyond, peers are told to come again.
 const PASSAGES_MAX: usize = 65_536;
 
+/// Messages and invitations of legacy peers whose transactions are remembered; the oldest go first.
+const BROUGHT_MAX: usize = 16_384;
+
 /// Names a request on its way, whatever link it takes: primitive, requestor, id, destination (R5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key(u64);
@@ -85,6 +88,35 @@ impl Memory {
                 }
             }
         }
+    }
+}
+
+/// In which transactions messages and invitations of legacy peers came, for what is told of them later: such
+/// a peer hears it in that transaction only (reference ssp-behaviour §10). Bounded, and forgotten with the
+/// process: what is told then goes out as a request, which that peer takes and passes over.
+#[derive(Debug, Default)]
+pub struct Brought {
+    transactions: HashMap<(Domain, Box<str>), TransactionId>,
+    order: VecDeque<(Domain, Box<str>)>,
+}
+
+impl Brought {
+    /// The peer's message or invitation with this id came in this transaction.
+    pub fn note(&mut self, peer: &Domain, id: &str, transaction: &TransactionId) {
+        let key = (peer.clone(), Box::from(id));
+        if self.transactions.insert(key.clone(), transaction.clone()).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > BROUGHT_MAX {
+            if let Some(oldest) = self.order.pop_front() {
+                self.transactions.remove(&oldest);
+            }
+        }
+    }
+
+    /// The transaction in which the peer's message or invitation came, if that is still known.
+    pub fn transaction(&self, peer: &Domain, id: &str) -> Option<TransactionId> {
+        self.transactions.get(&(peer.clone(), Box::from(id))).cloned()
     }
 }
 

@@ -30,7 +30,7 @@ use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Moment, ServiceId};
 use crate::wire::ssp::{Outline, Role};
 
-pub use memory::{Key, Memory, Passages, SEEN_FOR, SILENT_AFTER, Sight, Waiter};
+pub use memory::{Brought, Key, Memory, Passages, SEEN_FOR, SILENT_AFTER, Sight, Waiter};
 pub use via::{VIA_MAX, Via, ViaError};
 
 /// Longest time that a message waits here for the next hop (reference ssp-behaviour §5).
@@ -199,6 +199,15 @@ fn vouched(context: &PeerContext<'_>, outline: &Outline) -> Result<(), Refused> 
         let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
         Refused::identity(role, Entity::Domain(domain.into()), text, peer)
     };
+    let speaks = |text: &str| {
+        text.parse()
+            .is_ok_and(|address: Address| address.domain_str().is_none_or(|it| context.vouches_for(it)))
+    };
+    if let Some(first) = outline.first(Role::Either)
+        && !outline.all(Role::Either).any(speaks)
+    {
+        return Err(foreign("who tells", first));
+    }
     let mut service = None;
     for text in outline.all(Role::Service) {
         let found: ServiceId = text.parse().map_err(|_| foreign("the requestor's service", text))?;

@@ -412,6 +412,20 @@ pub enum Arrived {
         /// What a relay has to know of it.
         outline: Option<Box<Outline>>,
     },
+    /// A report or the answer to an invitation, in the transaction of the message or invitation itself, as a
+    /// peer sends it that takes us for a legacy peer. Carry it out; it is not answered.
+    Told {
+        /// The transaction.
+        transaction: TransactionId,
+        /// Who tells.
+        meta: Option<MetaInfo>,
+        /// What.
+        content: Carried,
+        /// Where it stands in the document.
+        place: Range<usize>,
+        /// What a relay has to know of it.
+        outline: Option<Box<Outline>>,
+    },
     /// The answer to an operation of ours.
     Answer {
         /// Which.

@@ -163,6 +163,12 @@ pub(super) fn visitors(connection: &Connection, group: &GroupId, users: &[UserId
     Ok(found)
 }
 
+/// Whoever is in a group elsewhere.
+pub(super) fn all_visitors(connection: &Connection, group: &GroupId, limit: usize) -> Result<Vec<Visit>> {
+    let sql = format!("{VISIT} WHERE key = ?1 LIMIT ?2");
+    many(connection, &sql, params![group.key(), rows::octets(limit)], visit)
+}
+
 /// Sessions that are in groups and are over.
 pub(super) fn absent(connection: &Connection, limit: usize) -> Result<Vec<SessionId>> {
     let sql = "SELECT session FROM group_occupant

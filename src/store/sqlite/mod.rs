@@ -478,6 +478,10 @@ impl GroupStore for Sqlite {
         self.ask(move |connection| groups::visits(connection, &session))
     }
 
+    fn all_visitors(&self, group: GroupId, limit: usize) -> Promise<Vec<Visit>> {
+        self.ask(move |connection| groups::all_visitors(connection, &group, limit))
+    }
+
     fn visitors(&self, group: GroupId, users: Vec<UserId>) -> Promise<Vec<Visit>> {
         self.ask(move |connection| groups::visitors(connection, &group, &users))
     }

@@ -122,7 +122,7 @@ fn read_transaction(element: Element<'_, '_>, reading: &Reading<'_>) -> Option<T
     let range = primitive.range();
     let octets = reading.text.get(range.clone()).unwrap_or_default().as_bytes();
     let mode = mode_of(element);
-    let outlined = reading.outlined && mode == Mode::Request;
+    let outlined = reading.outlined && (mode == Mode::Request || carried.is_told());
     Some(Transaction {
         id,
         mode,

@@ -158,3 +158,22 @@ async fn a_reader_who_takes_it_twice_is_reported_once() {
     assert!(!matches!(ada.poll().await.unwrap(), Some((_, Primitive::DeliveryReport(_)))));
     node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_providers_that_take_each_other_for_legacy_peers_lose_no_report() {
+    let world = World::new().await;
+    let legacy = "profile = \"legacy\"";
+    let place = |own, peer| {
+        world.place_with(own, &Writing { peers: &[peer], agreement: legacy, ..Writing::default() })
+    };
+    let (north, south) = (place("north.example", "south.example"), place("south.example", "north.example"));
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    let id = send(&mut ada, &["wv:bo@south.example"], "hear me", true).await;
+    assert_eq!(text(&receive(&mut bo).await), "hear me");
+    let told = report(receive(&mut ada).await);
+    assert_eq!((told.result.code, told.info.id), (Code::SUCCESSFUL, Some(id)));
+    north_node.drain().await;
+    south_node.drain().await;
+}

@@ -98,9 +98,15 @@ async fn what_the_hub_has_taken_survives_it() {
     east_node.drain().await;
 }
 
-/// A hub between two scripted peers.
+/// A hub between two scripted peers of our own kind.
 async fn scripted(world: &World, transits: &[String]) -> (Place, Node, Script, Script) {
-    let entries: Vec<String> = [peer("south.example", ""), peer("east.example", "")]
+    let ours = "profile = \"causeway\"";
+    scripted_as(world, [ours, ours], transits).await
+}
+
+/// A hub between two scripted peers with these lines in their entries.
+async fn scripted_as(world: &World, lines: [&str; 2], transits: &[String]) -> (Place, Node, Script, Script) {
+    let entries: Vec<String> = [peer("south.example", lines[0]), peer("east.example", lines[1])]
         .into_iter()
         .chain(transits.iter().cloned())
         .collect();
@@ -303,5 +309,68 @@ async fn several_requests_in_one_post_pass_together_and_repeats_pass_once() {
         answered.extend(heard.session().transactions.iter().map(|one| one.id.as_str().to_owned()));
     }
     assert!(answered.iter().all(|id| id.starts_with("again-")), "{answered:?}");
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_path_is_told_to_our_own_kind_only() {
+    let world = World::new().await;
+    let (_hub, node, south, east) = scripted_as(&world, ["", ""], &there_and_back()).await;
+    let message = south.peer.message("m-1@south.example", BO, &[EVE], "plain", false);
+    south.say(&[request("s-1", &message)]).await;
+    let heard = east.peer.next().await;
+    assert!(!heard.head.to_ascii_lowercase().contains("x-causeway"), "{}", heard.head);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_for_several_domains_is_not_taken_apart() {
+    // Given a message that its author's provider should have split by domain
+    let world = World::new().await;
+    let (hub, node, south, east) = scripted(&world, &there_and_back()).await;
+    let mut ada = hub.phone("ada", modern()).await;
+    let message = south.peer.message(
+        "m-1@south.example",
+        BO,
+        &["wv:ada@hub.example", EVE, "wv:x@far.example"],
+        "all",
+        false,
+    );
+    south.say(&[request("s-1", &message)]).await;
+    // Then whoever is at home at the hub has it, and of the others each is refused by name
+    let answer = south.peer.next().await;
+    assert_eq!(answer.code(), 201);
+    let status = answer.status();
+    let [detail] = &status.details[..] else { panic!("{status:?}") };
+    assert_eq!((detail.code, detail.entities.len()), (Code::DOMAIN_NOT_SUPPORTED, 2));
+    assert_eq!(text(&receive(&mut ada).await), "all");
+    assert!(!east.peer.has_more().await);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_legacy_author_behind_a_hub_hears_the_report_in_the_transaction_of_its_message() {
+    let world = World::new().await;
+    let legacy = "profile = \"legacy\"";
+    let (_hub, node, south, east) = scripted_as(&world, [legacy, ""], &there_and_back()).await;
+    // Given a message of a legacy peer that passed
+    let message = south.peer.message("m-1@south.example", BO, &[EVE], "tell me", true);
+    south.say(&[request("0000000042-7", &message)]).await;
+    let passed = east.peer.next().await.transaction().id.to_string();
+    east.say(&[response(&passed, &sent(200))]).await;
+    assert_eq!(south.peer.next().await.transaction().id.as_str(), "0000000042-7");
+    // When the recipient's provider reports
+    let report = format!(
+        "<DeliveryStatusReport><MetaInfo clientOriginated=\"Yes\"><Requestor serviceID=\"wv:@east.example\">\
+         <User userID=\"{EVE}\"/></Requestor></MetaInfo><DeliveryResult><Status code=\"200\"/></DeliveryResult>\
+         <MessageInfo messageID=\"m-1@south.example\"><Recipient><User userID=\"{EVE}\"/></Recipient>\
+         <Sender><User userID=\"{BO}\"/></Sender></MessageInfo></DeliveryStatusReport>"
+    );
+    east.say(&[request("e-1", &report)]).await;
+    // Then it comes as that peer reads it
+    let heard = south.peer.next().await;
+    let transaction = heard.transaction();
+    assert_eq!((transaction.id.as_str(), transaction.mode), ("0000000042-7", causeway::wire::Mode::Response));
+    assert!(heard.text.contains("<DeliveryStatusReport"), "{}", heard.text);
     node.drain().await;
 }

@@ -203,6 +203,11 @@ impl Link {
         self.sessions.current().map_or(self.settings.version, |session| session.record.version)
     }
 
+    /// Whether there is a session under this id, whichever side issued it.
+    pub fn knows(&self, session: &SessionId) -> bool {
+        self.sessions.knows(session)
+    }
+
     /// How many more operations the link takes now. Ask after every input; hand over from the outbox
     /// what fits. While the link is down a few are taken too: they are the reason to set it up.
     pub fn capacity(&self) -> usize {

@@ -90,15 +90,23 @@ impl Sessions {
         self.current().map(|session| session.record.own_id.clone())
     }
 
-    /// The session under the peer's id. Looks at all of them, whichever it is.
-    pub(super) fn find(&mut self, peer_id: &SessionId) -> Option<&mut Session> {
+    /// The session under an id that the peer names: its own, or ours for the same session (reference ssp.md
+    /// C-06). Looks at all of them, whichever it is.
+    pub(super) fn find(&mut self, named: &SessionId) -> Option<&mut Session> {
+        let is = |id: &SessionId| same(id.as_str().as_bytes(), named.as_str().as_bytes());
         let mut found = None;
         for session in &mut self.all {
-            if same(session.record.peer_id.as_str().as_bytes(), peer_id.as_str().as_bytes()) {
+            if is(&session.record.peer_id) | is(&session.record.own_id) {
                 found = Some(session);
             }
         }
         found
+    }
+
+    /// Whether there is a session under this id of ours or of the peer's.
+    pub(super) fn knows(&self, named: &SessionId) -> bool {
+        let is = |id: &SessionId| same(id.as_str().as_bytes(), named.as_str().as_bytes());
+        self.all.iter().fold(false, |known, it| known | is(&it.record.peer_id) | is(&it.record.own_id))
     }
 
     /// The session under our id.

@@ -326,7 +326,10 @@ impl Link {
     }
 
     fn responded(&mut self, transaction: Transaction, now: Moment) -> Arrived {
-        let Transaction { id, content, place, .. } = transaction;
+        let Transaction { id, meta, content, place, outline, .. } = transaction;
+        if content.is_told() {
+            return Arrived::Told { transaction: id, meta, content, place, outline };
+        }
         if let Some(own) = self.own.remove(&id) {
             let name = content.name();
             self.own_answered(&own, &content, now);

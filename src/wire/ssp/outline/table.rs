@@ -97,12 +97,12 @@ routed! {
     }
     "InviteResponse" {
         Key "" @ "inviteID";
-        From "Responding" / "User" @ "userID";
-        From "Responding" / "GroupID" @ "groupID";
-        From "Responding" / "ScreenName" @ "groupID";
-        To "Inviting" / "User" @ "userID";
-        To "Inviting" / "GroupID" @ "groupID";
-        To "Inviting" / "ScreenName" @ "groupID";
+        Either "Responding" / "User" @ "userID";
+        Either "Responding" / "GroupID" @ "groupID";
+        Either "Responding" / "ScreenName" @ "groupID";
+        Either "Inviting" / "User" @ "userID";
+        Either "Inviting" / "GroupID" @ "groupID";
+        Either "Inviting" / "ScreenName" @ "groupID";
     }
     "CancelInviteRequest" {
         Key "" @ "inviteID";

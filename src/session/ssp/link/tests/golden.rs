@@ -182,6 +182,7 @@ impl Replay {
                 }
                 format!("handed up: {} {transaction}", content.name())
             }
+            Arrived::Told { transaction, content, .. } => format!("told: {} {transaction}", content.name()),
             Arrived::Answer { transaction, .. } => format!("answered: {transaction}"),
             Arrived::Repeat { transaction } => format!("repeat: {transaction}"),
             Arrived::Acknowledged { transaction } => format!("acknowledged: {transaction}"),

@@ -300,8 +300,7 @@ fn other_content_under_a_known_id_is_answered_420() {
 #[test]
 fn a_session_id_that_is_not_agreed_is_refused() {
     let mut stage = open(Profile::Standard);
-    let own = stage.link.sessions.current_id().unwrap().to_string();
-    for foreign in ["2@b.test", "1@evil.test", "1@b.test.evil", &own] {
+    for foreign in ["2@b.test", "1@evil.test", "1@b.test.evil"] {
         assert_eq!(
             refused(stage.in_session(foreign, Mode::Request, "p", ok())),
             (403, "session"),
@@ -387,4 +386,40 @@ fn a_post_writes_the_document_that_it_stands_for() {
     let Document::Session(session) = read.body else { panic!() };
     assert_eq!(session.transactions[0].content.name(), "Disconnect");
     assert!(!session.transactions[0].meta.as_ref().unwrap().client_originated);
+}
+
+#[test]
+fn a_report_in_the_transaction_of_its_message_is_told_and_answers_nothing() {
+    let mut stage = open(Profile::Legacy);
+    stage.enqueue(1, Kind::Request);
+    let post = stage.next_post();
+    stage.posted(&post, PostOutcome::Accepted);
+    let report = || {
+        let (result, info) = (Status::new(Code::SUCCESSFUL), crate::imps::primitive::MessageInfo::default());
+        Primitive::DeliveryReport(crate::imps::primitive::DeliveryReport {
+            result,
+            delivery_time: None,
+            info,
+        })
+    };
+    for _ in 0..2 {
+        let arrived = stage.in_session("1@b.test", Mode::Response, "t1", report()).unwrap();
+        assert!(matches!(arrived.as_slice(), [Arrived::Told { .. }]), "{arrived:?}");
+    }
+    let arrived = stage.in_session("1@b.test", Mode::Response, "t1", ok()).unwrap();
+    assert!(matches!(arrived.as_slice(), [Arrived::Answer { operation: OperationId(1), .. }]));
+    let late = stage.in_session("1@b.test", Mode::Response, "t1", report()).unwrap();
+    assert!(matches!(late.as_slice(), [Arrived::Told { .. }]), "and after it was answered");
+}
+
+#[test]
+fn either_id_of_the_pair_names_the_session() {
+    let mut stage = open(Profile::Standard);
+    stage.enqueue(1, Kind::Request);
+    let ours = stage.next_post().session().unwrap().to_string();
+    assert!(stage.link.knows(&ours.parse().unwrap()) && stage.link.knows(&"1@b.test".parse().unwrap()));
+    let arrived = stage.in_session(&ours, Mode::Request, "p1", ok()).unwrap();
+    assert!(matches!(arrived.as_slice(), [Arrived::Request { .. }]));
+    assert_eq!(refused(stage.in_session("2@b.test", Mode::Request, "p2", ok())), (403, "session"));
+    assert!(!stage.link.knows(&"2@b.test".parse().unwrap()));
 }
