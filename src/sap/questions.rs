@@ -142,19 +142,34 @@ impl Sap {
         self.offer(leaving);
         let deadline = Instant::now() + self.settings.hold_query;
         let mut replies = Vec::with_capacity(waiting.len());
-        for waits in waiting {
+        for (waits, question) in waiting.into_iter().zip(&questions) {
             replies.push(match waits {
                 Err(reply) => reply,
                 Ok((row, answer, kept)) => match timeout_at(deadline, answer).await {
                     Ok(Ok(reply)) => reply,
                     _ => {
                         self.askers().remove(&row);
-                        if kept { Reply::Queued } else { Reply::Failed(Code::TIMEOUT) }
+                        if kept {
+                            Reply::Queued
+                        } else {
+                            self.given_up(question, row);
+                            Reply::Failed(Code::TIMEOUT)
+                        }
                     }
                 },
             });
         }
         Ok(replies)
+    }
+
+    /// Nobody waits for the answer any more, so that it must not be asked late (reference ssp-behaviour §5).
+    fn given_up(&self, question: &Question, row: i64) {
+        let exits = self.exits.get();
+        if let Some(exit) = exits.and_then(|exits| exits.exit(&question.own, &question.peer)) {
+            exit.withdraw(row);
+        }
+        // Carried out though nobody waits for it.
+        drop(self.store.commit(vec![Change::DropOutgoing { row }]));
     }
 
     /// Asks peers for what is kept and whose answers nobody waits for, and commits `with` together with it. An

@@ -164,6 +164,12 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// What stands behind `fn` in the first line of a function that may be a test.
+fn function(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("pub(super) ").unwrap_or(line);
+    line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")
+}
+
 /// The name of every test of the sources.
 fn tests() -> BTreeSet<String> {
     let mut sources = Vec::new();
@@ -176,8 +182,9 @@ fn tests() -> BTreeSet<String> {
         for line in text.lines().map(str::trim) {
             if line.starts_with("#[") {
                 is_test |= line == "#[test]" || line.starts_with("#[tokio::test");
-            } else if let Some(rest) = line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn ")) {
-                if is_test {
+            } else if let Some(rest) = function(line) {
+                // Promises of the store are functions that a macro makes tests of.
+                if is_test || rest.contains("(store: &dyn Store)") {
                     found.insert(rest.split('(').next().unwrap_or_default().to_owned());
                 }
                 is_test = false;

@@ -19,6 +19,7 @@ mod mailbox;
 mod messages;
 mod presence;
 mod profiles;
+mod questions;
 mod recipients;
 mod recorded;
 mod refusals;

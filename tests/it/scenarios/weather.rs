@@ -35,7 +35,7 @@ async fn stage_with(
 }
 
 /// A SendMessageRequest that the node posted, with its transaction's id.
-fn message(heard: &Heard) -> (String, String, &str) {
+pub(super) fn message(heard: &Heard) -> (String, String, &str) {
     let transaction = heard.transaction();
     assert_eq!(transaction.mode, Mode::Request, "{}", heard.text);
     let Carried::Primitive(primitive) = &transaction.content else { panic!("{}", heard.text) };
@@ -46,7 +46,7 @@ fn message(heard: &Heard) -> (String, String, &str) {
 }
 
 /// Something that means nothing, but shows that the peer lives.
-fn sign_of_life(session: &Session) -> String {
+pub(super) fn sign_of_life(session: &Session) -> String {
     in_session(&session.ours, &[response("nobody-asked", "<Status code=\"200\"/>")])
 }
 
@@ -61,7 +61,7 @@ async fn sign_until_heard(peer: &ScriptedPeer, session: &Session) {
 }
 
 /// The peer answers a request of the node.
-async fn answer(peer: &ScriptedPeer, session: &Session, transaction: &str, code: u16) {
+pub(super) async fn answer(peer: &ScriptedPeer, session: &Session, transaction: &str, code: u16) {
     peer.say(&in_session(&session.ours, &[response(transaction, &sent(code))])).await;
 }
 
@@ -296,7 +296,7 @@ async fn a_message_waits_for_a_peer_that_is_away_and_arrives_once() {
 }
 
 /// Goes on with a set-up of the peer under id `x1`; the node's own set-up may come beside it.
-async fn finish_log_in(peer: &ScriptedPeer) -> Session {
+pub(super) async fn finish_log_in(peer: &ScriptedPeer) -> Session {
     let ours = format!("Sc1@{}", peer.domain);
     loop {
         let heard = peer.next().await;
