@@ -18,7 +18,7 @@ use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
 use crate::session::{csp, ssp};
 
 pub use common::{CommonChange, CommonStore};
-pub use group::{GroupChange, GroupStore, StoredGroup, Visit};
+pub use group::{AUTO_JOINS_MAX, GroupChange, GroupStore, StoredGroup, Visit};
 pub use lists::{ListsChange, ListsStore};
 pub use presence::{FOLLOWING_MAX, PresenceChange, PresenceStore};
 

@@ -5,11 +5,14 @@
 //! there; which of our clients are in is remembered, so that a peer can speak to nobody else, and so that
 //! they are out when their session ends.
 
+mod entry;
+mod history;
+
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::clients::Client;
 use super::questions::{Question, Reply};
@@ -83,7 +86,7 @@ impl Sap {
         }
     }
 
-    fn home_of(&self, group: &GroupId) -> Home {
+    pub(super) fn home_of(&self, group: &GroupId) -> Home {
         self.map().routes.home(group.domain_str(), self.now().date_time())
     }
 
@@ -107,14 +110,15 @@ impl Sap {
                 _ => Status::new(Code::GROUP_EXISTS).into(),
             });
         }
-        let unknown = self.strangers(request).await?;
-        let decide = |group: &Group, now| decide(group, actor, request, &unknown, now);
+        let known =
+            Known { strangers: self.strangers(request).await?, age: self.age(actor, id, request).await? };
+        let decide = |group: &Group, now| decide(group, actor, request, &known, now);
         Ok(self.change_group(id, decide).await?.unwrap_or_else(|code| Status::new(code).into()))
     }
 
     /// Loads, decides, commits and tells, until nobody else was quicker. The answer, or why there is none:
     /// the decision's own reason, 800 without such a group, 503 if others always were quicker.
-    async fn change_group(
+    pub(super) async fn change_group(
         &self,
         id: &GroupId,
         decide: impl Fn(&Group, Moment) -> Result<Decision, Code>,
@@ -223,6 +227,9 @@ impl Sap {
         if out {
             self.store.commit(vec![end()]).await?;
         }
+        if code.is_success() {
+            self.remember_auto_join(actor.id(), id, &request).await?;
+        }
         Ok(answer)
     }
 
@@ -326,23 +333,6 @@ impl Sap {
         Ok(())
     }
 
-    /// A client that just logged in comes into the groups that its user always wants to be in.
-    pub(super) async fn auto_join(&self, client: &Arc<Client>) {
-        let actor = client.actor();
-        let groups = match self.store.auto_joins(client.user().clone()).await {
-            Ok(groups) => groups,
-            Err(error) => return warn!(user = %client.user(), %error, "groups to join cannot be looked up"),
-        };
-        for id in groups {
-            let decide = |group: &Group, _| group::auto_join(group, &actor).ok_or(Code::NOT_JOINED);
-            match self.change_group(&id, decide).await {
-                Ok(Ok(_)) => debug!(user = %client.user(), group = %id, "joined at login"),
-                Ok(Err(code)) => debug!(user = %client.user(), group = %id, %code, "not joined at login"),
-                Err(error) => warn!(user = %client.user(), group = %id, %error, "not joined at login"),
-            }
-        }
-    }
-
     /// Groups end that nobody is in for too long.
     pub(super) async fn sweep_groups(&self, now: Moment) -> Result<(), StoreError> {
         for id in self.store.groups_ended(now, PAGE).await? {
@@ -436,19 +426,28 @@ pub(super) fn group_of(request: &Primitive) -> Option<&GroupId> {
     })
 }
 
+/// What a decision needs to know beside the group.
+struct Known {
+    /// Those whom the request names as users of ours, and who are none.
+    strangers: Vec<UserId>,
+    /// What the asker's public profile says, if it matters.
+    age: Option<u8>,
+}
+
 /// What a request about a group of ours comes to.
 fn decide(
     group: &Group,
     actor: &Actor,
     request: &Primitive,
-    unknown: &[UserId],
+    known: &Known,
     now: Moment,
 ) -> Result<Decision, Code> {
+    let unknown = &known.strangers;
     match request {
         Primitive::DeleteGroupRequest(_) => group::delete(group, actor),
         Primitive::GetGroupPropsRequest(_) => Ok(group::properties(group, actor)),
         Primitive::SetGroupPropsRequest(request) => group::set_properties(group, actor, request),
-        Primitive::JoinGroupRequest(request) => group::join(group, actor, request),
+        Primitive::JoinGroupRequest(request) => group::join(group, actor, request, known.age),
         Primitive::LeaveGroupRequest(_) => group::leave(group, actor, now),
         Primitive::GetGroupMembersRequest(_) => group::members(group, actor),
         Primitive::GetJoinedUsersRequest(_) => group::joined_users(group, actor),

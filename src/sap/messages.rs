@@ -16,7 +16,9 @@ use crate::element::im::send::{self, Home, Link, Prepared, Resident};
 use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::element::lists::Caller;
 use crate::imps::agreement::Service;
-use crate::imps::primitive::{ClientId, ForwardMessageResponse, SendMessageResponse, User};
+use crate::imps::primitive::{
+    ClientId, ForwardMessageResponse, GetMessageListRequest, SendMessageResponse, User,
+};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId};
 use crate::relay::admit::{self, Admitted, Origin};
@@ -87,8 +89,19 @@ impl Sap {
         let now = self.now();
         let answer = match primitive {
             Primitive::GetMessageRequest(request) => {
-                match self.store.message(user.clone(), request.message_id).await {
+                match self.store.message(user.clone(), request.message_id.clone()).await {
+                    Ok(None) => match self.said_to(client, request.message_id).await {
+                        Ok(said) => said,
+                        Err(error) => Err(store_code(&error)),
+                    },
                     Ok(found) => fetch::message(found.as_ref(), now),
+                    Err(error) => Err(store_code(&error)),
+                }
+            }
+            Primitive::GetMessageListRequest(GetMessageListRequest { group: Some(group), count }) => {
+                let request = GetMessageListRequest { group: None, count };
+                match self.group_history(client, &group, &request).await {
+                    Ok(answer) => answer,
                     Err(error) => Err(store_code(&error)),
                 }
             }

@@ -31,7 +31,7 @@ use tokio::sync::oneshot;
 use crate::element::common::offer;
 use crate::element::common::search::kept::Searches;
 use crate::imps::primitive::{Functions, Password};
-use crate::imps::{Chance, Code, Domain, Moment, SessionId, Status, UserId};
+use crate::imps::{Chance, Code, Domain, GroupId, Moment, SessionId, Status, UserId};
 use crate::relay::directory::Directory;
 use crate::relay::events::Events;
 use crate::relay::exit::Exits;
@@ -138,6 +138,8 @@ pub struct Sap {
     searches: Mutex<Searches>,
     /// Sessions that ended and have not left their groups yet.
     gone: Mutex<Vec<SessionId>>,
+    /// Clients that logged in and have not come into their groups elsewhere yet.
+    joining: Mutex<Vec<(Arc<clients::Client>, Vec<GroupId>)>>,
     glances: Mutex<presence::Glances>,
     /// Changes of groups take turns, those of one group in the same lane.
     group_lanes: [tokio::sync::Mutex<()>; GROUP_LANES],
@@ -168,6 +170,7 @@ impl Sap {
             relaying: Mutex::default(),
             searches: Mutex::default(),
             gone: Mutex::default(),
+            joining: Mutex::default(),
             glances: Mutex::default(),
             group_lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
@@ -243,6 +246,10 @@ impl Sap {
 
     fn gone(&self) -> MutexGuard<'_, Vec<SessionId>> {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn joining(&self) -> MutexGuard<'_, Vec<(Arc<clients::Client>, Vec<GroupId>)>> {
+        self.joining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn chance(&self) -> MutexGuard<'_, Box<dyn Chance>> {

@@ -39,6 +39,7 @@ impl Sap {
             let now = self.now();
             self.sweep_sessions(now).await;
             self.leave_groups_of_the_gone().await;
+            self.join_elsewhere();
             self.answer_the_impatient(now);
             self.tell_of_silence(now);
             if now >= expiry {

@@ -4,13 +4,13 @@ use tracing::{debug, warn};
 
 use super::messages::{Slot, for_peer};
 use super::{Map, Sap, store_code};
-use crate::element::group;
+use crate::element::group::{self, history};
 use crate::element::im::send::{self, Prepared};
 use crate::element::lists::Caller;
 use crate::imps::primitive::{Author, Recipient, ScreenName, User};
 use crate::imps::{Code, Domain, GroupId, SessionId, Status, UserId};
 use crate::relay::changes;
-use crate::relay::ports::{Change, StoreError, Visit};
+use crate::relay::ports::{Change, GroupChange, StoreError, Visit};
 use crate::relay::split::{Remote, by_domain};
 
 impl Sap {
@@ -58,6 +58,16 @@ impl Sap {
         for ((user, sessions), lists) in heard.here.iter().zip(lists) {
             if lists.admits(&caller).is_ok() {
                 hear(&copy, (user, sessions), &stored.group.id, prepared.origin(), changes, slots);
+            }
+        }
+        if name.is_none() {
+            match send::as_heard(&copy, &stored.group.id) {
+                Ok(body) => {
+                    let said = history::said(&stored.group, copy.id(), body, self.now());
+                    slots.extend(said.iter().map(|_| Slot::Nothing));
+                    changes.extend(said.map(|said| Change::Group(GroupChange::Say(said))));
+                }
+                Err(code) => warn!(group = %id, %code, "a message cannot be kept"),
             }
         }
         let elsewhere = by_domain(heard.elsewhere, |user| user.domain_str(), &map.routes, self.now());

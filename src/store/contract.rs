@@ -627,10 +627,13 @@ macro_rules! keeps_the_contract {
             edits_of_a_group_mean_the_same_on_disk_and_in_memory
             groups_are_found_by_session_wish_and_end
             visits_are_kept_until_they_end
+            a_group_keeps_its_newest_messages
+            what_was_said_long_ago_is_forgotten
+            groups_elsewhere_are_joined_at_login_too
             a_dropped_promise_is_carried_out
             nothing_to_do_is_done
             invitations_are_remembered_until_they_are_dropped
-            an_inviter_has_so_many_open_invitations
+            an_inviter_makes_so_many_invitations_an_hour
             a_profile_is_set_and_cleared
             users_are_found_in_the_directory
             groups_that_want_to_be_found_are

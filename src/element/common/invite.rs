@@ -15,16 +15,17 @@ use crate::imps::primitive::{
     CancelInviteRequest, InviteRequest, InviteResponse, InviteType, InviteUserResponse, Party, Recipient,
     User,
 };
-use crate::imps::{Address, Code, Domain, InviteId, Moment, TransactionId, UserId};
+use crate::imps::{Address, Code, Domain, GroupId, InviteId, Moment, TransactionId, UserId};
 
 /// Seconds that an invitation lives if the inviter does not say.
 pub const VALIDITY_SECONDS: u32 = 86_400;
 /// Seconds that an invitation lives at most.
 pub const VALIDITY_SECONDS_MAX: u32 = 7 * 86_400;
+/// Invitations that one user may make in an hour, each invitee counted (reference ssp-behaviour §9); more are
+/// refused: 507 to clients, 503 to peers. What is open is bounded by it and by [`VALIDITY_SECONDS_MAX`].
+pub const INVITATIONS_PER_HOUR: usize = 60;
 /// Users that one request may invite, and members of a group who are told of one invitation.
-pub const INVITEES_MAX: usize = 100;
-/// Open invitations of one inviter; more are refused 507.
-pub const INVITATIONS_MAX: usize = 200;
+pub const INVITEES_MAX: usize = INVITATIONS_PER_HOUR;
 /// Seconds that an answer or a cancellation is worth telling.
 pub const ANSWER_SECONDS: u32 = 86_400;
 
@@ -35,6 +36,10 @@ pub struct Invitation {
     pub inviter: UserId,
     /// Chosen by the inviter.
     pub id: InviteId,
+    /// To what.
+    pub kind: InviteType,
+    /// The group that it is into, if it is into one.
+    pub group: Option<GroupId>,
     /// Whom the inviter named: a user or a group.
     pub addressed: Address,
     /// Who was told: that user, or one of those who look after the group. At the home of the inviter of
@@ -100,7 +105,16 @@ pub fn open(
     now: Moment,
 ) -> Invitation {
     let until = now.after(std::time::Duration::from_secs(seconds(request).into()));
-    Invitation { inviter: inviter.clone(), id: request.id.clone(), addressed, invitee: told, reply_to, until }
+    Invitation {
+        inviter: inviter.clone(),
+        id: request.id.clone(),
+        kind: request.kind,
+        group: request.group.clone(),
+        addressed,
+        invitee: told,
+        reply_to,
+        until,
+    }
 }
 
 /// Names an invitation among the notices of a mailbox: a cancellation takes the place of what nobody has

@@ -86,6 +86,7 @@ pub fn remove_members(
         outcomes.push((entity(user), code));
     }
     let mut edits: Vec<Edit> = removed.iter().map(|user| Edit::Rank(user.clone(), None)).collect();
+    edits.extend(uninvited(group, &removed));
     let (out, notices) =
         group.put_out(Code::GROUP_PRIVILEGES, |occupant| removed.contains(&occupant.user.id), now);
     edits.extend(out);
@@ -129,6 +130,11 @@ pub fn access(group: &Group, actor: &Actor, request: &MemberAccessRequest) -> Re
     Ok(Decision { edits, notices, answer: Status::merge(outcomes).into() })
 }
 
+/// Whoever is removed or rejected needs another invitation.
+fn uninvited<'g>(group: &'g Group, users: &'g BTreeSet<UserId>) -> impl Iterator<Item = Edit> + 'g {
+    group.invited.intersection(users).map(|user| Edit::Invited(user.clone(), false))
+}
+
 /// Changes and reads the list of those who may not join, for moderators (816). Who is put on it and is in
 /// the group is put out (809). Who stands as high as the actor cannot be put on it. Users of ours who do
 /// not exist (531) make the answer a Status, as far as the change goes through for the others.
@@ -165,6 +171,7 @@ pub fn reject(
         }
         outcomes.push((entity(user), Code::SUCCESSFUL));
     }
+    edits.extend(uninvited(group, &rejected));
     let after = group.after(&edits);
     let (out, notices) =
         group.put_out(Code::REJECTED_FROM_GROUP, |occupant| rejected.contains(&occupant.user.id), now);

@@ -7,6 +7,8 @@
 //! others are told ([`Decision`]). Who asks may be a user of ours or of a peer: the same functions decide
 //! (reference ssp-primitives §4, G9; csp-messages §8).
 
+mod entry;
+pub mod history;
 mod members;
 mod properties;
 mod talk;
@@ -24,10 +26,14 @@ use crate::imps::primitive::{
 use crate::imps::words::words;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive, SessionId, Status, UserId};
 
+pub use entry::{accepted, may_enter, needs_age};
+pub use history::{HISTORY_MESSAGES_MAX, SAID_OCTETS_MAX, Said};
 pub use members::{access, add_members, members, reject, remove_members};
-pub use properties::{create, delete, properties, set_properties};
+pub use properties::{auto_join_wish, create, delete, properties, set_properties};
 pub use talk::{Hearers, speak, whisper};
-pub use visits::{auto_join, join, joined_users, leave, log_out, subscription};
+pub use visits::{
+    auto_join, auto_join_request, auto_joined, join, joined_users, leave, log_out, subscription,
+};
 
 /// Groups that one user may own; more are 814.
 pub const GROUPS_OF_USER_MAX: u64 = 100;
@@ -35,7 +41,7 @@ pub const GROUPS_OF_USER_MAX: u64 = 100;
 pub const GROUPS_MAX: u64 = 100_000;
 /// Clients that may be in one group; more are 817.
 pub const OCCUPANTS_MAX: usize = 1000;
-/// Members that one group may have, and users that it may reject; more are 754.
+/// Members that one group may have, and users that it may reject or have invited; more are 754.
 pub const LISTED_MAX: usize = 2000;
 /// Users that one request may name; more are 402.
 pub const NAMED_MAX: usize = 500;
@@ -95,6 +101,8 @@ pub struct Group {
     pub own: BTreeMap<UserId, BTreeMap<Box<str>, Box<str>>>,
     /// Who may not join.
     pub rejected: BTreeSet<UserId>,
+    /// Who accepted an invitation, and may join though only members and the invited may.
+    pub invited: BTreeSet<UserId>,
     /// Who is in, in order of arrival.
     pub occupants: Vec<Occupant>,
     /// When it is deleted because nobody is in it.
@@ -114,10 +122,14 @@ pub enum Edit {
     Own(UserId, Property),
     /// Somebody may not join, or may again.
     Rejected(UserId, bool),
+    /// Somebody may join by invitation, or may no longer.
+    Invited(UserId, bool),
     /// Somebody came in; takes the place of the same client's earlier entry.
     Enter(Occupant),
     /// A client went out.
     Exit(User),
+    /// What was said is forgotten.
+    ForgetSaid,
     /// When the group ends for want of occupants.
     Ends(Option<Moment>),
     /// The group is no more. Nothing follows.
@@ -155,6 +167,7 @@ impl Group {
             owner,
             own: BTreeMap::new(),
             rejected: BTreeSet::new(),
+            invited: BTreeSet::new(),
             occupants: Vec::new(),
             ends: None,
         })
@@ -182,13 +195,15 @@ impl Group {
             }
             Edit::Rejected(user, true) => drop(self.rejected.insert(user.clone())),
             Edit::Rejected(user, false) => drop(self.rejected.remove(user)),
+            Edit::Invited(user, true) => drop(self.invited.insert(user.clone())),
+            Edit::Invited(user, false) => drop(self.invited.remove(user)),
             Edit::Enter(occupant) => match self.occupants.iter_mut().find(|found| found.is(&occupant.user)) {
                 Some(found) => *found = occupant.clone(),
                 None => self.occupants.push(occupant.clone()),
             },
             Edit::Exit(user) => self.occupants.retain(|occupant| !occupant.is(user)),
             Edit::Ends(at) => self.ends = *at,
-            Edit::Delete => {}
+            Edit::ForgetSaid | Edit::Delete => {}
         }
     }
 

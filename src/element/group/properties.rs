@@ -18,12 +18,14 @@ pub(super) const MAX_ACTIVE_USERS: &str = "MaxActiveUsers";
 pub(super) const AUTO_DELETE: &str = "AutoDelete";
 pub(super) const VALIDITY: &str = "Validity";
 pub(super) const SHOW_ID: &str = "ShowID";
+pub(super) const HISTORY: &str = "History";
+pub(super) const REQUIRE_INVITATION: &str = "RequireInvitation";
+pub(super) const MINIMUM_AGE: &str = "MinimumAge";
 pub(super) const AUTO_JOIN: &str = "AutoJoin";
 const NAME: &str = "Name";
 const TOPIC: &str = "Topic";
 const TYPE: &str = "Type";
 const SEARCHABLE: &str = "Searchable";
-const HISTORY: &str = "History";
 const ACTIVE_USERS: &str = "ActiveUsers";
 
 /// What the value of a property may be.
@@ -37,8 +39,6 @@ enum Values {
     Number,
     /// One of these words.
     Words(&'static [&'static str]),
-    /// Only `F`: the function behind it is not there. With another value: this code.
-    Never(Code),
     /// Said by the server alone.
     ReadOnly,
 }
@@ -56,10 +56,13 @@ const OF_GROUPS: &[(&str, Values)] = &[
     (AUTO_DELETE, Values::Truth),
     (VALIDITY, Values::Number),
     (SHOW_ID, Values::Truth),
-    (HISTORY, Values::Never(Code::HISTORY_NOT_SUPPORTED)),
-    ("RequireInvitation", Values::Never(Code::BAD_GROUP_PROPERTIES)),
-    ("MinimumAge", Values::Never(Code::BAD_GROUP_PROPERTIES)),
+    (HISTORY, Values::Truth),
+    (REQUIRE_INVITATION, Values::Truth),
+    (MINIMUM_AGE, Values::Number),
 ];
+
+/// Of those, what everybody may see though it has no value by default.
+const PUBLIC: [&str; 6] = [NAME, TOPIC, SHOW_ID, HISTORY, REQUIRE_INVITATION, MINIMUM_AGE];
 
 /// Properties of users in groups.
 const OF_USERS: &[(&str, Values)] = &[
@@ -71,7 +74,7 @@ const OF_USERS: &[(&str, Values)] = &[
     ("ScreenName", Values::ReadOnly),
 ];
 
-/// A property as it is kept: the name in the spelling of the standard, the value checked. 806, 821.
+/// A property as it is kept: the name in the spelling of the standard, the value checked. 806.
 fn checked(property: &Property, table: &[(&'static str, Values)]) -> Result<Property, Code> {
     let row = table.iter().find(|(name, _)| name.eq_ignore_ascii_case(property.name.trim()));
     let (name, values) = row.ok_or(Code::BAD_GROUP_PROPERTIES)?;
@@ -87,8 +90,6 @@ fn checked(property: &Property, table: &[(&'static str, Values)]) -> Result<Prop
             let number: u32 = text.parse().map_err(|_| Code::BAD_GROUP_PROPERTIES)?;
             Some(number.to_string().into())
         }
-        Values::Never(_) if matches!(text, "F" | "f" | "0" | "") => None,
-        Values::Never(code) => return Err(*code),
         Values::Text(_) | Values::ReadOnly => return Err(Code::BAD_GROUP_PROPERTIES),
     };
     Ok(Property { name: (*name).into(), value })
@@ -115,6 +116,9 @@ fn group_edits(group: &Group, wanted: &GroupProperties) -> Result<Vec<Edit>, Cod
         edits.push(note_edit(note)?);
     }
     let after = group.after(&edits);
+    if group.truth(HISTORY, false) && !after.truth(HISTORY, false) {
+        edits.push(Edit::ForgetSaid);
+    }
     if after.truth(SEARCHABLE, false)
         && !after.properties.contains_key(NAME)
         && !after.properties.contains_key(TOPIC)
@@ -137,9 +141,15 @@ pub(super) fn own_edits(group: &Group, actor: &Actor, wanted: &[Property]) -> Re
     Ok(edits)
 }
 
+/// What a user says about being in a group whenever it is logged in; `None`: nothing.
+pub fn auto_join_wish(own: &[Property]) -> Option<bool> {
+    let said = own.iter().rev().find(|property| property.name.trim().eq_ignore_ascii_case(AUTO_JOIN))?;
+    Some(said.value.as_deref().is_some_and(|value| value.trim().eq_ignore_ascii_case("T")))
+}
+
 /// Makes a group. `owned` and `all` count the groups of the creator and of the node. Public addresses
 /// (`/name`) are free to everybody who may ask; private ones (`user/name`) belong to that user. 806, 811,
-/// 814, 815, 816, 821, 822; whether the address is taken (801) is said by the store.
+/// 814, 815, 816, 822; whether the address is taken (801) is said by the store.
 pub fn create(
     actor: &Actor,
     request: &CreateGroupRequest,
@@ -175,7 +185,7 @@ pub fn create(
             subscribe: request.subscribe,
             own: Vec::new(),
         };
-        let joined = super::join(&group, actor, &join)?;
+        let joined = super::join(&group, actor, &join, None)?;
         group.apply_all(&joined.edits);
     } else if let Some(Edit::Ends(at)) = group.emptied(now) {
         group.ends = at;
@@ -215,7 +225,7 @@ pub fn properties(group: &Group, actor: &Actor) -> Decision {
     for (name, value) in &group.properties {
         match shown.iter_mut().find(|property| property.name == *name) {
             Some(property) => property.value = Some(value.clone()),
-            None if admin || matches!(&**name, NAME | TOPIC | SHOW_ID) => {
+            None if admin || PUBLIC.contains(&&**name) => {
                 shown.push(Property { name: name.clone(), value: Some(value.clone()) });
             }
             None => {}

@@ -75,7 +75,7 @@ fn carry_out(group: &mut Group, decision: Decision) -> Decision {
 }
 
 fn enter(group: &mut Group, who: &Actor, name: &str) -> Decision {
-    let decision = join(group, who, &join_request(Some(name))).unwrap();
+    let decision = join(group, who, &join_request(Some(name)), None).unwrap();
     carry_out(group, decision)
 }
 
@@ -118,9 +118,10 @@ fn properties_are_checked_by_name_and_value() {
         ("Colour", "red", 806),
         ("ActiveUsers", "7", 806),
         ("MaxActiveUsers", "many", 806),
-        ("History", "T", 821),
-        ("History", "F", 200),
-        ("RequireInvitation", "T", 806),
+        ("History", "T", 200),
+        ("RequireInvitation", "perhaps", 806),
+        ("MinimumAge", "18", 200),
+        ("MinimumAge", "old", 806),
         ("Searchable", "T", 822),
         ("Topic", &"x".repeat(201), 806),
     ] {
@@ -137,7 +138,7 @@ fn joining_asks_in_the_order_of_the_reference() {
     let mut group = boats(&[("AccessType", "Restricted"), ("MaxActiveUsers", "2")]);
     group.rejected.insert(user_id(BO));
     let try_it = |group: &Group, user: &str, name: &str| {
-        join(group, &actor(user), &join_request(Some(name))).map_or_else(Code::get, |_| 200)
+        join(group, &actor(user), &join_request(Some(name)), None).map_or_else(Code::get, |_| 200)
     };
     assert_eq!(try_it(&group, BO, "Skipper"), 809, "rejected, whatever else");
     assert_eq!(try_it(&group, CY, "Skipper"), 816, "restricted, before the name");
@@ -178,7 +179,7 @@ fn who_joins_sees_who_is_in_and_those_who_are_in_hear_of_it() {
 fn without_a_name_the_group_picks_one() {
     let mut group = boats(&[]);
     enter(&mut group, &actor(CY), "di");
-    let decision = join(&group, &actor(DI), &join_request(None)).unwrap();
+    let decision = join(&group, &actor(DI), &join_request(None), None).unwrap();
     let Primitive::JoinGroupResponse(answer) = &decision.answer else { panic!() };
     assert_eq!(answer.screen_name.as_ref().map(|name| &*name.name), Some("di2"));
 }
@@ -187,7 +188,7 @@ fn without_a_name_the_group_picks_one() {
 fn an_address_is_shown_by_those_who_wish_and_to_moderators() {
     let mut group = boats(&[]);
     let show = JoinGroupRequest { own: vec![property("ShowID", "T")], ..join_request(Some("Bosun")) };
-    let decision = join(&group, &actor(BO), &show).unwrap();
+    let decision = join(&group, &actor(BO), &show, None).unwrap();
     let decision = carry_out(&mut group, decision);
     let Primitive::GroupChangeNotice(notice) = &decision.notices[0].primitive else { panic!() };
     assert_eq!(notice.moves.joined[0].user, Some(user_id(BO)));
@@ -387,10 +388,10 @@ fn who_may_not_change_the_group_sees_its_public_face() {
 #[test]
 fn who_wished_so_is_in_after_logging_in() {
     let mut group = boats(&[]);
-    assert!(auto_join(&group, &actor(CY)).is_none());
+    assert!(auto_join(&group, &actor(CY), None).is_none());
     group.apply(&Edit::Own(user_id(CY), property("AutoJoin", "T")));
-    let decision = auto_join(&group, &actor(CY)).unwrap();
-    assert_eq!(told(&decision), [(ADA, "GroupChangeNotice")]);
+    let decision = auto_join(&group, &actor(CY), None).unwrap();
+    assert_eq!(told(&decision), [(ADA, "GroupChangeNotice"), (CY, "GroupChangeNotice")], "cy did not ask");
     group.rejected.insert(user_id(CY));
-    assert!(auto_join(&group, &actor(CY)).is_none());
+    assert!(auto_join(&group, &actor(CY), None).is_none());
 }

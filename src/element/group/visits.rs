@@ -1,26 +1,26 @@
 //! Coming into a group, being in it, and going out.
 
+use super::entry::may_enter;
 use super::properties::{self, own_edits};
 use super::{Decision, Edit, Group, OCCUPANTS_MAX, Occupant, Rank, SCREEN_NAME_CHARACTERS_MAX, client};
-use crate::element::notify::Actor;
+use crate::element::notify::{Actor, Notify, Reach};
 use crate::imps::primitive::{
-    GetJoinedUsersResponse, JoinGroupRequest, JoinGroupResponse, JoinedUsers, LeaveGroupResponse, Mapping,
-    Moves, NoticeWish, ScreenName, SubscribeGroupNoticeResponse,
+    GetJoinedUsersResponse, GroupChangeNotice, JoinGroupRequest, JoinGroupResponse, JoinedUsers,
+    LeaveGroupResponse, Mapping, Moves, NoticeWish, ScreenName, SubscribeGroupNoticeResponse,
 };
-use crate::imps::{Code, Moment, SessionId, Status};
+use crate::imps::{Code, GroupId, Moment, Primitive, SessionId, Status};
 
 /// Comes in, or changes name and notices of a client that is in already. In this order (reference
-/// ssp-primitives §4.5): 809 rejected, 816 restricted and no member, 811 the name is somebody else's;
-/// then 817 full, 806 for own properties that are none.
-pub fn join(group: &Group, actor: &Actor, request: &JoinGroupRequest) -> Result<Decision, Code> {
+/// ssp-primitives §4.5): 809 rejected, 816 may not enter ([`may_enter`]), 811 the name is somebody else's;
+/// then 817 full, 806 for own properties that are none. `age` is what the user's public profile says.
+pub fn join(
+    group: &Group,
+    actor: &Actor,
+    request: &JoinGroupRequest,
+    age: Option<u8>,
+) -> Result<Decision, Code> {
     let user = actor.id();
-    if group.rejected.contains(user) {
-        return Err(Code::REJECTED_FROM_GROUP);
-    }
-    let restricted = group.properties.get(properties::ACCESS_TYPE);
-    if restricted.is_some_and(|access| **access == *properties::RESTRICTED) && group.rank(user).is_none() {
-        return Err(Code::GROUP_PRIVILEGES);
-    }
+    may_enter(group, user, age)?;
     let before = group.occupant(client(actor));
     let taken =
         |name: &str| group.occupants.iter().any(|other| other.user.id != *user && *other.name == *name);
@@ -85,17 +85,45 @@ pub fn join(group: &Group, actor: &Actor, request: &JoinGroupRequest) -> Result<
     Ok(Decision { answer: Box::new(answer).into(), edits, notices })
 }
 
-/// A user who wished so comes in because it logged in; `None` if that is not so, or not possible.
-pub fn auto_join(group: &Group, actor: &Actor) -> Option<Decision> {
-    let wish = group.own_truth(actor.id(), properties::AUTO_JOIN, false);
-    let request = JoinGroupRequest {
-        group: group.id.clone(),
+/// What a client asks that comes in because its user always wants to be in.
+pub fn auto_join_request(group: &GroupId) -> JoinGroupRequest {
+    JoinGroupRequest {
+        group: group.clone(),
         screen_name: None,
-        joined_request: false,
+        joined_request: true,
         subscribe: true,
         own: Vec::new(),
+    }
+}
+
+/// What that client is told, who did not ask: it is in, with these.
+pub fn auto_joined(actor: &Actor, group: &GroupId, joined: Vec<Mapping>) -> Option<Notify> {
+    let own = actor.id().domain()?;
+    let moves = Moves { joined, ..Moves::default() };
+    let notice = GroupChangeNotice {
+        group: group.clone(),
+        users: Vec::new(),
+        moves,
+        properties: None,
+        own: Vec::new(),
     };
-    if wish { join(group, actor, &request).ok() } else { None }
+    Some(Notify {
+        reach: Reach::Sessions(actor.session.iter().cloned().collect()),
+        ..Notify::new(own, vec![actor.id().clone().into()], Box::new(notice))
+    })
+}
+
+/// A user who wished so comes in because it logged in; `None` if that is not so, or not possible.
+pub fn auto_join(group: &Group, actor: &Actor, age: Option<u8>) -> Option<Decision> {
+    if !group.own_truth(actor.id(), properties::AUTO_JOIN, false) {
+        return None;
+    }
+    let mut decision = join(group, actor, &auto_join_request(&group.id), age).ok()?;
+    if let Primitive::JoinGroupResponse(response) = &mut decision.answer {
+        let joined = std::mem::take(&mut response.joined);
+        decision.notices.extend(auto_joined(actor, &group.id, joined));
+    }
+    Some(decision)
 }
 
 /// Goes out. 808: the client is not in.
@@ -115,13 +143,9 @@ pub fn log_out(group: &Group, session: &SessionId, now: Moment) -> Option<Decisi
 }
 
 /// Goes out without being told so.
-fn silent(
-    group: &Group,
-    who: impl Fn(&Occupant) -> bool,
-    now: Moment,
-) -> (Vec<Edit>, Vec<crate::element::notify::Notify>) {
+fn silent(group: &Group, who: impl Fn(&Occupant) -> bool, now: Moment) -> (Vec<Edit>, Vec<Notify>) {
     let (edits, mut notices) = group.put_out(Code::SUCCESSFUL, who, now);
-    notices.retain(|notice| !matches!(notice.primitive, crate::imps::Primitive::LeaveGroupResponse(_)));
+    notices.retain(|notice| !matches!(notice.primitive, Primitive::LeaveGroupResponse(_)));
     (edits, notices)
 }
 

@@ -57,17 +57,13 @@ pub fn list_limit(request: &GetMessageListRequest) -> usize {
     request.count.map_or(LIST_MAX, |count| usize::try_from(count).unwrap_or(LIST_MAX).min(LIST_MAX))
 }
 
-/// Answers GetMessageList from the newest rows, newest first, and the number of all. 821: there is no
-/// history of groups.
+/// Answers GetMessageList from the newest rows, newest first, and the number of all.
 pub fn list(
     request: &GetMessageListRequest,
     newest: &[StoredMail],
     total: u64,
     now: Moment,
 ) -> Result<Primitive, Code> {
-    if request.group.is_some() {
-        return Err(Code::HISTORY_NOT_SUPPORTED);
-    }
     let waiting = newest.iter().filter_map(|stored| waiting(Some(stored), now)).take(list_limit(request));
     let messages = waiting
         .map(|stored| Ok(fragment::open_new_message(&stored.mail.body)?.info))
@@ -172,9 +168,6 @@ mod tests {
         assert_eq!(all.messages[0].author().map(|user| user.id.as_str()), Some(ADA));
         assert_eq!(listed(Some(1), &rows, later()).messages.len(), 1);
         assert!(listed(None, &rows, over()).messages.is_empty());
-        let group =
-            GetMessageListRequest { group: Some("wv:/g@north.example".parse().unwrap()), count: None };
-        assert_eq!(list(&group, &rows, 2, NOW), Err(Code::HISTORY_NOT_SUPPORTED));
     }
 
     #[test]

@@ -54,8 +54,8 @@ pub(super) fn open_mail(body: &[u8]) -> Result<Primitive, FragmentError> {
     Ok(csp::decode_primitive(body, Version::V1_3, Encoding::Wbxml)?)
 }
 
-/// Reads the body of a mailbox row that is a message.
-pub(super) fn open_new_message(body: &[u8]) -> Result<NewMessage, FragmentError> {
+/// Reads the body of a row that is a message.
+pub fn open_new_message(body: &[u8]) -> Result<NewMessage, FragmentError> {
     match open_mail(body)? {
         Primitive::NewMessage(message) => Ok(message),
         other => Err(FragmentError::Unexpected(other.name().to_owned())),

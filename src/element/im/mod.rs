@@ -16,6 +16,6 @@ pub mod send;
 #[cfg(test)]
 mod stage;
 
-pub use fragment::FragmentError;
+pub use fragment::{FragmentError, open_new_message as opened};
 pub use mail::{Mail, MailKind, StoredMail};
 pub use parcel::{Parcel, order, orders};

@@ -1,5 +1,7 @@
 //! A message on its way to its recipients.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use crate::imps::chance::token;
@@ -242,20 +244,25 @@ pub fn to_member(
     group: &GroupId,
     origin: &Domain,
 ) -> Result<Mail, Code> {
-    let to = match &prepared.info.addressed {
-        Some(Display::ScreenName(name)) if name.group == *group => Recipient::ScreenName(name.clone()),
-        _ => Recipient::Group(group.clone()),
-    };
     let mail = to_local(prepared, &User::from(user.clone()), Resident::Online, None)?;
-    let info = MessageInfo { recipients: vec![to], addressed: None, ..prepared.info.clone() };
-    let message = Primitive::NewMessage(NewMessage { info, content: prepared.content.clone() });
     Ok(Mail {
         origin: origin.clone(),
         report_wanted: false,
         session: Some(session.clone()),
-        body: fragment::mail(&message)?,
+        body: as_heard(prepared, group)?,
         ..mail
     })
+}
+
+/// A message as everybody hears it who is in the group.
+pub fn as_heard(prepared: &Prepared, group: &GroupId) -> Result<Arc<[u8]>, Code> {
+    let to = match &prepared.info.addressed {
+        Some(Display::ScreenName(name)) if name.group == *group => Recipient::ScreenName(name.clone()),
+        _ => Recipient::Group(group.clone()),
+    };
+    let info = MessageInfo { recipients: vec![to], addressed: None, ..prepared.info.clone() };
+    let message = Primitive::NewMessage(NewMessage { info, content: prepared.content.clone() });
+    Ok(fragment::mail(&message)?)
 }
 
 /// The link that a parcel takes.

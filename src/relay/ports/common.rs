@@ -4,7 +4,7 @@ use crate::element::common::invite::Invitation;
 use crate::element::common::profile::ProfileChange;
 use crate::element::common::search::query::Query;
 use crate::imps::primitive::Property;
-use crate::imps::{Address, GroupId, InviteId, UserId};
+use crate::imps::{Address, GroupId, InviteId, Moment, UserId};
 
 use super::Promise;
 
@@ -12,8 +12,15 @@ use super::Promise;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommonChange {
     /// Remember open invitations of one inviter, each in the place of an earlier one with the same inviter,
-    /// id and invitee. Outcome: `Done`, or `Full` if the inviter has too many; then none is remembered.
-    PutInvitations(Vec<Invitation>),
+    /// id and invitee. Outcome: `Done`, or `Full` if the inviter made too many in this hour
+    /// ([`INVITATIONS_PER_HOUR`](crate::element::common::invite::INVITATIONS_PER_HOUR)); then none is
+    /// remembered.
+    PutInvitations {
+        /// Of one inviter.
+        invitations: Vec<Invitation>,
+        /// When they are made.
+        now: Moment,
+    },
     /// An invitation is answered, taken back, or was never heard: everybody who was told of it because the
     /// inviter named `addressed`. Outcome: `Done` or `Missing`.
     DropInvitation {

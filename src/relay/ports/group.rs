@@ -1,9 +1,9 @@
 //! Groups in the store, and which of our clients are in groups elsewhere.
 
 use super::Promise;
-use crate::element::group::{Edit, Group};
+use crate::element::group::{Edit, Group, Said};
 use crate::imps::primitive::ClientId;
-use crate::imps::{GroupId, Moment, SessionId, UserId};
+use crate::imps::{GroupId, MessageId, Moment, SessionId, UserId};
 
 /// A group as it stands in the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,9 @@ pub struct Visit {
     pub name: Option<Box<str>>,
 }
 
+/// Groups elsewhere that one user may want to be in whenever it is logged in.
+pub const AUTO_JOINS_MAX: u64 = 100;
+
 /// A change of groups.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GroupChange {
@@ -43,6 +46,20 @@ pub enum GroupChange {
         version: u64,
         /// In this order.
         edits: Vec<Edit>,
+    },
+    /// A group keeps a message; its oldest give way
+    /// ([`HISTORY_MESSAGES_MAX`](crate::element::group::HISTORY_MESSAGES_MAX)). Outcome: `Done`, `Duplicate`
+    /// if it has this message, or `Missing` without such a group.
+    Say(Said),
+    /// A user of ours wants to be in a group elsewhere whenever it is logged in, or no longer. Outcome: `Done`,
+    /// or `Full` if there are too many ([`AUTO_JOINS_MAX`]).
+    AutoJoin {
+        /// Who.
+        user: UserId,
+        /// Which group.
+        group: GroupId,
+        /// Whether it wants to.
+        wish: bool,
     },
     /// A client of ours enters a group elsewhere, or has another name there. Outcome: `Done`.
     Visit(Visit),
@@ -61,7 +78,7 @@ impl GroupChange {
         match self {
             Self::Create(group) => 1 + group.properties.len() + group.occupants.len(),
             Self::Edit { edits, .. } => 1 + edits.len(),
-            Self::Visit(_) | Self::EndVisit { .. } => 1,
+            Self::Say(_) | Self::AutoJoin { .. } | Self::Visit(_) | Self::EndVisit { .. } => 1,
         }
     }
 }
@@ -77,7 +94,13 @@ pub trait GroupStore {
     /// The groups of ours that this session is in.
     fn groups_of_session(&self, session: SessionId) -> Promise<Vec<GroupId>>;
 
-    /// The groups of ours that this user wants to be in whenever it is logged in.
+    /// The newest messages that a group keeps, newest first, at most `limit`, and how many there are.
+    fn said(&self, group: GroupId, limit: usize) -> Promise<(Vec<Said>, u64)>;
+
+    /// A message that a group keeps in which this session is.
+    fn said_to(&self, session: SessionId, message_id: MessageId) -> Promise<Option<Said>>;
+
+    /// The groups that this user wants to be in whenever it is logged in, here and elsewhere.
     fn auto_joins(&self, user: UserId) -> Promise<Vec<GroupId>>;
 
     /// Groups of ours that ended by this moment for want of occupants, at most `limit`.

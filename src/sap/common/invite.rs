@@ -4,17 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use super::super::Sap;
 use super::super::clients::Client;
 use super::super::questions::{Question, Reply, style};
 use super::super::services::PeerAsks;
 use crate::element::common::invite::{self, Invitation};
+use crate::element::group::{self, Group};
 use crate::element::lists::access::Caller;
 use crate::element::notify::Notify;
 use crate::imps::primitive::{
-    CancelInviteRequest, InviteRequest, InviteResponse, InviteUserResponse, Party, Recipient, User,
+    AddGroupMembersRequest, CancelInviteRequest, InviteRequest, InviteResponse, InviteType,
+    InviteUserResponse, Party, Recipient, User,
 };
 use crate::imps::status::Entity;
 use crate::imps::{Address, Code, Domain, GroupId, InviteId, Primitive, Status, TransactionId, UserId};
@@ -93,7 +95,7 @@ impl Sap {
             return Ok(Status::merge(outcomes).into());
         }
         // Remembered before it leaves: an answer can overtake everything.
-        let put = Change::Common(CommonChange::PutInvitations(remembered));
+        let put = Change::Common(CommonChange::PutInvitations { invitations: remembered, now: self.now() });
         if self.commit_and_tell(vec![put], notices).await?.first() != Some(&Outcome::Done) {
             return Ok(Status::new(Code::QUEUE_FULL).into());
         }
@@ -270,7 +272,8 @@ impl Sap {
             self.invited_here(asks.own, &inviter, &request, recipients, reply_to).await?;
         outcomes.extend(asks.refused);
         if !remembered.is_empty() {
-            let put = Change::Common(CommonChange::PutInvitations(remembered));
+            let put =
+                Change::Common(CommonChange::PutInvitations { invitations: remembered, now: self.now() });
             if self.commit_and_tell(vec![put], notices).await?.first() != Some(&Outcome::Done) {
                 let status = Status { try_again: Some(3600), ..Status::new(Code::SERVICE_UNAVAILABLE) };
                 return Ok(status.into());
@@ -296,6 +299,7 @@ impl Sap {
             Some(Party::User(named)) => User { client: Some(client.key.client.clone()), ..named.clone() },
             _ => client.as_user(),
         };
+        let accepted = answer.acceptance;
         let response = invite::response(invitation, answer, &by);
         let here = {
             let map = self.map();
@@ -304,11 +308,14 @@ impl Sap {
         let notice = invite::told(response, invitation, by, own, here);
         let over = dropped(&invitation.inviter, &invitation.id, invitation.addressed.clone());
         let outcomes = self.commit_and_tell(vec![over], vec![notice]).await?;
-        Ok(match outcomes.first() {
-            Some(Outcome::Done) => Status::ok().into(),
+        if outcomes.first() != Some(&Outcome::Done) {
             // Another client of the user was quicker.
-            _ => Status::new(Code::INVALID_INVITATION).into(),
-        })
+            return Ok(Status::new(Code::INVALID_INVITATION).into());
+        }
+        if accepted {
+            self.invitation_accepted(invitation, user).await?;
+        }
+        Ok(Status::ok().into())
     }
 
     /// A user of a peer answers an invitation of a user of ours.
@@ -341,12 +348,51 @@ impl Sap {
             Err(code) => return Ok(code),
         };
         let over = dropped(inviter, &invitation.id, invitation.addressed.clone());
+        let (accepted, guest) = (response.acceptance, responder.id.clone());
         let notice = invite::told(response, invitation, responder, own.clone(), true);
         let outcomes = self.commit_and_tell(vec![over], vec![notice]).await?;
-        Ok(match outcomes.first() {
-            Some(Outcome::Done) => Code::SUCCESSFUL,
-            _ => Code::INVALID_INVITATION,
-        })
+        if outcomes.first() != Some(&Outcome::Done) {
+            return Ok(Code::INVALID_INVITATION);
+        }
+        if accepted {
+            self.invitation_accepted(invitation, &guest).await?;
+        }
+        Ok(Code::SUCCESSFUL)
+    }
+
+    /// An invitation into a group is worth something once it is accepted. A group at home elsewhere is told
+    /// of a new member by the inviter's home, in the inviter's name.
+    async fn invitation_accepted(&self, invitation: &Invitation, guest: &UserId) -> Result<(), StoreError> {
+        let Some(group) = &invitation.group else { return Ok(()) };
+        let by = &invitation.inviter;
+        match self.home_of(group) {
+            Home::Here => {
+                let decide = |found: &Group, _| {
+                    group::accepted(found, invitation.kind, by, guest).ok_or(Code::SUCCESSFUL)
+                };
+                if let Err(code) = self.change_group(group, decide).await? {
+                    debug!(%group, user = %guest, %code, "an accepted invitation changes nothing");
+                }
+            }
+            Home::At(peer) if invitation.kind == InviteType::Membership => {
+                let Some(own) = by.domain().filter(|own| self.map().directory.own().contains(own)) else {
+                    return Ok(());
+                };
+                let users = vec![guest.clone()];
+                let question = Question {
+                    own,
+                    peer,
+                    by: Some(by.clone().into()),
+                    client_originated: true,
+                    primitive: AddGroupMembersRequest { group: group.clone(), users }.into(),
+                    kept: Some(Duration::from_secs(invite::ANSWER_SECONDS.into())),
+                    order: format!("{} {}", by.key(), group.key()).into(),
+                };
+                self.ask_for_nobody(vec![question], Vec::new()).await?;
+            }
+            Home::At(_) | Home::Nowhere => {}
+        }
+        Ok(())
     }
 
     /// A client takes an invitation back, from some or from everybody.

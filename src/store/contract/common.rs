@@ -1,16 +1,18 @@
 //! What every store must do about invitations and profiles.
 
 use super::{account, all, at, one, user};
-use crate::element::common::invite::{INVITATIONS_MAX, Invitation};
+use crate::element::common::invite::{INVITATIONS_PER_HOUR, Invitation};
 use crate::element::common::profile::ProfileChange;
 use crate::element::common::search::query::{Query, compile};
 use crate::element::group::{Group, Occupant};
-use crate::imps::primitive::{Property, SearchPair, SearchRequest};
+use crate::imps::primitive::{InviteType, Property, SearchPair, SearchRequest};
 use crate::imps::{Address, InviteId};
 use crate::relay::ports::{Change, CommonChange, GroupChange, Outcome, Store};
 
 const ADA: &str = "wv:ada@north.example";
 const BO: &str = "wv:bo@south.example";
+/// Milliseconds.
+const HOUR: u64 = 3_600_000;
 
 fn id(text: &str) -> InviteId {
     text.parse().unwrap()
@@ -20,6 +22,8 @@ fn invitation(name: &str, addressed: &str, invitee: &str) -> Invitation {
     Invitation {
         inviter: user("wv:Ada@north.example"),
         id: id(name),
+        kind: InviteType::Group,
+        group: Some("wv:/Sailing@south.example".parse().unwrap()),
         addressed: addressed.parse().unwrap(),
         invitee: invitee.parse().unwrap(),
         reply_to: Some("t-1".parse().unwrap()),
@@ -27,8 +31,12 @@ fn invitation(name: &str, addressed: &str, invitee: &str) -> Invitation {
     }
 }
 
+fn put_at(now: u64, invitations: Vec<Invitation>) -> Change {
+    Change::Common(CommonChange::PutInvitations { invitations, now: at(now) })
+}
+
 fn put(invitations: Vec<Invitation>) -> Change {
-    Change::Common(CommonChange::PutInvitations(invitations))
+    put_at(0, invitations)
 }
 
 fn drop_of(name: &str, addressed: &str) -> Change {
@@ -68,14 +76,16 @@ pub(in crate::store) async fn invitations_are_remembered_until_they_are_dropped(
     assert_eq!(store.invitations(user(ADA), id("i1")).await.unwrap(), []);
 }
 
-pub(in crate::store) async fn an_inviter_has_so_many_open_invitations(store: &dyn Store) {
-    let many = |from: usize, count: usize| {
-        put((from..from + count).map(|n| invitation(&format!("i{n}"), BO, BO)).collect())
+pub(in crate::store) async fn an_inviter_makes_so_many_invitations_an_hour(store: &dyn Store) {
+    let many = |now: u64, from: usize, count: usize| {
+        put_at(now, (from..from + count).map(|n| invitation(&format!("i{n}"), BO, BO)).collect())
     };
-    assert_eq!(one(store, many(0, INVITATIONS_MAX)).await, Outcome::Done);
-    assert_eq!(one(store, many(INVITATIONS_MAX, 1)).await, Outcome::Full);
+    assert_eq!(one(store, many(0, 0, INVITATIONS_PER_HOUR - 1)).await, Outcome::Done);
+    assert_eq!(one(store, many(1, 100, 2)).await, Outcome::Full, "all of a request or none");
+    assert_eq!(one(store, many(1, 100, 1)).await, Outcome::Done);
     assert_eq!(one(store, drop_of("i7", BO)).await, Outcome::Done);
-    assert_eq!(one(store, many(INVITATIONS_MAX, 1)).await, Outcome::Done);
+    assert_eq!(one(store, many(HOUR - 1, 101, 1)).await, Outcome::Full, "whatever became of them");
+    assert_eq!(one(store, many(HOUR, 101, INVITATIONS_PER_HOUR)).await, Outcome::Done);
 }
 
 pub(in crate::store) async fn a_profile_is_set_and_cleared(store: &dyn Store) {

@@ -1,10 +1,10 @@
 //! What every store must do about groups, and about the visits of our clients to groups elsewhere.
 
 use super::{all, at, csp_record, domain, one, user, with_ada};
-use crate::element::group::{self, Group, Occupant, Rank};
+use crate::element::group::{self, Group, HISTORY_MESSAGES_MAX, Occupant, Rank, Said};
 use crate::imps::GroupId;
 use crate::imps::primitive::{ClientId, Property, User, WelcomeNote};
-use crate::relay::ports::{Change, GroupChange, Outcome, Sent, Store, Visit};
+use crate::relay::ports::{AUTO_JOINS_MAX, Change, GroupChange, Outcome, Sent, Store, Visit};
 
 fn group_id(name: &str) -> GroupId {
     format!("wv:/{name}@north.example").parse().unwrap()
@@ -33,6 +33,7 @@ fn sailing() -> Group {
         group::Edit::Rank(user("wv:bo@south.example"), Some(Rank::Moderator)),
         group::Edit::Own(user("wv:Cy@north.example"), property("AutoJoin", Some("T"))),
         group::Edit::Rejected(user("wv:Eve@west.example"), true),
+        group::Edit::Invited(user("wv:Dee@west.example"), true),
         group::Edit::Enter(occupant("wv:ada@north.example", Some("phone"), Some("s-1"))),
         group::Edit::Enter(occupant("wv:bo@south.example", None, None)),
     ] {
@@ -144,4 +145,72 @@ pub(in crate::store) async fn visits_are_kept_until_they_end(store: &dyn Store) 
     assert_eq!(one(store, Change::Group(end())).await, Outcome::Done);
     assert_eq!(one(store, Change::Group(end())).await, Outcome::Missing);
     assert_eq!(store.visitors(rowing.clone(), who()).await.unwrap(), [visit("s-2", None)]);
+}
+
+fn said(name: &str, id: &str, until: u64) -> Said {
+    Said {
+        group: group_id(name),
+        message_id: id.parse().unwrap(),
+        accepted: at(1),
+        until: at(until),
+        body: id.as_bytes().into(),
+    }
+}
+
+fn say(said: Said) -> Change {
+    Change::Group(GroupChange::Say(said))
+}
+
+pub(in crate::store) async fn a_group_keeps_its_newest_messages(store: &dyn Store) {
+    one(store, Change::Group(GroupChange::Create(Box::new(sailing())))).await;
+    assert_eq!(one(store, say(said("rowing", "m-0", 9))).await, Outcome::Missing);
+    assert_eq!(one(store, say(said("Sailing", "m-0", 5))).await, Outcome::Done);
+    assert_eq!(one(store, say(said("sailing", "m-0", 9))).await, Outcome::Duplicate);
+    for number in 1..=HISTORY_MESSAGES_MAX {
+        one(store, say(said("sailing", &format!("m-{number}"), 1000))).await;
+    }
+    let (newest, all) = store.said(group_id("SAILING"), 2).await.unwrap();
+    let newest: Vec<_> = newest.iter().map(|said| said.message_id.to_string()).collect();
+    let last = HISTORY_MESSAGES_MAX;
+    assert_eq!(newest, [format!("m-{last}"), format!("m-{}", last - 1)]);
+    assert_eq!(all, last as u64, "the oldest gave way");
+    // Only a session that is in the group finds one of them
+    let found = async |session: &str, id: &str| {
+        store.said_to(session.parse().unwrap(), id.parse().unwrap()).await.unwrap()
+    };
+    assert_eq!(found("s-1", "m-7").await.map(|said| said.body.to_vec()), Some(b"m-7".to_vec()));
+    assert_eq!(found("s-2", "m-7").await, None);
+    assert_eq!(found("s-1", "m-0").await, None);
+    let version = kept(store, "sailing").await.unwrap().0;
+    assert_eq!(one(store, edit_group(version, vec![group::Edit::ForgetSaid])).await, Outcome::Done);
+    assert_eq!(store.said(group_id("sailing"), 9).await.unwrap(), (Vec::new(), 0));
+}
+
+pub(in crate::store) async fn what_was_said_long_ago_is_forgotten(store: &dyn Store) {
+    one(store, Change::Group(GroupChange::Create(Box::new(sailing())))).await;
+    all(store, vec![say(said("sailing", "old", 10)), say(said("sailing", "new", 1000))]).await;
+    one(store, Change::Forget { before: at(11) }).await;
+    // Forgetting goes on with the commits that follow.
+    all(store, vec![Change::DropOutgoing { row: 1 }]).await;
+    assert_eq!(store.said(group_id("sailing"), 9).await.unwrap(), (vec![said("sailing", "new", 1000)], 1));
+}
+
+pub(in crate::store) async fn groups_elsewhere_are_joined_at_login_too(store: &dyn Store) {
+    let wish = |who: &str, name: &str, wish| {
+        let group = format!("wv:/{name}@south.example").parse().unwrap();
+        Change::Group(GroupChange::AutoJoin { user: user(who), group, wish })
+    };
+    const ADA: &str = "wv:ada@north.example";
+    assert_eq!(one(store, wish(ADA, "g", true)).await, Outcome::Missing, "no account");
+    with_ada(store).await;
+    for number in 0..AUTO_JOINS_MAX {
+        assert_eq!(one(store, wish(ADA, &format!("g{number}"), true)).await, Outcome::Done);
+    }
+    assert_eq!(one(store, wish(ADA, "more", true)).await, Outcome::Full);
+    assert_eq!(one(store, wish(ADA, "G7", true)).await, Outcome::Done, "known already");
+    assert_eq!(one(store, wish(ADA, "g7", false)).await, Outcome::Done);
+    let groups = store.auto_joins(user(ADA)).await.unwrap();
+    assert_eq!(groups.len() as u64, AUTO_JOINS_MAX - 1);
+    one(store, Change::RemoveAccount(user(ADA))).await;
+    assert_eq!(store.auto_joins(user(ADA)).await.unwrap(), []);
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 use super::bounded::Bounded;
 use super::presence;
 use super::rows::{self, Columns, change, millis, one};
-use super::{common, groups, lists};
+use super::{common, groups, history, lists};
 use crate::element::im::Mail;
 use crate::imps::{Domain, Moment, SessionId, UserId};
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
@@ -361,7 +361,8 @@ impl Changes {
             params,
         )?;
         let invitations = common::forget(connection, before, FORGET_PAGE)?;
-        if seen.max(sent).max(invitations) < FORGET_PAGE {
+        let said = history::forget(connection, before, FORGET_PAGE)?;
+        if seen.max(sent).max(invitations).max(said) < FORGET_PAGE {
             change(
                 connection,
                 "DELETE FROM account WHERE removed <> 0

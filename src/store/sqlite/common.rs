@@ -1,22 +1,27 @@
 //! Invitations and profiles: their rows, changes and questions.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Result, Row, params};
 
 use super::rows::{self, Columns, change, many, millis, one};
-use crate::element::common::invite::{INVITATIONS_MAX, Invitation};
+use crate::element::common::invite::{INVITATIONS_PER_HOUR, Invitation};
 use crate::element::common::profile::{PUBLIC, ProfileChange};
 use crate::element::common::search::query::{Club, Person, Query};
 use crate::imps::primitive::Property;
 use crate::imps::{Address, GroupId, InviteId, Moment, UserId};
 use crate::relay::ports::{CommonChange, Outcome};
 
-const INVITATION: &str = "SELECT inviter, id, addressed, invitee, reply_to, until FROM invitation";
+const INVITATION: &str =
+    "SELECT inviter, id, kind, group_address, addressed, invitee, reply_to, until FROM invitation";
 
 fn invitation(row: &Row<'_>) -> Result<Invitation> {
     let mut columns = Columns::of(row);
     Ok(Invitation {
         inviter: columns.parsed()?,
         id: columns.parsed()?,
+        kind: columns.parsed()?,
+        group: columns.parsed_if_any()?,
         addressed: columns.parsed()?,
         invitee: columns.parsed()?,
         reply_to: columns.parsed_if_any()?,
@@ -27,7 +32,7 @@ fn invitation(row: &Row<'_>) -> Result<Invitation> {
 /// Carries out one change.
 pub(super) fn apply(connection: &Connection, wanted: &CommonChange) -> Result<Outcome> {
     match wanted {
-        CommonChange::PutInvitations(invitations) => put(connection, invitations),
+        CommonChange::PutInvitations { invitations, now } => put(connection, invitations, *now),
         CommonChange::DropInvitation { inviter, id, addressed } => {
             let sql = "DELETE FROM invitation WHERE inviter = ?1 AND id = ?2 AND addressed = ?3";
             let rows = change(connection, sql, params![inviter.as_str(), id.as_str(), addressed.as_str()])?;
@@ -37,22 +42,37 @@ pub(super) fn apply(connection: &Connection, wanted: &CommonChange) -> Result<Ou
     }
 }
 
-fn put(connection: &Connection, invitations: &[Invitation]) -> Result<Outcome> {
+/// An hour, which begins with the first invitation in it.
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn put(connection: &Connection, invitations: &[Invitation], now: Moment) -> Result<Outcome> {
     let Some(first) = invitations.first() else { return Ok(Outcome::Done) };
-    let sql = "SELECT count(*) FROM invitation WHERE inviter = ?1";
-    let open = one(connection, sql, [first.inviter.as_str()], |row| Columns::of(row).count())?.unwrap_or(0);
-    let open = usize::try_from(open).unwrap_or(usize::MAX);
-    if open.saturating_add(invitations.len()) > INVITATIONS_MAX {
+    let sql = "SELECT since, made FROM invitation_count WHERE inviter = ?1";
+    let counted = one(connection, sql, [first.inviter.as_str()], |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.moment()?, columns.count()?))
+    })?;
+    let (since, made) = counted.filter(|(since, _)| now.since(*since) < HOUR).unwrap_or((now, 0));
+    let made = usize::try_from(made).unwrap_or(usize::MAX).saturating_add(invitations.len());
+    if made > INVITATIONS_PER_HOUR {
         return Ok(Outcome::Full);
     }
-    for Invitation { inviter, id, addressed, invitee, reply_to, until } in invitations {
+    change(
+        connection,
+        "INSERT OR REPLACE INTO invitation_count (inviter, since, made) VALUES (?1, ?2, ?3)",
+        params![first.inviter.as_str(), millis(since), rows::octets(made)],
+    )?;
+    for Invitation { inviter, id, kind, group, addressed, invitee, reply_to, until } in invitations {
         change(
             connection,
-            "INSERT OR REPLACE INTO invitation (inviter, id, addressed, invitee, reply_to, until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO invitation
+             (inviter, id, kind, group_address, addressed, invitee, reply_to, until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 inviter.as_str(),
                 id.as_str(),
+                kind.as_str(),
+                group.as_ref().map(|group| group.as_str()),
                 addressed.as_str(),
                 invitee.as_str(),
                 reply_to.as_ref().map(crate::imps::TransactionId::as_str),
@@ -93,16 +113,21 @@ fn set_profile(connection: &Connection, user: &UserId, wanted: &ProfileChange) -
 /// An account is gone: what it was part of goes with it, whatever else of it stays for a while.
 pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -> Result<()> {
     change(connection, "DELETE FROM profile_property WHERE owner = ?1", [id])?;
+    change(connection, "DELETE FROM group_auto_join WHERE owner = ?1", [id])?;
     change(connection, "DELETE FROM invitation WHERE inviter = ?1", [user.as_str()])?;
     change(connection, "DELETE FROM invitation WHERE invitee = ?1", [user.as_str()])?;
     Ok(())
 }
 
-/// Forgets a page of the invitations that are over; how many they were.
+/// Forgets a page of the invitations that are over, and of what was counted; how much it was.
 pub(super) fn forget(connection: &Connection, before: Moment, page: usize) -> Result<usize> {
     let sql = "DELETE FROM invitation WHERE number IN
                    (SELECT number FROM invitation WHERE until < ?1 ORDER BY until LIMIT ?2)";
-    change(connection, sql, params![millis(before), rows::octets(page)])
+    let over = change(connection, sql, params![millis(before), rows::octets(page)])?;
+    let sql = "DELETE FROM invitation_count WHERE inviter IN
+                   (SELECT inviter FROM invitation_count WHERE since < ?1 ORDER BY since LIMIT ?2)";
+    let hour_ago = millis(before).saturating_sub(3_600_000);
+    Ok(over.max(change(connection, sql, params![hour_ago, rows::octets(page)])?))
 }
 
 pub(super) fn invitations(

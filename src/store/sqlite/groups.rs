@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Result, Row, params};
 
+use super::history;
 use super::rows::{self, Columns, change, many, millis, one};
 use crate::element::group::{Edit, Group, Occupant, Rank};
 use crate::imps::primitive::{ClientId, Property, User, WelcomeNote};
 use crate::imps::{Content, GroupId, Moment, SessionId, UserId};
-use crate::relay::ports::{GroupChange, Outcome, StoredGroup, Visit};
+use crate::relay::ports::{AUTO_JOINS_MAX, GroupChange, Outcome, StoredGroup, Visit};
 
 /// The columns of the table `im_group`.
 struct Head {
@@ -88,6 +89,10 @@ pub(super) fn read(connection: &Connection, group: &GroupId) -> Result<Option<St
         many(connection, "SELECT address FROM group_rejected WHERE group_id = ?1", id, address)?
             .into_iter()
             .collect();
+    let invited: BTreeSet<UserId> =
+        many(connection, "SELECT address FROM group_invited WHERE group_id = ?1", id, address)?
+            .into_iter()
+            .collect();
     let sql = "SELECT address, client_url, client_msisdn, client_text, has_client, session, name, subscribed
                FROM group_occupant WHERE group_id = ?1 ORDER BY row";
     let occupants = many(connection, sql, id, occupant)?;
@@ -100,6 +105,7 @@ pub(super) fn read(connection: &Connection, group: &GroupId) -> Result<Option<St
         members: members.into_iter().collect(),
         own: owns,
         rejected,
+        invited,
         occupants,
         ends: found.ends,
     };
@@ -121,11 +127,30 @@ pub(super) fn of_session(connection: &Connection, session: &SessionId) -> Result
     many(connection, sql, [session.as_str()], address)
 }
 
-/// The groups that a user wants to be in.
+/// The groups that a user wants to be in, here and elsewhere.
 pub(super) fn auto_joins(connection: &Connection, user: &UserId) -> Result<Vec<GroupId>> {
     let sql = "SELECT g.address FROM group_own_property p JOIN im_group g ON g.id = p.group_id
-               WHERE p.key = ?1 AND p.name = 'AutoJoin' AND p.value = 'T'";
+               WHERE p.key = ?1 AND p.name = 'AutoJoin' AND p.value = 'T'
+               UNION SELECT j.address FROM group_auto_join j JOIN account a ON a.id = j.owner
+               WHERE a.key = ?1";
     many(connection, sql, [user.key()], address)
+}
+
+fn auto_join(connection: &Connection, user: &UserId, group: &GroupId, wish: bool) -> Result<Outcome> {
+    let Some(owner) = rows::account_id(connection, user)? else { return Ok(Outcome::Missing) };
+    if !wish {
+        let sql = "DELETE FROM group_auto_join WHERE owner = ?1 AND key = ?2";
+        change(connection, sql, params![owner, group.key()])?;
+        return Ok(Outcome::Done);
+    }
+    let sql = "SELECT count(*) FROM group_auto_join WHERE owner = ?1 AND key <> ?2";
+    let others = one(connection, sql, params![owner, group.key()], |row| Columns::of(row).count())?;
+    if others.unwrap_or(0) >= AUTO_JOINS_MAX {
+        return Ok(Outcome::Full);
+    }
+    let sql = "INSERT OR REPLACE INTO group_auto_join (owner, key, address) VALUES (?1, ?2, ?3)";
+    change(connection, sql, params![owner, group.key(), group.as_str()])?;
+    Ok(Outcome::Done)
 }
 
 /// Groups that ended.
@@ -197,6 +222,8 @@ pub(super) fn apply(connection: &Connection, wanted: &GroupChange) -> Result<Out
             }
             Ok(Outcome::Done)
         }
+        GroupChange::Say(said) => history::say(connection, said),
+        GroupChange::AutoJoin { user, group, wish } => auto_join(connection, user, group, *wish),
         GroupChange::Visit(visit) => {
             let sql = "INSERT INTO group_visit (session, key, address, user, user_key, client_url, client_msisdn, client_text,
                        name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -239,6 +266,7 @@ fn create(connection: &Connection, group: &Group) -> Result<Outcome> {
         edits.extend(values.iter().map(|(name, value)| Edit::Own(user.clone(), property(name, value))));
     }
     edits.extend(group.rejected.iter().map(|user| Edit::Rejected(user.clone(), true)));
+    edits.extend(group.invited.iter().map(|user| Edit::Invited(user.clone(), true)));
     edits.extend(group.occupants.iter().cloned().map(Edit::Enter));
     for edit in &edits {
         carry_out(connection, id, edit)?;
@@ -300,6 +328,17 @@ fn carry_out(connection: &Connection, id: i64, edit: &Edit) -> Result<()> {
             "DELETE FROM group_rejected WHERE group_id = ?1 AND key = ?2",
             params![id, user.key()],
         )?,
+        Edit::Invited(user, true) => change(
+            connection,
+            "INSERT INTO group_invited (group_id, key, address) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            params![id, user.key(), user.as_str()],
+        )?,
+        Edit::Invited(user, false) => change(
+            connection,
+            "DELETE FROM group_invited WHERE group_id = ?1 AND key = ?2",
+            params![id, user.key()],
+        )?,
+        Edit::ForgetSaid => change(connection, "DELETE FROM group_message WHERE group_id = ?1", [id])?,
         Edit::Enter(occupant) => enter(connection, id, occupant)?,
         Edit::Exit(user) => {
             let client = user.client.clone().unwrap_or_default();

@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_groups.sql"),
     include_str!("schema_presence.sql"),
     include_str!("schema_transit.sql"),
+    include_str!("schema_entry.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -143,7 +144,10 @@ mod tests {
                 "contact_list",
                 "csp_session",
                 "following",
+                "group_auto_join",
+                "group_invited",
                 "group_member",
+                "group_message",
                 "group_occupant",
                 "group_own_property",
                 "group_property",
@@ -151,6 +155,7 @@ mod tests {
                 "group_visit",
                 "im_group",
                 "invitation",
+                "invitation_count",
                 "lists",
                 "mailbox",
                 "meta",
