@@ -31,7 +31,7 @@ const TRANSACTIONS_PER_POST: std::ops::RangeInclusive<u64> = 1..=256;
 const MESSAGES_PER_SECOND: std::ops::RangeInclusive<u64> = 0..=1_000_000;
 
 /// Keys of an entry that a later version serves.
-const LATER: [&str; 2] = ["delegates", "accept-server-eku"];
+const LATER: [&str; 1] = ["delegates"];
 
 /// What the file says, before the files that it names are looked at.
 #[derive(Default)]
@@ -123,6 +123,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let endpoints = peer.list("endpoints", ENDPOINT, endpoint, |_| false);
     let trust = peer.paths("trust", &[]);
     let pins = peer.list("pins", PIN, |text| parse_pin(text).map_err(|_| "is no pin"), |_| false);
+    let accept_server_eku = peer.truth("accept-server-eku", false);
     let names = peer.list("names", DOMAIN, str::parse::<Domain>, |_| false);
     let services = services(&mut peer);
     let carries = peer.list("carries", DOMAIN, str::parse::<Domain>, |_| false).unwrap_or_default();
@@ -161,6 +162,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         carries: carries.into_iter().map(|carried| carried.value).collect(),
         endpoints: values(endpoints),
         pins: values(pins),
+        accept_server_eku,
         names: values(names),
         services,
         profile,

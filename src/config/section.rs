@@ -238,6 +238,19 @@ impl<'d> Section<'d> {
         default
     }
 
+    /// `true` or `false`.
+    pub(super) fn truth(&mut self, key: &'static str, default: bool) -> bool {
+        let Some(entry) = self.take(key) else { return default };
+        match entry.value.get_ref() {
+            DeValue::Boolean(value) => return *value,
+            other => {
+                let place = self.written(&entry);
+                place.error(format_args!("{} where a truth value belongs", kind(other)), "true, false");
+            }
+        }
+        default
+    }
+
     /// A date: its first second, or its last if `last`; or a point in time.
     pub(super) fn date(&mut self, key: &'static str, last: bool) -> Option<Placed<DateTime>> {
         const ALLOWED: &str = "a date such as 2027-12-31, without quotes";

@@ -233,6 +233,7 @@ domain = "South.Example."
 endpoints = ["https://127.0.0.3:5222/", "https://[::1]:5223"]
 trust = ["certs/ca.pem"]
 pins = ["sha256/AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]
+accept-server-eku = true
 names = ["hosting.example"]
 services = ["im", "presence"]
 profile = "legacy"
@@ -253,6 +254,7 @@ note = "by hand"
     assert_eq!(agreement.endpoints, [endpoint("127.0.0.3", 5222), endpoint("::1", 5223)]);
     assert_eq!(agreement.trust.len(), 1);
     assert_eq!(agreement.pins, [[1; 32]]);
+    assert!(agreement.accept_server_eku);
     assert_eq!(agreement.names, ["hosting.example".parse().unwrap()]);
     assert_eq!(agreement.services, [Service::Presence, Service::Im].into());
     assert_eq!((agreement.profile, agreement.state), (Profile::Legacy, PeerState::Suspended));
@@ -373,7 +375,7 @@ x = 1
             r#"causeway.toml:39:1: error: level = "inof": "inof" is no level; allowed: off, error, warn, info, debug, trace, or directives such as info,causeway::net=debug"#,
             r#"causeway.toml:40:1: error: format = true: a truth value where a text belongs; allowed: text, json"#,
             r#"causeway.toml:42:1: error: [wat]: unknown key; allowed: node, ssp, csp, admin, dns, store, limits, log"#,
-            r#"peers.toml:3:1: error: delegates = []: known, but not served by this version yet; allowed: domain, endpoints, trust, pins, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
+            r#"peers.toml:3:1: error: delegates = []: known, but not served by this version yet; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:4:19: error: services = "chat": is not one of the known words; allowed: presence, im, group, content, search"#,
             r#"peers.toml:5:1: error: max-document-bytes = 12: too small; allowed: 4096..=16777216"#,
             r#"peers.toml:6:1: warning: valid-until = 2020-01-01: is over: the entry counts as closed; allowed: a date to come"#,
@@ -385,7 +387,7 @@ x = 1
             r#"peers.toml:17:1: error: domain = "SOUTH.example": has two entries; allowed: one [[peer]] a domain"#,
             r#"peers.toml:21:1: error: domain = "north.example": is served here (node.domains); allowed: the domain of another provider"#,
             r#"peers.toml:23:1: error: valid-from = "2026-01-01": a text where a date belongs; allowed: a date such as 2027-12-31, without quotes"#,
-            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
+            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:26:1: error: transit.to: is missing; allowed: a domain, such as "south.example""#,
             r#"peers.toml:26:1: error: transit.via: is missing; allowed: the domain of a [[peer]]"#,
         ]

@@ -69,6 +69,9 @@ pub struct Agreement {
     pub trust: Vec<KeyHash>,
     /// Keys of which the peer must hold one, whatever the chain; empty: no pin.
     pub pins: Vec<KeyHash>,
+    /// Whether a certificate without clientAuth is good enough for connections of the peer (decisions.md 8):
+    /// public CAs issue none with it.
+    pub accept_server_eku: bool,
     /// Other certificate names that stand for this domain.
     pub names: Vec<Domain>,
     /// What may cross.
@@ -143,6 +146,7 @@ impl Agreement {
             endpoints: Vec::new(),
             trust: Vec::new(),
             pins: Vec::new(),
+            accept_server_eku: false,
             names: Vec::new(),
             services: BTreeSet::new(),
             delegates: BTreeSet::new(),

@@ -350,6 +350,11 @@ fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<PeerTls, St
         CrlExpiry::Ignore => tls::CrlExpiry::Ignore,
     };
     trust.pins = settings.agreements().flat_map(|agreement| agreement.pins.iter().copied()).collect();
+    trust.server_usage_suffices = settings
+        .agreements()
+        .filter(|agreement| agreement.accept_server_eku)
+        .flat_map(|agreement| std::iter::once(&agreement.domain).chain(&agreement.names).cloned())
+        .collect();
     for path in settings.trust_files() {
         trust.add_authorities(&read(&path)?).map_err(|cause| StartError::Tls { path, cause })?;
     }

@@ -259,6 +259,20 @@ async fn a_ca_of_one_peer_cannot_vouch_for_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_for_servers_only_is_taken_from_the_peer_whose_entry_says_so() {
+    let peers = entry("public.usage.example") + "accept-server-eku = true\n\n" + &entry("east.usage.example");
+    let Some(stage) = Stage::new("north.usage.example", &peers).await else { return };
+    let authority = stage.authority();
+    let usual = LeafOptions::at(DateTime::from_unix(now()));
+    let issue =
+        |name: &str, client| authority.issue(&names(name), &LeafOptions { client, ..usual.clone() }).unwrap();
+    assert_eq!(stage.dial(Some(&issue("public.usage.example", false)), &[]).await.status(), Some(400));
+    assert_eq!(stage.dial(Some(&issue("east.usage.example", false)), &[]).await.status(), None);
+    assert_eq!(stage.dial(Some(&issue("east.usage.example", true)), &[]).await.status(), Some(400));
+    stage.node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pinned_key_needs_no_ca_and_any_other_key_is_refused() {
     let nobody = Authority::new("Nobody knows me").unwrap();
     let pinned = nobody.issue(&names("pin.pinned.example"), &LeafOptions::default()).unwrap();
