@@ -1,0 +1,259 @@
+//! Subscriptions of our clients: to users of ours, and to users of other domains.
+
+use std::sync::Arc;
+
+use tracing::{debug, warn};
+
+use super::{Failed, outcome};
+use crate::element::notify::Actor;
+use crate::element::presence::requests::{self, Decision};
+use crate::element::presence::{Following, Home, USERS_MAX};
+use crate::imps::presence::{AttributeSet, PresenceSubList};
+use crate::imps::primitive::{SubscribePresenceRequest, UnsubscribePresenceRequest};
+use crate::imps::status::Entity;
+use crate::imps::{Code, ContactListId, Primitive, Status, UserId};
+use crate::relay::ports::{Change, PresenceChange, StoreError};
+use crate::relay::split::{ByDomain, Elsewhere, by_domain};
+use crate::sap::Sap;
+use crate::sap::clients::Client;
+use crate::sap::questions::{Question, SUBSCRIPTION_LIFE};
+
+impl Sap {
+    pub(super) async fn subscribe(
+        &self,
+        client: &Arc<Client>,
+        request: SubscribePresenceRequest,
+    ) -> Result<Status, Failed> {
+        let wanted = requests::wants(request.attributes.as_ref()).map_err(Failed::Code)?;
+        // A subscription does not follow a list; clients then name its members (reference csp-messages §6).
+        if request.auto_subscribe == Some(true) && !request.contact_lists.is_empty() {
+            return Err(Failed::Code(Code::NO_AUTO_SUBSCRIPTION));
+        }
+        let (users, mut outcomes) = self.named(client, request.users, &request.contact_lists).await?;
+        let divided = self.divided(users);
+        let actor = client.actor();
+        for user in divided.local {
+            let code = self.watch(&user, &actor, wanted).await?;
+            outcomes.push((Entity::User(user), code));
+        }
+        for user in divided.unknown {
+            outcomes.push((Entity::User(user), Code::DOMAIN_NOT_SUPPORTED));
+        }
+        if !divided.remote.is_empty() {
+            outcomes.extend(self.follow(client, divided.remote, wanted).await?);
+        }
+        Ok(Status::merge(outcomes))
+    }
+
+    /// Everybody that a request names, once, its contact lists expanded, and the lists that there are not.
+    pub(super) async fn named(
+        &self,
+        client: &Arc<Client>,
+        users: Vec<UserId>,
+        lists: &[ContactListId],
+    ) -> Result<(Vec<UserId>, Vec<(Entity, Code)>), Failed> {
+        let mut all = users;
+        let mut missing = Vec::new();
+        if !lists.is_empty()
+            && let Some(own) = self.store.lists(vec![client.user().clone()]).await?.pop()
+        {
+            let expanded = own.expand(lists);
+            all.extend(expanded.users);
+            missing = expanded.missing;
+        }
+        let mut seen = std::collections::HashSet::new();
+        all.retain(|user| seen.insert(user.clone()));
+        if all.len() > USERS_MAX {
+            return Err(Failed::Code(Code::BAD_PARAMETER));
+        }
+        Ok((all, missing))
+    }
+
+    pub(super) fn divided(&self, users: Vec<UserId>) -> ByDomain<UserId> {
+        let map = self.map();
+        by_domain(users, |user| user.domain_str(), &map.routes, self.now())
+    }
+
+    pub(super) fn question(
+        &self,
+        client: &Arc<Client>,
+        to: &Elsewhere<UserId>,
+        primitive: impl Into<Primitive>,
+        kept: bool,
+    ) -> Question {
+        let user = client.user();
+        Question {
+            own: user.domain().or_else(|| self.domains().into_iter().next()).unwrap_or(to.peer.clone()),
+            peer: to.peer.clone(),
+            by: Some(client.as_user()),
+            client_originated: true,
+            primitive: primitive.into(),
+            kept: kept.then_some(SUBSCRIPTION_LIFE),
+            order: format!("presence {user} {}", to.domain).into(),
+        }
+    }
+
+    /// One user of ours is watched. An error is one of the store.
+    pub(super) async fn watch(
+        &self,
+        user: &UserId,
+        actor: &Actor,
+        wanted: AttributeSet,
+    ) -> Result<Code, StoreError> {
+        let (own, now) = (user.domain(), self.now());
+        let decide = |home: &Home<'_>| {
+            let own = own.as_ref().ok_or(Code::UNKNOWN_USER)?;
+            requests::watch(home, actor, own, wanted, now).map(|decision| ((), decision))
+        };
+        outcome(self.presence_change(user, decide).await)
+    }
+
+    pub(super) async fn unwatch(&self, user: &UserId, actor: &Actor) -> Result<Code, StoreError> {
+        let decide = |home: &Home<'_>| Ok(((), requests::unwatch(home.publisher, actor)));
+        outcome(self.presence_change(user, decide).await)
+    }
+
+    /// A client follows users of other domains: one request to each domain, for the user with all its
+    /// clients and the union of what they want (reference ssp-primitives §2.1).
+    async fn follow(
+        &self,
+        client: &Arc<Client>,
+        remote: Vec<Elsewhere<UserId>>,
+        wanted: AttributeSet,
+    ) -> Result<Vec<(Entity, Code)>, Failed> {
+        let user = client.user();
+        let following = self.store.following(user.clone()).await?;
+        let rows: Vec<Following> = remote
+            .iter()
+            .flat_map(|elsewhere| &elsewhere.items)
+            .map(|presentity| Following {
+                watcher: user.clone(),
+                session: client.id.clone(),
+                presentity: presentity.clone(),
+                wanted,
+            })
+            .collect();
+        let mut questions = Vec::with_capacity(remote.len());
+        for elsewhere in &remote {
+            let others = following.iter().filter(|row| elsewhere.items.contains(&row.presentity));
+            let union = others.fold(wanted, |all, row| all.union(row.wanted));
+            let attributes = (union != AttributeSet::ALL).then(|| PresenceSubList::naming(union));
+            let users = elsewhere.items.clone();
+            let request =
+                SubscribePresenceRequest { users, attributes, ..SubscribePresenceRequest::default() };
+            questions.push(self.question(client, elsewhere, request, true));
+        }
+        let with = Change::Presence(Box::new(PresenceChange::Follow(rows)));
+        let replies = self.ask(questions, vec![with]).await?;
+        let mut outcomes = Vec::new();
+        let mut refused = Vec::new();
+        for (elsewhere, reply) in remote.into_iter().zip(replies) {
+            for presentity in elsewhere.items {
+                let entity = Entity::User(presentity.clone());
+                let code = reply.code_for(&entity);
+                if code.outcome() == crate::imps::status::Outcome::Final {
+                    refused.push(presentity);
+                }
+                outcomes.push((entity, code));
+            }
+        }
+        if !refused.is_empty() {
+            let session = Some(client.id.clone());
+            let unfollow = PresenceChange::Unfollow { watcher: user.clone(), session, presentities: refused };
+            self.store.commit(vec![Change::Presence(Box::new(unfollow))]).await?;
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) async fn unsubscribe(
+        &self,
+        client: &Arc<Client>,
+        request: UnsubscribePresenceRequest,
+    ) -> Result<Status, Failed> {
+        let user = client.user();
+        let (users, mut outcomes) = self.named(client, request.users, &request.contact_lists).await?;
+        let divided = self.divided(users);
+        let actor = Actor { user: user.clone().into(), session: Some(client.id.clone()) };
+        for presentity in divided.local {
+            let code = self.unwatch(&presentity, &actor).await?;
+            outcomes.push((Entity::User(presentity), code));
+        }
+        for presentity in divided.unknown {
+            outcomes.push((Entity::User(presentity), Code::DOMAIN_NOT_SUPPORTED));
+        }
+        if divided.remote.is_empty() {
+            return Ok(Status::merge(outcomes));
+        }
+        let following = self.store.following(user.clone()).await?;
+        let mut questions = Vec::new();
+        let mut asked = Vec::new();
+        let presentities = divided.remote.iter().flat_map(|it| it.items.clone()).collect();
+        for elsewhere in divided.remote {
+            let others = |presentity: &UserId| {
+                following.iter().any(|row| row.presentity == *presentity && row.session != client.id)
+            };
+            let (shared, gone): (Vec<_>, Vec<_>) = elsewhere.items.iter().cloned().partition(others);
+            outcomes.extend(shared.into_iter().map(|it| (Entity::User(it), Code::SUCCESSFUL)));
+            if !gone.is_empty() {
+                let users = gone.clone();
+                let request = UnsubscribePresenceRequest { users, ..UnsubscribePresenceRequest::default() };
+                questions.push(self.question(client, &elsewhere, request, true));
+                asked.push(gone);
+            }
+        }
+        let session = Some(client.id.clone());
+        let unfollow = PresenceChange::Unfollow { watcher: user.clone(), session, presentities };
+        let replies = self.ask(questions, vec![Change::Presence(Box::new(unfollow))]).await?;
+        for (users, reply) in asked.into_iter().zip(replies) {
+            let entities = users.into_iter().map(Entity::User);
+            outcomes.extend(entities.map(|entity| {
+                let code = reply.code_for(&entity);
+                (entity, code)
+            }));
+        }
+        Ok(Status::merge(outcomes))
+    }
+
+    /// A session of a client is over and no longer among the clients: what it published ends, and what it
+    /// alone followed in other domains is unsubscribed there.
+    pub(in crate::sap) async fn presence_session_over(&self, client: &Arc<Client>) {
+        let user = client.user();
+        let published = &client.key.client;
+        let still = self.clients.of_user(user).iter().any(|other| other.key.client == *published);
+        let ended = |_: &Home<'_>| {
+            Ok(((), if still { Decision::default() } else { requests::session_over(published) }))
+        };
+        if let Err(failed) = self.presence_change(user, ended).await {
+            debug!(%user, code = %failed.code(), "watchers cannot be told of a session that is over");
+        }
+        match self.store.following(user.clone()).await {
+            Ok(following) => {
+                let mut gone: Vec<UserId> = Vec::new();
+                for row in following.iter().filter(|row| row.session == client.id) {
+                    let others =
+                        |other: &Following| other.presentity == row.presentity && other.session != client.id;
+                    if !following.iter().any(others) {
+                        gone.push(row.presentity.clone());
+                    }
+                }
+                if !gone.is_empty() {
+                    self.unsubscribe_elsewhere(client, gone).await;
+                }
+            }
+            Err(error) => warn!(%user, %error, "what a session followed cannot be read"),
+        }
+    }
+
+    pub(super) async fn unsubscribe_elsewhere(&self, client: &Arc<Client>, presentities: Vec<UserId>) {
+        let divided = self.divided(presentities);
+        let asks = |users| UnsubscribePresenceRequest { users, ..UnsubscribePresenceRequest::default() };
+        let questions = divided
+            .remote
+            .into_iter()
+            .map(|elsewhere| self.question(client, &elsewhere, asks(elsewhere.items.clone()), true))
+            .collect();
+        if let Err(error) = self.ask_for_nobody(questions, Vec::new()).await {
+            warn!(user = %client.user(), %error, "peers cannot be told that a session is over");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Presence: from requests to answers, and from changes to those who watch.
+//!
+//! Every change of what one user of ours has, whoever asked for it, goes through
+//! [`Sap::presence_change`]: load, decide, find out what watchers have to hear now, commit all of it, and
+//! once more if somebody else was quicker. Subscriptions to users of other domains are rows of their own;
+//! the home of those users sends one notice for each of our users, and it is shared out here
+//! (reference ssp-primitives §2).
+
+mod follow;
+mod look;
+mod peer;
+
+pub(super) use look::Glances;
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::clients::Client;
+use super::{CONFLICTS_MAX, Sap, store_code};
+use crate::element::presence::requests::{self, Decision};
+use crate::element::presence::{Home, Online, Publisher, fan};
+use crate::imps::{Code, Moment, Primitive, SessionId, Status, UserId, Version};
+use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError};
+
+/// Why a change did not come about.
+enum Failed {
+    /// The answer.
+    Code(Code),
+    /// Nothing was stored.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Failed {
+    fn code(&self) -> Code {
+        match self {
+            Self::Code(code) => *code,
+            Self::Store(error) => store_code(error),
+        }
+    }
+}
+
+impl Sap {
+    /// The clients of a user that are logged in, the one that was active last first.
+    fn online(&self, user: &UserId) -> Vec<Online> {
+        let mut online: Vec<(Moment, Online)> = self
+            .clients
+            .of_user(user)
+            .iter()
+            .map(|client| {
+                let machine = client.machine();
+                let record = machine.record();
+                let online = Online {
+                    session: record.id.clone(),
+                    client: record.client.clone(),
+                    version: record.version,
+                };
+                (record.last_active, online)
+            })
+            .collect();
+        online.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.session.cmp(&right.1.session)));
+        online.into_iter().map(|(_, online)| online).collect()
+    }
+
+    /// The sessions of watchers that speak 1.1.
+    fn old_watchers(&self, publisher: &Publisher) -> Vec<SessionId> {
+        let sessions = publisher.watchers.iter().filter_map(|watch| watch.session.clone());
+        let speaks_11 = |session: &SessionId| {
+            self.clients.get(session).is_some_and(|client| client.machine().record().version == Version::V1_1)
+        };
+        sessions.filter(speaks_11).collect()
+    }
+
+    /// Changes what a user of ours has, and tells its watchers what that makes them see. What somebody else
+    /// changed meanwhile is decided anew.
+    async fn presence_change<T>(
+        &self,
+        owner: &UserId,
+        decide: impl Fn(&Home<'_>) -> Result<(T, Decision), Code>,
+    ) -> Result<T, Failed> {
+        let own = owner.domain().ok_or(Failed::Code(Code::UNKNOWN_USER))?;
+        for _ in 0..CONFLICTS_MAX {
+            let found = self.store.publishers(vec![owner.clone()]).await?.pop().flatten();
+            let publisher = found.ok_or(Failed::Code(Code::UNKNOWN_USER))?;
+            let lists = self.store.lists(vec![owner.clone()]).await?.pop();
+            let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
+            let online = self.online(owner);
+            let (answer, edits, notices) = {
+                let old = self.old_watchers(&publisher);
+                let home = Home { publisher: &publisher, lists: &lists, online: &online, old: &old };
+                let (answer, Decision { mut edits, mut notices }) = decide(&home).map_err(Failed::Code)?;
+                let mut after = publisher.clone();
+                for edit in &edits {
+                    after.apply(edit);
+                }
+                let old = self.old_watchers(&after);
+                let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own);
+                edits.extend(telling.edits);
+                notices.extend(telling.notices);
+                (answer, edits, notices)
+            };
+            if edits.is_empty() && notices.is_empty() {
+                return Ok(answer);
+            }
+            let edit = PresenceChange::Edit { owner: owner.clone(), version: publisher.version, edits };
+            let change = Change::Presence(Box::new(edit));
+            match self.commit_and_tell(vec![change], notices).await?.first() {
+                Some(Outcome::Done) => return Ok(answer),
+                Some(Outcome::Conflict) => {}
+                _ => return Err(Failed::Code(Code::UNKNOWN_USER)),
+            }
+        }
+        Err(Failed::Code(Code::SERVICE_UNAVAILABLE))
+    }
+
+    /// Something that a user's watchers may see by is not what it was: its sessions or its lists.
+    pub(in crate::sap) async fn presence_changed(&self, user: &UserId) {
+        if let Err(failed) = self.presence_change(user, |_| Ok(((), Decision::default()))).await {
+            warn!(%user, code = %failed.code(), "watchers cannot be told");
+        }
+    }
+
+    /// A client's request about presence.
+    pub(in crate::sap) async fn presence_request(
+        &self,
+        client: &Arc<Client>,
+        primitive: Primitive,
+    ) -> Primitive {
+        let done = match primitive {
+            Primitive::SubscribePresenceRequest(request) => {
+                self.subscribe(client, request).await.map(Primitive::from)
+            }
+            Primitive::UnsubscribePresenceRequest(request) => {
+                self.unsubscribe(client, request).await.map(Primitive::from)
+            }
+            Primitive::GetPresenceRequest(request) => {
+                self.get_presence(client, request).await.map(Primitive::from)
+            }
+            other => self.own_presence(client, other).await,
+        };
+        done.unwrap_or_else(|failed| Status::new(failed.code()).into())
+    }
+
+    /// What users ask of their own presence.
+    async fn own_presence(&self, client: &Arc<Client>, primitive: Primitive) -> Result<Primitive, Failed> {
+        let now = self.now();
+        let decide = |home: &Home<'_>| -> Result<(Primitive, Decision), Code> {
+            let done = |decision: Decision| (Primitive::from(Status::ok()), decision);
+            let read = |answer: Primitive| (answer, Decision::default());
+            match &primitive {
+                Primitive::UpdatePresenceRequest(request) => {
+                    requests::update(home.publisher, &client.key.client, request.clone()).map(done)
+                }
+                Primitive::GetWatcherListRequest(request) => {
+                    Ok(read(requests::watcher_list(home.publisher, request).into()))
+                }
+                Primitive::CreateAttributeListRequest(request) => {
+                    requests::create_attribute_list(home, request).map(|(status, it)| (status.into(), it))
+                }
+                Primitive::DeleteAttributeListRequest(request) => {
+                    let (status, decision) = requests::delete_attribute_list(home, request);
+                    Ok((status.into(), decision))
+                }
+                Primitive::GetAttributeListRequest(request) => {
+                    Ok(read(Box::new(requests::attribute_lists(home, request)).into()))
+                }
+                Primitive::PresenceAuthUser(answer) => requests::auth_user(home.publisher, answer).map(done),
+                Primitive::CancelAuthRequest(request) => {
+                    requests::cancel_auth(home.publisher, request).map(done)
+                }
+                Primitive::GetReactiveAuthStatusRequest(request) => {
+                    Ok(read(requests::reactive_status(home.publisher, request, now).into()))
+                }
+                _ => Err(Code::NOT_IMPLEMENTED),
+            }
+        };
+        self.presence_change(client.user(), decide).await
+    }
+}
+
+/// The code that a change came to. An error is one of the store.
+fn outcome(changed: Result<(), Failed>) -> Result<Code, StoreError> {
+    match changed {
+        Ok(()) => Ok(Code::SUCCESSFUL),
+        Err(Failed::Code(code)) => Ok(code),
+        Err(Failed::Store(error)) => Err(error),
+    }
+}

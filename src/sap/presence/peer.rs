@@ -1,0 +1,130 @@
+//! What peers ask of our users' presence, and what they tell of theirs.
+
+use crate::element::notify::{Actor, Notify, Reach};
+use crate::element::presence::{Following, USERS_MAX, requests};
+use crate::imps::presence::PresenceSubList;
+use crate::imps::primitive::{GetPresenceResponse, Presence, PresenceNotification, User};
+use crate::imps::status::Entity;
+use crate::imps::{Code, Domain, Primitive, Status, UserId};
+use crate::relay::admit::Origin;
+use crate::relay::ports::StoreError;
+use crate::sap::Sap;
+use crate::sap::services::PeerAsks;
+
+/// Seconds that a notice of a peer waits for a client of ours: its session, which it ends with.
+const SESSION_SECONDS: u32 = 7 * 86_400;
+
+impl Sap {
+    /// A peer's request about presence. An error means that nothing was stored.
+    pub(in crate::sap) async fn presence_of_peer(
+        &self,
+        asks: PeerAsks<'_>,
+        primitive: Primitive,
+    ) -> Result<Primitive, StoreError> {
+        let mut outcomes = asks.refused;
+        let user = match asks.origin {
+            Origin::Peer { user, .. } => user,
+            Origin::Client { .. } => None,
+        };
+        if let Primitive::PresenceNotification(notice) = primitive {
+            self.notified(asks.own, notice, &mut outcomes).await?;
+            return Ok(Status::merge(outcomes).into());
+        }
+        let Some(user) = user else { return Ok(Status::new(Code::BAD_REQUEST).into()) };
+        let actor = Actor { user, session: None };
+        match primitive {
+            Primitive::SubscribePresenceRequest(request) => {
+                let wanted = match requests::wants(request.attributes.as_ref()) {
+                    Ok(wanted) => wanted,
+                    Err(code) => return Ok(Status::new(code).into()),
+                };
+                for presentity in within(request.users, &mut outcomes) {
+                    let code = self.watch(&presentity, &actor, wanted).await?;
+                    outcomes.push((Entity::User(presentity), code));
+                }
+                Ok(Status::merge(outcomes).into())
+            }
+            Primitive::UnsubscribePresenceRequest(request) => {
+                for presentity in within(request.users, &mut outcomes) {
+                    let code = self.unwatch(&presentity, &actor).await?;
+                    outcomes.push((Entity::User(presentity), code));
+                }
+                Ok(Status::merge(outcomes).into())
+            }
+            Primitive::GetPresenceRequest(request) => {
+                let wanted = match requests::wants(request.attributes.as_ref()) {
+                    Ok(wanted) => wanted,
+                    Err(code) => return Ok(Status::new(code).into()),
+                };
+                let users = within(request.users, &mut outcomes);
+                let mut presences = Vec::new();
+                self.looks(users, &actor.user, wanted, &mut outcomes, &mut presences).await?;
+                Ok(GetPresenceResponse { result: Status::merge(outcomes), presences }.into())
+            }
+            _ => Ok(Status::new(Code::NOT_IMPLEMENTED).into()),
+        }
+    }
+
+    /// A peer tells of its users: each of our clients that follows one of them hears of it, and whoever
+    /// looked once. Anybody else is passed over.
+    async fn notified(
+        &self,
+        own: &Domain,
+        notice: PresenceNotification,
+        outcomes: &mut Vec<(Entity, Code)>,
+    ) -> Result<(), StoreError> {
+        if notice.presences.is_empty() && !outcomes.is_empty() {
+            return Ok(());
+        }
+        let watchers: Vec<UserId> = notice.users.into_iter().map(|user| user.id).collect();
+        let accounts = self.store.accounts(watchers.clone()).await?;
+        let mut notices = Vec::new();
+        for (watcher, account) in watchers.into_iter().zip(accounts) {
+            if account.is_none() {
+                outcomes.push((Entity::User(watcher), Code::UNKNOWN_USER));
+                continue;
+            }
+            let following = self.store.following(watcher.clone()).await?;
+            for presence in &notice.presences {
+                let key = (watcher.clone(), presence.user.clone());
+                for waiting in self.glances().remove(&key).unwrap_or_default() {
+                    // Who looked may have gone; then nobody has to hear it.
+                    let _ = waiting.send(presence.attributes.clone());
+                }
+                for row in following.iter().filter(|row| row.presentity == presence.user) {
+                    notices.extend(shared_out(own, row, presence));
+                }
+            }
+            outcomes.push((Entity::User(watcher), Code::SUCCESSFUL));
+        }
+        if !notices.is_empty() {
+            self.commit_and_tell(Vec::new(), notices).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The notice for one client, with what it wants of it.
+fn shared_out(own: &Domain, row: &Following, presence: &Presence) -> Option<Notify> {
+    let attributes = presence.attributes.attributes.iter();
+    let wanted: Vec<_> = attributes.filter(|it| row.wanted.contains(it.name())).cloned().collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    let presences = vec![Presence { user: presence.user.clone(), attributes: PresenceSubList::new(wanted) }];
+    let to = vec![User::from(row.watcher.clone())];
+    let mut notice = Notify::new(own.clone(), to, PresenceNotification { users: Vec::new(), presences });
+    notice.reach = Reach::Sessions(vec![row.session.clone()]);
+    notice.by = Some(presence.user.clone().into());
+    notice.seconds = SESSION_SECONDS;
+    notice.replaces = Some(format!("presence {}", presence.user).into());
+    Some(notice)
+}
+
+/// No more users than one request may name; the others are 402.
+fn within(users: Vec<UserId>, outcomes: &mut Vec<(Entity, Code)>) -> Vec<UserId> {
+    let mut users = users;
+    let beyond = users.split_off(users.len().min(USERS_MAX));
+    outcomes.extend(beyond.into_iter().map(|user| (Entity::User(user), Code::BAD_PARAMETER)));
+    users
+}
