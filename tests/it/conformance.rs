@@ -243,6 +243,26 @@ fn every_rule_that_is_kept_names_its_tests_and_every_other_its_reason() {
     assert!(wrong.is_empty(), "conformance.toml:\n{}", wrong.join("\n"));
 }
 
+/// Words in backquotes that can only be names of tests: three words or more.
+fn named(page: &str) -> impl Iterator<Item = &str> {
+    page.split('`').skip(1).step_by(2).filter(|word| {
+        word.split('_').count() > 2
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
+#[test]
+fn the_threat_model_names_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/explanation/threat-model.md")).unwrap();
+    let tests = tests();
+    let mut found = 0;
+    for test in named(&page) {
+        assert!(tests.contains(test), "there is no test {test}");
+        found += 1;
+    }
+    assert!(found > 30, "{found} tests named");
+}
+
 fn versions(since: Version, until: Version) -> String {
     match (since, until) {
         (Version::V1_1, Version::V1_3) => "1.1 – 1.3".to_owned(),
