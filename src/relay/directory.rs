@@ -20,6 +20,8 @@ pub struct Directory {
     transit: Triples,
     /// What peers have shown of themselves.
     offers: HashMap<Domain, Offer>,
+    /// Agreements with less than agreed, since the peer asked for less.
+    grants: HashMap<Domain, Arc<Agreement>>,
 }
 
 /// What a peer has shown of itself, and what follows for its agreement.
@@ -110,6 +112,25 @@ impl Directory {
         offer.or_else(|| self.agreement(peer))
     }
 
+    /// The peer was granted only these of the services agreed; `None`: all of them.
+    pub fn set_grant(&mut self, peer: &Domain, services: Option<&BTreeSet<Service>>) {
+        match (self.agreements.get(peer), services) {
+            (Some(agreement), Some(granted)) => {
+                let services = agreement.services.intersection(granted).copied().collect();
+                let limited = Agreement { services, ..Agreement::clone(agreement) };
+                self.grants.insert(peer.clone(), Arc::new(limited));
+            }
+            _ => {
+                self.grants.remove(peer);
+            }
+        }
+    }
+
+    /// Whether the peer was granted less than agreed.
+    pub fn is_limited(&self, peer: &Domain) -> bool {
+        self.grants.contains_key(peer)
+    }
+
     /// The peer offers these services.
     pub fn set_offer(&mut self, peer: &Domain, services: BTreeSet<Service>) {
         let legacy = self.offers.get(peer).is_some_and(|offer| offer.legacy);
@@ -158,7 +179,7 @@ impl Directory {
             let Some(agreement) = self.agreements.get(peer) else { continue };
             match agreement.speaks_for(identity, &self.default_trust) {
                 Ok(()) if speakers.iter().any(|known| known.domain == agreement.domain) => {}
-                Ok(()) => speakers.push(Arc::clone(agreement)),
+                Ok(()) => speakers.push(Arc::clone(self.grants.get(peer).unwrap_or(agreement))),
                 Err(error) => refused = Some(error),
             }
         }
@@ -224,6 +245,23 @@ mod tests {
         directory.set_legacy(&south);
         let found = directory.outbound("south.example").unwrap();
         assert_eq!((found.profile, &found.services), (Profile::Legacy, &[Service::Im].into()));
+    }
+
+    #[test]
+    fn what_a_peer_was_granted_at_its_wish_is_all_that_it_may_ask() {
+        let south = domain("south.example");
+        let services = [Service::Im, Service::Presence].into();
+        let agreement = Agreement { services, ..Agreement::with(south.clone()) };
+        let mut directory = Directory::new(vec![], [agreement], vec![[9; 32]]);
+        let inbound = |directory: &Directory| {
+            directory.speakers(&identity(&["south.example"])).unwrap()[0].services.clone()
+        };
+        directory.set_grant(&south, Some(&[Service::Im, Service::Group].into()));
+        assert!(directory.is_limited(&south));
+        assert_eq!(inbound(&directory), [Service::Im].into());
+        assert_eq!(directory.outbound("south.example").unwrap().services.len(), 2, "what we may ask stays");
+        directory.set_grant(&south, None);
+        assert_eq!(inbound(&directory).len(), 2);
     }
 
     #[test]

@@ -216,6 +216,28 @@ impl Sap {
         });
     }
 
+    /// This much of our offer the peer wants and was granted: the rest is answered 506, until it logs in anew or
+    /// the agreements change (reference ssp-session §5 rule 4).
+    fn granted(&self, peer: &Domain, tree: &Functions) {
+        let services = offer::offered(tree);
+        self.map.rcu(|map| {
+            let mut directory = map.directory.clone();
+            directory.set_grant(peer, Some(&services));
+            Map { directory, routes: map.routes.clone() }
+        });
+    }
+
+    /// A session with the peer begins: everything agreed is granted.
+    pub fn link_begins(&self, peer: &Domain) {
+        if self.map().directory.is_limited(peer) {
+            self.map.rcu(|map| {
+                let mut directory = map.directory.clone();
+                directory.set_grant(peer, None);
+                Map { directory, routes: map.routes.clone() }
+            });
+        }
+    }
+
     /// The peer has shown that it is the one known implementation.
     pub fn found_legacy(&self, peer: &Domain) {
         self.map.rcu(|map| {

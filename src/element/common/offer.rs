@@ -1,18 +1,18 @@
-//! What this server offers a peer, and what of the peer's wishes it grants (reference ssp-session §5).
+//! What this server offers a peer, and what a peer's tree offers it (reference ssp-session §5).
 //!
 //! The agreement is the measure: a service that it holds is offered whole, so far as it is served here;
 //! what belongs to no service needs the agreement alone.
 
 use std::collections::BTreeSet;
 
-use crate::imps::agreement::Service;
+use crate::imps::agreement::{Agreement, Service};
 use crate::imps::primitive::{Branch, Functions};
 
 /// Leaves of a branch, with the service that each needs.
 type Leaves = &'static [(&'static str, Option<Service>)];
 
 /// The branches with their leaves.
-const TREE: [(&str, Leaves); 4] = [
+const TREE: [(&str, Leaves); 5] = [
     (
         "FundamentalFeat",
         &[
@@ -46,10 +46,12 @@ const TREE: [(&str, Leaves); 4] = [
             ("GRCHN", Some(Service::Group)),
         ],
     ),
+    ("ContentFeat", &[("SHARE", Some(Service::Content))]),
 ];
 
-/// The tree that is offered under an agreement with these services.
-pub fn offer(services: &BTreeSet<Service>) -> Functions {
+/// The tree that is offered under an agreement.
+pub fn offer(agreement: &Agreement) -> Functions {
+    let services = &agreement.services;
     let branch = |(name, leaves): (&str, Leaves)| {
         let agreed = leaves.iter().filter(|(_, needs)| needs.is_none_or(|needs| services.contains(&needs)));
         let branches: Vec<_> =
@@ -59,28 +61,8 @@ pub fn offer(services: &BTreeSet<Service>) -> Functions {
     Functions { features: TREE.into_iter().filter_map(branch).collect() }
 }
 
-/// What is granted of a wish: what is offered, of the branches that are wanted. An empty branch wants all of
-/// it, a missing one nothing.
-pub fn granted(wanted: &Functions, offer: &Functions) -> Functions {
-    let of = |branches: &[Branch], name: &str| {
-        branches.iter().find(|found| found.name.eq_ignore_ascii_case(name)).cloned()
-    };
-    let grant = |offered: &Branch| {
-        let wanted = of(&wanted.features, &offered.name)?;
-        let whole = wanted.branches.is_empty();
-        let branches: Vec<_> = offered
-            .branches
-            .iter()
-            .filter(|leaf| whole || of(&wanted.branches, &leaf.name).is_some())
-            .cloned()
-            .collect();
-        (!branches.is_empty()).then(|| Branch { name: offered.name.clone(), branches })
-    };
-    Functions { features: offer.features.iter().filter_map(grant).collect() }
-}
-
-/// The services that a peer's tree offers. Shared content is not in any tree we know of, so that its absence
-/// says nothing.
+/// The services that a peer's tree offers. Shared content crosses inside messages and invitations, so that its
+/// absence in a tree says nothing.
 pub fn offered(tree: &Functions) -> BTreeSet<Service> {
     let named = |branches: &[Branch], name: &str| {
         branches.iter().find(|found| found.name.eq_ignore_ascii_case(name)).cloned()
@@ -105,6 +87,11 @@ pub fn untold() -> BTreeSet<Service> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn offer(services: &BTreeSet<Service>) -> Functions {
+        let agreement = Agreement::with("south.example".parse().unwrap());
+        super::offer(&Agreement { services: services.clone(), ..agreement })
+    }
 
     #[test]
     fn what_is_offered_under_an_agreement_is_understood_as_that() {
@@ -153,6 +140,9 @@ mod tests {
                 branch("GroupFeat", &[]),
             ],
         };
-        assert_eq!(show(&granted(&wanted, &offer)), "PresenceFeat(GETPR) IMFeat(SENDM DLR)");
+        assert_eq!(show(&offer.within(&wanted)), "PresenceFeat(GETPR) IMFeat(SENDM DLR)");
+        assert!(offer.exceeds(&offer.within(&wanted)) && !offer.exceeds(&offer.within(&offer)));
+        let whole = Functions { features: vec![branch("IMFeat", &[])] };
+        assert!(!whole.exceeds(&whole.within(&offer)), "all that is known of it is wanted");
     }
 }

@@ -207,6 +207,37 @@ pub struct Functions {
     pub features: Vec<Branch>,
 }
 
+impl Functions {
+    /// What of this offer is wanted: of the branches that are named, the leaves that are named, in any case. An
+    /// empty branch stands for all of it, a missing one for nothing (reference ssp-session §5).
+    #[must_use]
+    pub fn within(&self, wanted: &Self) -> Self {
+        let of = |branches: &[Branch], name: &str| {
+            branches.iter().find(|found| found.name.eq_ignore_ascii_case(name)).cloned()
+        };
+        let left = |offered: &Branch| {
+            let wanted = of(&wanted.features, &offered.name)?;
+            if offered.branches.is_empty() {
+                return Some(Branch { name: offered.name.clone(), branches: wanted.branches });
+            }
+            let whole = wanted.branches.is_empty();
+            let leaves = offered.branches.iter();
+            let branches: Vec<_> =
+                leaves.filter(|leaf| whole || of(&wanted.branches, &leaf.name).is_some()).cloned().collect();
+            (!branches.is_empty()).then(|| Branch { name: offered.name.clone(), branches })
+        };
+        Self { features: self.features.iter().filter_map(left).collect() }
+    }
+
+    /// Whether this offer holds more than what is left of it within a wish.
+    pub fn exceeds(&self, left: &Self) -> bool {
+        self.features.len() > left.features.len()
+            || self.features.iter().zip(&left.features).any(|(offered, left)| {
+                offered.name != left.name || offered.branches.len() > left.branches.len()
+            })
+    }
+}
+
 /// One name of the function tree with what stands below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {

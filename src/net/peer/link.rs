@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use super::carrier::{Job, Road};
 use super::lanes::Lanes;
 use super::{POSTS, Shared};
+use crate::element::common::offer;
 use crate::imps::agreement::{Agreement, PeerState, Profile};
 use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId, Version};
 use crate::net::listen::{Answer, StatusCode};
@@ -98,7 +99,7 @@ impl PeerLink {
         stop: CancellationToken,
     ) -> Arc<Self> {
         let peer = agreement.domain.clone();
-        let settings = LinkSettings::of(own.clone(), agreement);
+        let settings = settings(&own, agreement);
         let link = Link::new(settings, records, shared.sap.now());
         shared.sap.events().ssp_link(&peer, link.is_up());
         if link.settings().profile == Profile::Legacy {
@@ -218,7 +219,7 @@ impl PeerLink {
         let now = self.now();
         let mut state = self.state();
         let State { link, chance, left, told, window, .. } = &mut *state;
-        let settings = |agreement: &Agreement| LinkSettings::of(self.own.clone(), agreement);
+        let settings = |agreement: &Agreement| settings(&self.own, agreement);
         match (standing, *left, agreement) {
             (PeerState::Active, false, Some(agreement)) if !Arc::ptr_eq(&agreement, told) => {
                 if settings(&agreement) != settings(told) {
@@ -295,6 +296,7 @@ impl PeerLink {
             Output::Up { took, initiator, version } => {
                 info!(peer = %self.peer, own = %self.own, %initiator, %version, ?took, "link up");
                 events.ssp_link(&self.peer, true);
+                self.shared.sap.link_begins(&self.peer);
                 self.state().window.hurry();
             }
             Output::Down { reason } => {
@@ -684,6 +686,16 @@ impl Exit for PeerLink {
         let now = self.now();
         let state = self.state();
         state.link.is_down(now) || state.left
+    }
+}
+
+/// How the link of our domain `own` behaves under this agreement.
+fn settings(own: &Domain, agreement: &Agreement) -> LinkSettings {
+    let functions = offer::offer(agreement);
+    LinkSettings {
+        offer: functions.clone(),
+        wanted: Some(functions),
+        ..LinkSettings::of(own.clone(), agreement)
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Sap, store_code};
 use crate::element::common::offer;
 use crate::element::common::search::kept::Searches;
 use crate::imps::primitive::{
-    GetServiceResponse, GetSpInfoResponse, LinkServiceResponse, User, VersionDiscoveryRequest,
+    Functions, GetServiceResponse, GetSpInfoResponse, LinkServiceResponse, User, VersionDiscoveryRequest,
     VersionDiscoveryResponse, VersionList,
 };
 use crate::imps::{Code, Domain, Primitive, Status, Version};
@@ -64,22 +64,25 @@ impl Sap {
                     .into())
             }
             Primitive::GetServiceRequest => {
-                let functions = Some(offer::offer(&asks.agreement.services));
+                let functions = Some(self.offer_to(&asks.agreement.domain));
                 Ok(GetServiceResponse { result: Status::ok(), functions }.into())
             }
             Primitive::LinkServiceRequest(request) => {
-                let functions = offer::granted(&request.functions, &offer::offer(&asks.agreement.services));
+                let functions = self.offer_to(&asks.agreement.domain).within(&request.functions);
+                self.granted(&asks.agreement.domain, &functions);
                 Ok(LinkServiceResponse { result: Status::ok(), functions: Some(functions) }.into())
-            }
-            Primitive::ServiceIndication(indication) => {
-                self.offered(&asks.agreement.domain, Some(&indication.functions));
-                Ok(Status::ok().into())
             }
             other => {
                 debug!(peer = %asks.agreement.domain, primitive = other.name(), "no common feature");
                 Ok(Status::new(Code::NOT_IMPLEMENTED).into())
             }
         }
+    }
+
+    /// What this peer is offered under its agreement, whatever it wanted of it before.
+    fn offer_to(&self, peer: &Domain) -> Functions {
+        let map = self.map();
+        map.directory.agreement(peer.as_str()).map_or_else(Functions::default, |agreed| offer::offer(agreed))
     }
 
     fn searches(&self) -> std::sync::MutexGuard<'_, Searches> {
@@ -104,7 +107,6 @@ pub(super) const fn is_common(primitive: &Primitive) -> bool {
             | Primitive::GetSpInfoRequest(_)
             | Primitive::GetServiceRequest
             | Primitive::LinkServiceRequest(_)
-            | Primitive::ServiceIndication(_)
     )
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::imps::agreement::{Agreement, Profile};
-use crate::imps::primitive::DigestSchema;
+use crate::imps::primitive::{DigestSchema, Functions};
 use crate::imps::{Domain, Version};
 
 /// How a link to one peer behaves. The agreement says; see [`LinkSettings::of`].
@@ -30,6 +30,10 @@ pub struct LinkSettings {
     pub session_control: bool,
     /// Whether the peer is asked for its service tree once a session is up (reference ssp-session §5).
     pub discovery: bool,
+    /// What we offer the peer: it hears of every change.
+    pub offer: Functions,
+    /// What we want of the peer: if that is less than it offers, it is told so. `None`: everything.
+    pub wanted: Option<Functions>,
 }
 
 /// POSTs in flight to a legacy peer: eight wedge it (reference legacy-peer §2.7).
@@ -70,6 +74,8 @@ impl LinkSettings {
             digest: DigestSchema::Md5,
             session_control: !legacy,
             discovery: false,
+            offer: Functions::default(),
+            wanted: None,
         }
     }
 

@@ -181,3 +181,70 @@ async fn a_peer_without_a_service_tree_is_a_legacy_peer_also_after_a_restart() {
     assert!(heard.text.contains("encoding=\"base64\""), "{}", heard.text);
     node.drain().await;
 }
+
+/// The next POST of the node that holds this primitive, and the transaction it came in.
+async fn heard(peer: &ScriptedPeer, name: &str) -> (String, String) {
+    loop {
+        let heard = peer.next().await;
+        if heard.text.contains(&format!("<{name}>")) {
+            return (heard.transaction().id.to_string(), heard.text);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn less_is_wanted_than_is_offered_and_an_offer_that_changes_is_told() {
+    let world = World::new().await;
+    let north = world.place("north.example", &["south.example"]);
+    let south = ScriptedPeer::start(&world, &north, "south.example").await;
+    south.hear_discovery();
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    // Given a peer that offers messages and presence to a node that has agreed to messages alone
+    let session = south.log_in(1).await;
+    let (asked, _) = heard(&south, "GetServiceRequest").await;
+    let tree = |name: &str, features: &str| {
+        format!(
+            "<{name}><Status code=\"200\"/><Functions><WVSSPFeat>{features}</WVSSPFeat></Functions></{name}>"
+        )
+    };
+    let messages = "<IMFeat><Feature name=\"SENDM\"/><Feature name=\"DLR\"/></IMFeat>";
+    let offer = tree("GetServiceResponse", &format!("<PresenceFeat/>{messages}"));
+    south.say(&in_session(&session.ours, &[response(&asked, &offer)])).await;
+    // Then it is told what is wanted
+    let (wish, text) = heard(&south, "ServiceRequest").await;
+    assert!(text.contains(messages) && !text.contains("PresenceFeat"), "{text}");
+    south.say(&in_session(&session.ours, &[response(&wish, &tree("ServiceResponse", messages))])).await;
+    // When its offer becomes nothing, authors hear so on the live link
+    let meta = "<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@south.example\"/></MetaInfo>";
+    let nothing = format!("<ServiceIndication>{meta}<Functions><WVSSPFeat/></Functions></ServiceIndication>");
+    assert_eq!(south.ask(&session, "i1", &nothing).await.code(), 200);
+    let to = "wv:bo@south.example".parse().unwrap();
+    let answer = ada.send(std::slice::from_ref(&to), "hello?", false).await.unwrap();
+    assert_eq!(answer.result.code, Code::SERVICE_NOT_AGREED);
+    // And when ours grows with the agreement, the peer hears it, and is asked anew
+    agree(&north, &node, "south.example", "note = \"the same services\"").await;
+    write_peers(&north, "[[peer]]\ndomain = \"south.example\"\nservices = [\"im\", \"presence\"]\n");
+    assert!(node.reload(today()).await);
+    let mut texts = [south.next().await.text, south.next().await.text];
+    texts.sort_by_key(|text| text.contains("<GetServiceRequest>"));
+    let [told, asked] = texts;
+    assert!(told.contains("<ServiceIndication>") && asked.contains("<GetServiceRequest>"), "{told} {asked}");
+    assert!(told.contains("<Feature name=\"SUBPR\"/>") && told.contains(messages), "{told}");
+    // And when the peer wants less of it, it gets no more, until it wants more
+    let wants = |features: &str| {
+        format!(
+            "<ServiceRequest>{meta}<Functions><WVSSPFeat>{features}</WVSSPFeat></Functions></ServiceRequest>"
+        )
+    };
+    let granted = south.ask(&session, "w1", &wants("<IMFeat/>")).await.text;
+    assert!(granted.contains(messages) && !granted.contains("PresenceFeat"), "{granted}");
+    let watches = "<SubscribeRequest><MetaInfo clientOriginated=\"Yes\"><Requestor \
+                   serviceID=\"wv:@south.example\"><User userID=\"wv:bo@south.example\"/></Requestor></MetaInfo>\
+                   <UserID userID=\"wv:ada@north.example\"/></SubscribeRequest>";
+    assert_eq!(south.ask(&session, "s1", watches).await.code(), 506);
+    let granted = south.ask(&session, "w2", &wants("<IMFeat/><PresenceFeat/>")).await.text;
+    assert!(granted.contains("PresenceFeat"), "{granted}");
+    assert_eq!(south.ask(&session, "s2", watches).await.code(), 200);
+    node.drain().await;
+}

@@ -41,6 +41,7 @@ use super::settings::LinkSettings;
 use super::setup::{Initiator, Responder};
 use super::transactions::Transactions;
 use crate::imps::agreement::Profile;
+use crate::imps::primitive::Functions;
 use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId, Version};
 use crate::wire::ssp::{Body as Document, Message};
 
@@ -90,6 +91,10 @@ pub struct Link {
     setup_wanted: bool,
     /// The peer is to be asked for its service tree.
     discovery_wanted: bool,
+    /// What is wanted of the peer is to be told on this session.
+    wish: Option<(SessionId, Functions)>,
+    /// The peer is to hear that our offer has changed.
+    indication_wanted: bool,
     transactions: Transactions,
     memory: Memory,
     /// Requests of the link itself that wait for an answer: at most a few for each session.
@@ -127,6 +132,8 @@ impl Link {
             setup_failures: 0,
             setup_wanted: false,
             discovery_wanted: false,
+            wish: None,
+            indication_wanted: false,
             transactions: Transactions::default(),
             memory: Memory::default(),
             own: HashMap::new(),
@@ -170,6 +177,9 @@ impl Link {
     /// The agreement asks for something else from now on. `found_legacy`: the peer has shown that it is the
     /// one known implementation, which no agreement changes.
     pub fn adopt(&mut self, settings: LinkSettings, found_legacy: bool) {
+        // Without a session the peer asks when there is one.
+        self.indication_wanted |= settings.offer != self.settings.offer;
+        self.discovery_wanted |= settings.wanted != self.settings.wanted;
         self.settings = settings;
         if found_legacy && self.settings.profile == Profile::Standard {
             self.settings.become_legacy();
@@ -439,11 +449,7 @@ impl Link {
         if self.next_setup().is_some_and(|due| due <= now) {
             self.start_setup(now, chance);
         }
-        if std::mem::take(&mut self.discovery_wanted)
-            && let Some(own_id) = self.sessions.current_id()
-        {
-            self.discover(&own_id, now, chance);
-        }
+        self.negotiate(now, chance);
         self.pump(now);
     }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::{Gate, Link, SIBLING_IDLE};
 use crate::imps::agreement::Profile;
-use crate::imps::primitive::{Disconnect, KeepAliveRequest, KeepAliveResponse, MetaInfo, Primitive};
+use crate::imps::primitive::{
+    Disconnect, Functions, KeepAliveRequest, KeepAliveResponse, LinkServiceRequest, MetaInfo, Primitive,
+    ServiceIndication,
+};
 use crate::imps::{Chance, Code, Moment, ServiceId, SessionId, Status, TransactionId};
 use crate::session::ssp::backoff::delay;
 use crate::session::ssp::memory::Seen;
@@ -57,6 +60,8 @@ enum OwnKind {
     KeepAlive,
     Logout,
     Discovery,
+    Wish,
+    Indication,
 }
 
 impl Link {
@@ -312,6 +317,11 @@ impl Link {
                 self.end_session(own_id, Down::Disconnected);
                 self.give_rest(now, chance);
             }
+            Primitive::ServiceIndication(indication) => {
+                self.post_own(own_id, id.clone(), Mode::Response, Primitive::Status(Status::ok()));
+                let offered = self.take_offer(own_id, indication.functions.clone());
+                self.outputs.push_back(Output::Offered(Some(offered)));
+            }
             _ => return None,
         }
         Some(name)
@@ -392,12 +402,44 @@ impl Link {
         self.ask_own(own_id, OwnKind::Discovery, Primitive::GetServiceRequest, now, chance);
     }
 
+    /// Asks and tells about services what is due, if the peer knows such things.
+    pub(super) fn negotiate(&mut self, now: Moment, chance: &mut dyn Chance) {
+        let (asks, tells) =
+            (std::mem::take(&mut self.discovery_wanted), std::mem::take(&mut self.indication_wanted));
+        let wish = self.wish.take();
+        if !self.settings.discovery {
+            return;
+        }
+        if let Some((own_id, functions)) = wish {
+            let wish = LinkServiceRequest { functions };
+            self.ask_own(&own_id, OwnKind::Wish, wish.into(), now, chance);
+        }
+        let Some(own_id) = self.sessions.current_id() else { return };
+        if tells {
+            let indication = ServiceIndication { functions: self.settings.offer.clone() };
+            self.ask_own(&own_id, OwnKind::Indication, indication.into(), now, chance);
+        }
+        if asks {
+            self.discover(&own_id, now, chance);
+        }
+    }
+
+    /// The peer offers this: what of it is wanted is told, if that is less.
+    fn take_offer(&mut self, own_id: &SessionId, tree: Functions) -> Functions {
+        let Some(wanted) = &self.settings.wanted else { return tree };
+        let left = tree.within(wanted);
+        if tree.exceeds(&left) {
+            self.wish = Some((own_id.clone(), left.clone()));
+        }
+        left
+    }
+
     /// The peer has answered for its service tree, or it has none.
     fn discovered(&mut self, own: &OwnRequest, content: &Carried) {
         let offered = match content {
             Carried::Primitive(primitive) => match &**primitive {
                 Primitive::GetServiceResponse(response) if response.result.code.is_success() => {
-                    response.functions.clone()
+                    response.functions.clone().map(|tree| self.take_offer(&own.session, tree))
                 }
                 Primitive::Status(status)
                     if matches!(status.code, Code::SERVICE_NOT_SUPPORTED | Code::NOT_IMPLEMENTED)
@@ -425,6 +467,14 @@ impl Link {
             self.discovered(own, content);
             return;
         }
+        if own.kind == OwnKind::Wish
+            && let Carried::Primitive(primitive) = content
+            && let Primitive::LinkServiceResponse(response) = &**primitive
+            && response.result.code.is_success()
+            && response.functions.is_some()
+        {
+            self.outputs.push_back(Output::Offered(response.functions.clone()));
+        }
         let result = match content {
             Carried::Primitive(primitive) => match &**primitive {
                 Primitive::KeepAliveResponse(response) => Some((&response.result, response.time_to_live)),
@@ -450,7 +500,7 @@ impl Link {
                     self.used(&own.session, now);
                 }
             },
-            (OwnKind::KeepAlive, None) | (OwnKind::Discovery, _) => {}
+            (OwnKind::KeepAlive, None) | (OwnKind::Discovery | OwnKind::Wish | OwnKind::Indication, _) => {}
         }
     }
 
