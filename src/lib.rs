@@ -4,11 +4,11 @@
 //! (`tests/it/architecture.rs` keeps it so).
 //!
 //! ```text
-//! 9  cli/      serve · check · demo · client · user · cert: one file or folder a verb; phone: the CSP client they use
+//! 9  cli/      serve · check · demo · client · user · peer · queue · cert: one file or folder a verb; phone: the CSP client they use
 //! 8  node      composition root: settings → parts → tasks → drain
 //! 7  config/   causeway.toml and peers.toml: entries as written → checked settings
 //! 6  net/      sockets: tls · discover · listen · post · peer · client
-//!    ops/      admin HTTP: metrics, health; tracing
+//!    ops/      admin HTTP: metrics, health, API; tracing
 //! 5  sap/      the Service Access Point: admit → load → element → commit → effects → reply
 //!    store/    durable state behind the ports of floor 4
 //! 4  relay/    decisions: admit · route · split and merge · pending answers · ports · exit

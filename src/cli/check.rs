@@ -6,10 +6,11 @@
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::{Configuration, Ended, Streams, json, now, today};
+use super::{Configuration, Ended, Streams, now, today};
 use crate::config::{self, Finding, Settings, Severity};
 use crate::imps::Moment;
 use crate::net::discover::{Discover, DiscoverError};
+use crate::store::sqlite;
 
 /// Questions to DNS at a time.
 const QUESTIONS_MAX: usize = 32;
@@ -29,6 +30,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let loaded = config::load(&words.configuration.file, today());
     let mut findings = loaded.findings;
     if let Some(settings) = &loaded.settings {
+        findings.extend(suspended(settings));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("DNS could not be asked")?;
         findings.extend(runtime.block_on(look_outward(settings, now())));
@@ -36,7 +38,8 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if words.json {
-        writeln!(streams.output, "{}", json::list(findings.iter().map(as_json)))?;
+        let findings: Vec<_> = findings.iter().map(as_json).collect();
+        writeln!(streams.output, "{}", serde_json::Value::from(findings))?;
     } else {
         for finding in &findings {
             writeln!(streams.errors, "{finding}")?;
@@ -45,6 +48,19 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         writeln!(streams.output, "{file}: {}, {}", counted(errors, "error"), counted(warnings, "warning"))?;
     }
     Ok(if errors == 0 { Ended::Done } else { Ended::Failed })
+}
+
+/// Peers that an operator has suspended: the file does not say so.
+fn suspended(settings: &Settings) -> Vec<Finding> {
+    // A store that cannot be read yet, or at all, is for `serve` to speak of.
+    let suspensions = sqlite::suspensions(&settings.node.data).unwrap_or_default();
+    let told = settings.peers.iter().filter_map(|peer| {
+        let found = suspensions.iter().find(|found| found.peer == peer.agreement.domain)?;
+        let since = found.since.date_time();
+        let allowed = format!("`causeway peer resume {}` ends that", found.peer);
+        Some(peer.place.warning(format_args!("suspended by an operator since {since}"), &allowed))
+    });
+    told.collect()
 }
 
 /// Asks DNS for every domain that is found through it, ours and peers'.
@@ -91,15 +107,15 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn as_json(finding: &Finding) -> String {
+fn as_json(finding: &Finding) -> serde_json::Value {
     let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-    format!(
-        "{{\"file\":{},\"line\":{},\"column\":{},\"severity\":\"{severity}\",\"text\":{}}}",
-        json::text(&finding.file.display().to_string()),
-        finding.line,
-        finding.column,
-        json::text(&finding.text)
-    )
+    serde_json::json!({
+        "file": finding.file.display().to_string(),
+        "line": finding.line,
+        "column": finding.column,
+        "severity": severity,
+        "text": finding.text,
+    })
 }
 
 #[cfg(test)]

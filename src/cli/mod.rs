@@ -4,13 +4,15 @@
 //! what to do; 2 wrong usage (architecture §4). A verb reads and writes through [`Streams`], so that tests run
 //! it without a process.
 
+mod admin;
 pub mod cert;
 pub mod check;
 pub mod client;
 pub mod demo;
-mod json;
 pub mod laboratory;
+pub mod peer;
 pub mod phone;
+pub mod queue;
 pub mod serve;
 pub mod user;
 
@@ -51,6 +53,12 @@ enum Verb {
     /// Make, list and remove accounts; a node may run meanwhile
     #[command(subcommand)]
     User(user::Words),
+    /// The agreements of the running node and their links: look, suspend, resume, retry, test
+    #[command(subcommand)]
+    Peer(peer::Words),
+    /// What waits for peers in the running node: look, retry, drop
+    #[command(subcommand)]
+    Queue(queue::Words),
     /// A private CA, certificates for domains, and what a certificate says
     #[command(subcommand)]
     Cert(cert::Words),
@@ -109,6 +117,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Check(words) => check::run(&words, streams),
         Verb::Client(words) => client::run(&words, streams),
         Verb::User(words) => user::run(&words, streams),
+        Verb::Peer(words) => peer::run(&words, streams),
+        Verb::Queue(words) => queue::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),
     };
     match ended {

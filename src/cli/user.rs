@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
 use zeroize::Zeroizing;
 
-use super::{Configuration, Ended, Streams, json, now};
+use super::{Configuration, Ended, Streams, now};
 use crate::config::{self, Severity, StoreSettings};
 use crate::element::common::profile::operators_change;
 use crate::imps::{Domain, UserId};
@@ -115,8 +115,8 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         Words::List { json, .. } => {
             let accounts = runtime.block_on(open(&settings)?.all_accounts())?;
             if *json {
-                let users = accounts.iter().map(|account| json::text(account.user.as_str()));
-                writeln!(streams.output, "{}", json::list(users))?;
+                let users: Vec<_> = accounts.iter().map(|account| account.user.as_str()).collect();
+                writeln!(streams.output, "{}", serde_json::json!(users))?;
             } else {
                 for account in accounts {
                     writeln!(streams.output, "{}", account.user)?;

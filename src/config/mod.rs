@@ -96,6 +96,27 @@ pub fn load_for_store(file: &Path) -> Loaded<StoreSettings> {
     Loaded::new(settings, source.take_findings())
 }
 
+/// What the verbs that ask a running node need.
+#[derive(Clone, Debug)]
+pub struct AdminSettings {
+    /// Where it listens; port 0: see the file of addresses in [`Self::data`].
+    pub admin: settings::Admin,
+    /// The data folder.
+    pub data: std::path::PathBuf,
+}
+
+/// Reads `causeway.toml` for questions to the running node: all else need not be right meanwhile.
+pub fn load_for_admin(file: &Path) -> Loaded<AdminSettings> {
+    let source = open(file);
+    let node = node_file::read(&source);
+    let token = node.token_file.as_ref().and_then(material::token);
+    let settings = AdminSettings {
+        admin: settings::Admin { listen: node.admin_listen.value, token },
+        data: node.data.value,
+    };
+    Loaded::new(settings, source.take_findings())
+}
+
 /// The file, or an empty one and the reason why it could not be read.
 fn open(path: &Path) -> Rc<Source> {
     match read_text(path) {
@@ -181,7 +202,11 @@ fn complete(
                 );
             }
             agreement.trust = entry.trust.iter().flat_map(|file| inspector.trust(file)).collect();
-            settings::Peer { agreement, trust: entry.trust.into_iter().map(|file| file.value).collect() }
+            settings::Peer {
+                agreement,
+                trust: entry.trust.into_iter().map(|file| file.value).collect(),
+                place: entry.domain.later(),
+            }
         })
         .collect();
     Settings {

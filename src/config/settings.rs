@@ -249,6 +249,8 @@ pub struct Peer {
     pub agreement: Agreement,
     /// Files with the CAs whose keys stand in [`Agreement::trust`].
     pub trust: Vec<PathBuf>,
+    /// Where its domain stands.
+    pub place: Warner,
 }
 
 impl Settings {

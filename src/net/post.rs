@@ -9,6 +9,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use hyper::client::conn::http1;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -163,6 +165,7 @@ type Http = http1::Connection<TokioIo<TlsStream<TcpStream>>, Full<Bytes>>;
 pub struct Connection {
     target: Candidate,
     identity: PeerIdentity,
+    chain: Arc<[CertificateDer<'static>]>,
     host: HeaderValue,
     sender: http1::SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
@@ -229,6 +232,8 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let (stream, identity) =
             tls::connect(tls, own, peer, stream, limits.handshake_timeout).await.map_err(refused)?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
         check(&identity).map_err(|found| PostError::Identity { target: target.clone(), found })?;
         let (sender, driver) = http1::Builder::new()
             .title_case_headers(true)
@@ -241,6 +246,7 @@ impl Connection {
             host: host(target)?,
             target: target.clone(),
             identity,
+            chain,
             sender,
             driver: Some(Box::pin(driver)),
             ended: None,
@@ -256,6 +262,11 @@ impl Connection {
     /// Who is there, as far as the certificate tells.
     pub fn identity(&self) -> &PeerIdentity {
         &self.identity
+    }
+
+    /// The certificates that it showed, leaf first.
+    pub fn chain(&self) -> &Arc<[CertificateDer<'static>]> {
+        &self.chain
     }
 
     /// Whether another POST may be tried: looks for a close that has arrived meanwhile.

@@ -1,21 +1,27 @@
-//! The agreements of a running node: read again when the operator says so.
+//! The agreements of a running node: read again when the operator says so or the files change, and suspended
+//! or resumed by operators meanwhile.
 //!
 //! Files are checked as at the start, all of them, before anything of them is used; if there is a mistake the
-//! old agreements stay.
+//! old agreements stay. What an operator suspends stays suspended until it is resumed, whatever the file says
+//! and however often the node starts: the decision is in the store, and only narrows what `peers.toml` allows.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
+use super::watch;
 use crate::config::{self, Settings, Severity};
-use crate::imps::agreement::{Agreement, KeyHash, Transit};
-use crate::imps::{DateTime, Domain};
-use crate::net::peer::Peers;
+use crate::imps::agreement::{Agreement, KeyHash, PeerState, Transit};
+use crate::imps::{DateTime, Domain, Moment};
+use crate::net::peer::{Peers, Sockets};
 use crate::net::tls::SharedPeerTls;
 use crate::ops::metrics::Metrics;
 use crate::relay::directory::Directory;
 use crate::relay::events::{Events, Reloaded};
+use crate::relay::ports::{Change, OperatorsChange, Outcome, StoreError, Suspension};
 use crate::sap::{Map, Sap};
 
 /// What is agreed with whom.
@@ -24,23 +30,68 @@ pub(super) struct Agreed {
     agreements: Vec<Agreement>,
     transits: Vec<Transit>,
     trust: Vec<KeyHash>,
+    suspended: BTreeMap<Domain, Moment>,
 }
 
 impl Agreed {
-    /// As the files say.
-    pub(super) fn of(settings: &Settings) -> Self {
+    /// As the files say, and operators have said.
+    pub(super) fn of(settings: &Settings, suspensions: Vec<Suspension>) -> Self {
         Self {
             agreements: settings.agreements().cloned().collect(),
             transits: settings.transits.clone(),
             trust: settings.ssp.trust_keys.clone(),
+            suspended: suspensions.into_iter().map(|found| (found.peer, found.since)).collect(),
         }
     }
 
     /// The map that follows.
     pub(super) fn map(&self, own: &[Domain]) -> Map {
-        let directory = Directory::new(own.to_vec(), self.agreements.iter().cloned(), self.trust.clone());
+        let in_force = self.agreements.iter().map(|agreement| {
+            let mut agreement = agreement.clone();
+            if agreement.state == PeerState::Active && self.suspended.contains_key(&agreement.domain) {
+                agreement.state = PeerState::Suspended;
+            }
+            agreement
+        });
+        let directory = Directory::new(own.to_vec(), in_force, self.trust.clone());
         Map::of(directory.with_transit(self.transits.iter().cloned()))
     }
+
+    /// The entry of this peer, as the file has it.
+    pub(super) fn entry(&self, peer: &Domain) -> Option<&Agreement> {
+        self.agreements.iter().find(|agreement| agreement.domain == *peer)
+    }
+
+    /// Every entry, in the order of the file.
+    pub(super) fn entries(&self) -> &[Agreement] {
+        &self.agreements
+    }
+
+    /// Since when an operator has suspended this peer.
+    pub(super) fn suspended(&self, peer: &Domain) -> Option<Moment> {
+        self.suspended.get(peer).copied()
+    }
+}
+
+/// The side towards peers.
+#[derive(Clone)]
+pub(super) struct Links {
+    /// Every link.
+    pub(super) peers: Arc<Peers>,
+    /// What they prove and believe.
+    pub(super) tls: SharedPeerTls,
+    /// The roads that they take.
+    pub(super) sockets: Sockets,
+}
+
+/// Whom a [`Federation`] leads.
+pub(super) struct Parts {
+    pub(super) sap: Arc<Sap>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) links: Option<Links>,
+    /// What listeners for clients show.
+    pub(super) clients_tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
+    pub(super) agreed: Agreed,
 }
 
 /// The agreements, and everybody who follows them.
@@ -49,44 +100,91 @@ pub(super) struct Federation {
     own: Vec<Domain>,
     sap: Arc<Sap>,
     metrics: Arc<Metrics>,
-    links: Option<(Arc<Peers>, SharedPeerTls)>,
+    links: Option<Links>,
+    clients_tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
+    agreed: Mutex<Agreed>,
+    /// The files that count, as they were when they were read last.
+    stamps: Mutex<watch::Stamps>,
+    /// What certificates, keys, CAs and lists held when they were put into use.
+    material: Mutex<Option<[u8; 32]>>,
     /// Changes are made one after the other.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Federation {
-    pub(super) fn new(
-        settings: &Settings,
-        sap: Arc<Sap>,
-        metrics: Arc<Metrics>,
-        links: Option<(Arc<Peers>, SharedPeerTls)>,
-    ) -> Self {
+    pub(super) fn new(settings: &Settings, parts: Parts) -> Self {
         Self {
             file: settings.file.clone(),
             own: settings.node.domains.clone(),
-            sap,
-            metrics,
-            links,
+            sap: parts.sap,
+            metrics: parts.metrics,
+            links: parts.links,
+            clients_tls: parts.clients_tls,
+            agreed: Mutex::new(parts.agreed),
+            stamps: Mutex::new(watch::Stamps::of(settings)),
+            material: Mutex::new(watch::material(settings)),
             turn: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Our domains.
+    pub(super) fn own(&self) -> &[Domain] {
+        &self.own
+    }
+
+    /// What is agreed now.
+    pub(super) fn agreed(&self) -> Agreed {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The files as they were when they were read last.
+    pub(super) fn stamps(&self) -> watch::Stamps {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads the files again; `false` if the old agreements stay.
     pub(super) async fn reload(&self, today: DateTime) -> bool {
         let _turn = self.turn.lock().await;
-        let Some(agreed) = self.read(today) else { return false };
-        if let Err(error) = self.follow(&agreed).await {
+        let Some(settings) = self.read(today) else { return false };
+        let mut agreed = Agreed::of(&settings, Vec::new());
+        agreed.suspended = self.agreed().suspended;
+        if let Err(error) = self.follow(agreed).await {
             error!(%error, "the links cannot follow the new agreements");
             self.metrics.reloaded(Reloaded::Peers, false);
             return false;
         }
         self.metrics.reloaded(Reloaded::Peers, true);
-        info!(peers = agreed.agreements.len(), transits = agreed.transits.len(), "agreements read again");
+        let (peers, transits) = (settings.peers.len(), settings.transits.len());
+        info!(peers, transits, "agreements read again");
         true
     }
 
+    /// Nothing flows to and from this peer until it is resumed. `false`: it was suspended before.
+    pub(super) async fn suspend(&self, peer: &Domain) -> Result<bool, StoreError> {
+        let _turn = self.turn.lock().await;
+        let since = self.sap.now();
+        let change = OperatorsChange::Suspend { peer: peer.clone(), since };
+        let outcomes = self.sap.store().commit(vec![Change::Operators(change)]).await?;
+        let mut agreed = self.agreed();
+        agreed.suspended.entry(peer.clone()).or_insert(since);
+        self.follow(agreed).await?;
+        Ok(outcomes.first() == Some(&Outcome::Done))
+    }
+
+    /// The suspension is over. `false`: there was none.
+    pub(super) async fn resume(&self, peer: &Domain) -> Result<bool, StoreError> {
+        let _turn = self.turn.lock().await;
+        let change = Change::Operators(OperatorsChange::Resume(peer.clone()));
+        let outcomes = self.sap.store().commit(vec![change]).await?;
+        let mut agreed = self.agreed();
+        agreed.suspended.remove(peer);
+        self.follow(agreed).await?;
+        Ok(outcomes.first() == Some(&Outcome::Done))
+    }
+
     /// The files as they are now, with certificates and trust put into use; `None` if there is a mistake.
-    fn read(&self, today: DateTime) -> Option<Agreed> {
+    fn read(&self, today: DateTime) -> Option<Settings> {
+        let before = self.stamps().renewed();
         let loaded = config::load(&self.file, today);
         for finding in &loaded.findings {
             match finding.severity {
@@ -95,6 +193,8 @@ impl Federation {
             }
         }
         let Some(settings) = loaded.settings else {
+            // Looked at again once one of them changes.
+            self.stamp(before);
             let own = loaded
                 .findings
                 .iter()
@@ -104,38 +204,68 @@ impl Federation {
             error!("the files hold mistakes: the old agreements stay in force");
             return None;
         };
+        self.stamp(watch::Stamps::of(&settings).remembering(&before));
         self.metrics.reloaded(Reloaded::Config, true);
         if settings.node.domains != self.own {
             warn!("node.domains takes effect at the next start");
         }
-        match &self.links {
-            None if settings.federates() => warn!("the first peer takes effect at the next start"),
-            None => {}
-            Some((_, tls)) => {
-                let events: Arc<dyn Events> = self.metrics.clone();
-                match super::peer_tls(&settings, &events) {
-                    Ok(fresh) => {
-                        tls.store(Arc::new(fresh));
-                        self.metrics.reloaded(Reloaded::Certificates, true);
-                        self.metrics.reloaded(Reloaded::Crls, true);
-                    }
-                    Err(error) => {
-                        error!(%error, "certificates cannot be used: the old ones and the old agreements stay");
-                        self.metrics.reloaded(Reloaded::Certificates, false);
-                        return None;
-                    }
-                }
-            }
+        if self.links.is_none() && settings.federates() {
+            warn!("the first peer takes effect at the next start");
         }
-        Some(Agreed::of(&settings))
+        if !self.take_up(&settings) {
+            error!("certificates cannot be used: the old ones and the old agreements stay");
+            self.metrics.reloaded(Reloaded::Certificates, false);
+            return None;
+        }
+        self.metrics.reloaded(Reloaded::Certificates, true);
+        self.metrics.reloaded(Reloaded::Crls, true);
+        Some(settings)
+    }
+
+    fn stamp(&self, stamps: watch::Stamps) {
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
+    }
+
+    /// Puts certificates, keys, trust and revocation lists into use if they are others than before.
+    fn take_up(&self, settings: &Settings) -> bool {
+        let material = watch::material(settings);
+        let mut known = self.material.lock().unwrap_or_else(PoisonError::into_inner);
+        if material.is_some() && *known == material {
+            return true;
+        }
+        let events: Arc<dyn Events> = self.metrics.clone();
+        let peers = self.links.as_ref().map(|_| super::peer_tls(settings, &events)).transpose();
+        let clients = self.clients_tls.as_ref().map(|_| super::client_tls(settings)).transpose();
+        let (peers, clients) = match (peers, clients) {
+            (Ok(peers), Ok(clients)) => (peers, clients),
+            (Err(error), _) | (_, Err(error)) => {
+                error!("{error}");
+                return false;
+            }
+        };
+        if let (Some(links), Some(fresh)) = (&self.links, peers) {
+            let before = links.tls.swap(Arc::new(fresh));
+            before.retire();
+            info!("certificates and trust were replaced: connections with peers are made anew");
+        }
+        if let (Some(shown), Some(fresh)) = (&self.clients_tls, clients) {
+            shown.store(fresh);
+        }
+        *known = material;
+        true
     }
 
     /// Everybody follows.
-    async fn follow(&self, agreed: &Agreed) -> Result<(), crate::relay::ports::StoreError> {
+    async fn follow(&self, agreed: Agreed) -> Result<(), StoreError> {
         self.metrics.set_peers(agreed.agreements.iter().map(|agreement| agreement.domain.clone()));
-        self.sap.set_map(agreed.map(&self.own)).await;
+        let map = agreed.map(&self.own);
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = agreed;
+        self.sap.set_map(map).await;
         match &self.links {
-            Some((peers, _)) => peers.follow().await,
+            Some(links) => {
+                links.peers.trust_changed();
+                links.peers.follow().await
+            }
             None => Ok(()),
         }
     }

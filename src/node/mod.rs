@@ -4,6 +4,9 @@
 //! and no global state, and two nodes fit into one process.
 
 mod federation;
+mod operators;
+mod sights;
+mod watch;
 
 use std::fs;
 use std::io;
@@ -18,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
-use self::federation::{Agreed, Federation};
+use self::federation::{Agreed, Federation, Links};
+use self::operators::Operators;
 use crate::config::Settings;
 use crate::config::settings::{CrlExpiry, KeyPair, Registration};
 use crate::imps::agreement::PeerIdentity;
@@ -33,7 +37,7 @@ use crate::ops::admin::Admin;
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::relay::events::{Events, Listener, Refused};
-use crate::relay::ports::{Account, StoreError};
+use crate::relay::ports::{Account, OperatorsStore as _, StoreError};
 use crate::sap::{self, Clock as _, Sap, SystemChance, SystemClock, Vault, VaultError};
 use crate::session::csp::ServedFunctions;
 use crate::store::seal::{SealError, Sealer};
@@ -155,7 +159,7 @@ impl Node {
         let sealer = Sealer::open(&settings.node.secret_key)?;
         readiness.settled("store");
 
-        let agreed = Agreed::of(&settings);
+        let agreed = Agreed::of(&settings, store.suspensions().await?);
         let sap = Arc::new(Sap::new(sap::Parts {
             store: store.clone(),
             vault: Arc::new(SealedPasswords(sealer)),
@@ -192,7 +196,7 @@ impl Node {
             let discover = Arc::new(Discover::new(&settings.discovery())?);
             let chances: Chances = Arc::new(system_chance);
             let sockets = Sockets::new(sap.clone(), discover, peer_tls.clone(), chances.clone());
-            let links = Peers::new(sap.clone(), Arc::new(sockets), chances, stopping.child_token());
+            let links = Peers::new(sap.clone(), Arc::new(sockets.clone()), chances, stopping.child_token());
             let links = Arc::new(links);
             sap.connect(links.clone());
             links.follow().await?;
@@ -206,7 +210,7 @@ impl Node {
                     closing.child_token(),
                 ));
             }
-            peers = Some((links, peer_tls));
+            peers = Some(Links { peers: links, tls: peer_tls, sockets });
         }
 
         let clients = Arc::new(Clients::new(sap.clone(), settings.csp.path.clone()));
@@ -222,8 +226,10 @@ impl Node {
                 closing.child_token(),
             ));
         }
+        let mut clients_tls = None;
         if !settings.csp.tls_listen.is_empty() {
-            let config = client_tls(&settings)?;
+            let config = Arc::new(ArcSwap::new(client_tls(&settings)?));
+            clients_tls = Some(config.clone());
             for listener in csp_tls {
                 let (config, clients, events) = (Some(config.clone()), clients.clone(), net_events.clone());
                 let closing = closing.child_token();
@@ -231,14 +237,23 @@ impl Node {
             }
         }
 
-        let federation = Arc::new(Federation::new(&settings, sap.clone(), metrics.clone(), peers.clone()));
+        let parts = federation::Parts {
+            sap: sap.clone(),
+            metrics: metrics.clone(),
+            links: peers.clone(),
+            clients_tls,
+            agreed,
+        };
+        let federation = Arc::new(Federation::new(&settings, parts));
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
-        let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref());
+        let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref())
+            .with_desk(Arc::new(Operators::new(federation.clone(), sap.clone(), peers.clone())));
         background.spawn(admin.serve(admin_listener, stopping.child_token()));
         let sweeping = sap.clone();
         let stop = stopping.child_token();
         background.spawn(async move { sweeping.sweep(stop).await });
+        background.spawn(watch::watch(federation.clone(), stopping.child_token()));
 
         for (name, bound) in addresses.named() {
             for address in bound {
@@ -252,7 +267,7 @@ impl Node {
             addresses,
             readiness,
             sap,
-            peers: peers.map(|(links, _)| links),
+            peers: peers.map(|links| links.peers),
             federation,
             store,
             metrics,
@@ -367,7 +382,7 @@ fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<PeerTls, St
 }
 
 /// TLS for clients: the certificate of `[csp]`, else those of `[ssp]`.
-fn client_tls(settings: &Settings) -> Result<Arc<ArcSwap<rustls::ServerConfig>>, StartError> {
+fn client_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartError> {
     let identities = match (&settings.csp.tls, settings.node.domains.first()) {
         (Some(files), Some(domain)) => vec![identity(domain, files)?],
         _ => settings
@@ -377,9 +392,7 @@ fn client_tls(settings: &Settings) -> Result<Arc<ArcSwap<rustls::ServerConfig>>,
             .map(|own| identity(&own.domain, &own.files))
             .collect::<Result<_, _>>()?,
     };
-    tls::client_listener(&identities)
-        .map(|config| Arc::new(ArcSwap::new(config)))
-        .map_err(|cause| StartError::Tls { path: settings.file.clone(), cause })
+    tls::client_listener(&identities).map_err(|cause| StartError::Tls { path: settings.file.clone(), cause })
 }
 
 /// Passwords, sealed under the node's key.

@@ -1,4 +1,5 @@
-//! The admin listener: `GET /metrics`, `/healthz`, `/readyz` (architecture §4, decisions.md 34).
+//! The admin listener: `GET /metrics`, `/healthz`, `/readyz`, and the API of [`super::api`] (architecture §4,
+//! decisions.md 34).
 //!
 //! A small HTTP/1.1 server of its own, so that it answers while the others are busy or draining. With a
 //! token every path asks for `Authorization: Bearer TOKEN`.
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::api::{self, Desk, Refused};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 use crate::imps::Moment;
@@ -35,6 +37,7 @@ const HEADER_OCTETS_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// The text format of Prometheus.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const JSON_TYPE: &str = "application/json";
 const PLAIN_TYPE: &str = "text/plain; charset=utf-8";
 
 /// The wall clock of the node.
@@ -47,6 +50,7 @@ pub struct Admin {
     readiness: Readiness,
     clock: Clock,
     token: Option<Arc<Zeroizing<String>>>,
+    desk: Option<Arc<dyn Desk>>,
 }
 
 impl Admin {
@@ -54,7 +58,13 @@ impl Admin {
     /// a loopback address, which `config` sees to.
     pub fn new(metrics: Arc<Metrics>, readiness: Readiness, clock: Clock, token: Option<&str>) -> Self {
         let token = token.map(|word| Arc::new(Zeroizing::new(word.to_owned())));
-        Self { metrics, readiness, clock, token }
+        Self { metrics, readiness, clock, token, desk: None }
+    }
+
+    /// The same with the admin API, carried out by `desk`.
+    #[must_use]
+    pub fn with_desk(self, desk: Arc<dyn Desk>) -> Self {
+        Self { desk: Some(desk), ..self }
     }
 
     /// Serves until cancelled; requests in hand are answered.
@@ -85,8 +95,8 @@ impl Admin {
             tokio::spawn(async move {
                 let _permit = permit;
                 let service = service_fn(move |request| {
-                    let response = admin.answer(&request);
-                    async move { Ok::<_, Infallible>(response) }
+                    let admin = admin.clone();
+                    async move { Ok::<_, Infallible>(admin.answer(&request).await) }
                 });
                 let mut http = http1::Builder::new();
                 http.timer(TokioTimer::new())
@@ -104,15 +114,24 @@ impl Admin {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if !self.admits(request.headers().get(AUTHORIZATION)) {
             let mut refused = plain(StatusCode::UNAUTHORIZED, "a token is needed\n".to_owned());
             refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return refused;
         }
         let path = request.uri().path();
+        if let (Some(desk), Some(rest)) = (&self.desk, path.strip_prefix(api::PREFIX)) {
+            return match self.ask(desk, rest, request).await {
+                Ok(value) => typed(StatusCode::OK, JSON_TYPE, format!("{value}\n")),
+                Err(refused) => typed(refused.status, JSON_TYPE, format!("{}\n", refused.to_json())),
+            };
+        }
         if !["/metrics", "/healthz", "/readyz"].contains(&path) {
-            return plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n".to_owned());
+            return plain(
+                StatusCode::NOT_FOUND,
+                "there are /metrics, /healthz, /readyz and /api/v1\n".to_owned(),
+            );
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
@@ -130,6 +149,21 @@ impl Admin {
             },
             _ => plain(StatusCode::OK, "alive\n".to_owned()),
         }
+    }
+
+    async fn ask(
+        &self,
+        desk: &Arc<dyn Desk>,
+        path: &str,
+        request: &Request<Incoming>,
+    ) -> Result<serde_json::Value, Refused> {
+        api::admit(request.headers(), self.token.is_some())?;
+        let query = request.uri().query().unwrap_or_default();
+        let asked = api::understand(request.method(), path, query)?;
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            tracing::info!(?asked, "an operator asks");
+        }
+        desk.ask(asked).await
     }
 
     /// Compares in a time that does not tell how much of the token was right.

@@ -131,6 +131,11 @@ impl Directory {
         self.grants.contains_key(peer)
     }
 
+    /// What the peer has told that it offers; `None`: it has not told.
+    pub fn offered(&self, peer: &str) -> Option<&BTreeSet<Service>> {
+        self.offers.get(peer)?.services.as_ref()
+    }
+
     /// The peer offers these services.
     pub fn set_offer(&mut self, peer: &Domain, services: BTreeSet<Service>) {
         let legacy = self.offers.get(peer).is_some_and(|offer| offer.legacy);

@@ -118,6 +118,8 @@ words! {
         Closed = "closed",
         /// The recipient's queue is full.
         QueueFull = "queue-full",
+        /// An operator took it out of the queue.
+        Dropped = "dropped",
     }
 }
 words! {

@@ -144,6 +144,8 @@ pub const fn refused_by_http(status: u16) -> Option<Code> {
 pub const CLOSED: Code = Code::DOMAIN_NOT_SUPPORTED;
 /// The code with which a row fails when its validity has ended before it could leave.
 pub const EXPIRED: Code = Code::EXPIRED;
+/// What the author of a message hears that an operator took out of the queue.
+pub const DROPPED: Code = Code::UNABLE_TO_DELIVER;
 
 /// When to try again after `attempts` failures: by the one retry schedule ([`ssp::delay`]), and not
 /// sooner than the peer asked for.

@@ -6,6 +6,7 @@
 mod common;
 mod group;
 mod lists;
+mod operators;
 mod presence;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::session::{csp, ssp};
 pub use common::{CommonChange, CommonStore};
 pub use group::{AUTO_JOINS_MAX, GroupChange, GroupStore, StoredGroup, Visit};
 pub use lists::{ListsChange, ListsStore};
+pub use operators::{OperatorsChange, OperatorsStore, Queued, Suspension};
 pub use presence::{FOLLOWING_MAX, PresenceChange, PresenceStore};
 
 /// A result that comes later: after the commit for changes, after the look-up for questions.
@@ -214,6 +216,8 @@ pub enum Change {
     Common(CommonChange),
     /// Change what presence knows. Outcome: see [`PresenceChange`].
     Presence(Box<PresenceChange>),
+    /// What an operator decides. Outcome: see [`OperatorsChange`].
+    Operators(OperatorsChange),
     /// Carried out only if the last change before it that is no `Then` took effect; else the
     /// outcome is `Skipped`. `[DropMail, Then(Send(report))]` reports a message once, however many
     /// clients and time-outs meet.
@@ -276,7 +280,9 @@ pub struct QueueSummary {
 
 /// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
 /// calls. Questions see every commit whose promise was kept before they were asked.
-pub trait Store: CommonStore + GroupStore + ListsStore + PresenceStore + Send + Sync + 'static {
+pub trait Store:
+    CommonStore + GroupStore + ListsStore + OperatorsStore + PresenceStore + Send + Sync + 'static
+{
     /// Carries out the changes, all or none; one [`Outcome`] for each, in order. An error means none;
     /// an outcome such as `Duplicate` or `Full` is that change's own and stops no other (but see
     /// [`Change::Then`]). The changes happen also if the promise is dropped.

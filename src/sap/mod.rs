@@ -12,6 +12,7 @@ mod groups;
 mod lists;
 mod messages;
 mod notices;
+mod operators;
 mod outgoing;
 mod peer;
 mod presence;

@@ -188,7 +188,7 @@ impl Sap {
         Settled::Again(not_before)
     }
 
-    fn ended_for_all(self: &Arc<Self>, row: &StoredOutgoing, code: Code, failed: Undelivered) {
+    pub(super) fn ended_for_all(self: &Arc<Self>, row: &StoredOutgoing, code: Code, failed: Undelivered) {
         match row.outgoing.settlement {
             Settlement::Notice => {
                 self.dropped(row);

@@ -113,9 +113,15 @@ impl Server {
         info!(listener = self.name, "listener has drained");
     }
 
-    /// Speaks HTTP on one connection until it ends.
-    async fn http<S, F, W>(&self, stream: S, from: SocketAddr, peer: Option<&PeerIdentity>, begin: F)
-    where
+    /// Speaks HTTP on one connection until it ends, or what is in hand is answered after `until`.
+    async fn http<S, F, W>(
+        &self,
+        stream: S,
+        from: SocketAddr,
+        peer: Option<&PeerIdentity>,
+        until: &CancellationToken,
+        begin: F,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin,
         F: Fn(Request<Incoming>) -> W,
         W: Future<Output = Answer> + Send + 'static,
@@ -143,6 +149,10 @@ impl Server {
                 () = self.stop.cancelled() => break Ok(()),
                 ended = connection.as_mut() => break ended,
                 () = self.drain.cancelled(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = until.cancelled(), if !draining => {
                     draining = true;
                     connection.as_mut().graceful_shutdown();
                 }
@@ -218,7 +228,8 @@ pub(super) async fn ssp<H: SspHandler>(
     debug!(listener = SSP, %from, names = ?peer.names, %own, "peer connected");
     let begin =
         |request| ssp_request(server.clone(), handler.clone(), peer.clone(), own.clone(), from, request);
-    server.http(accepted.stream, from, Some(&peer), begin).await;
+    // Once certificates or trust are replaced, whoever wants to go on has to prove itself anew.
+    server.http(accepted.stream, from, Some(&peer), current.replaced(), begin).await;
 }
 
 /// The names of a certificate, for the log.
@@ -268,10 +279,11 @@ pub(super) async fn csp<H: CspHandler>(
     let Ok(to) = stream.local_addr() else { return };
     let secure = tls.is_some();
     let begin = |request| csp_request(server.clone(), handler.clone(), from, to, secure, request);
-    let Some(tls) = tls else { return server.http(stream, from, None, begin).await };
+    let until = &server.drain;
+    let Some(tls) = tls else { return server.http(stream, from, None, until, begin).await };
     let config = tls.load_full();
     match tls::answer(config, stream, server.limits.handshake_timeout).await {
-        Ok(stream) => server.http(stream, from, None, begin).await,
+        Ok(stream) => server.http(stream, from, None, until, begin).await,
         Err(error) => server.refused(from, &error),
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use hyper::body::Bytes;
 
 use crate::imps::agreement::Agreement;
-use crate::imps::{Chance, Domain};
+use crate::imps::{Chance, Domain, Moment};
+use crate::net::certificate::Facts;
 use crate::net::post::Headers;
 use crate::session::ssp::{PostId, PostOutcome};
 
@@ -56,10 +57,32 @@ pub trait Carrier: Send + Sync + 'static {
     fn road(&self, own: &Domain, peer: &Domain) -> Arc<dyn Road>;
 }
 
+/// What was seen of a peer.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Where it answered last.
+    pub place: Option<String>,
+    /// The certificate that it showed there.
+    pub certificate: Option<Facts>,
+    /// The last thing that went wrong on the way to it, and when.
+    pub trouble: Option<(Moment, String)>,
+}
+
 /// The way to one peer.
 pub trait Road: Send + Sync {
     /// Another lane.
     fn lane(self: Arc<Self>) -> Box<dyn Lane>;
+
+    /// What was seen of the peer on the last way to it.
+    fn seen(&self) -> Seen {
+        Seen::default()
+    }
+
+    /// Why who was last at the other end would not be believed any more; `None` if it would, or nobody was.
+    fn distrust(&self, agreement: &Agreement) -> Option<String> {
+        let _ = agreement;
+        None
+    }
 }
 
 /// One POST after the other.

@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 
 use super::carrier::{Job, Road};
 use super::lanes::Lanes;
+use super::sight::Watch;
 use super::{POSTS, Shared};
 use crate::element::common::offer;
 use crate::imps::agreement::{Agreement, PeerState, Profile};
@@ -51,14 +52,14 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 const STORE_RETRY_SECONDS: u32 = 5;
 
 /// What the lock guards.
-struct State {
-    link: Link,
-    window: Window,
+pub(super) struct State {
+    pub(super) link: Link,
+    pub(super) window: Window,
     /// Rows that the link holds.
-    flying: HashMap<OperationId, StoredOutgoing>,
-    chance: Box<dyn Chance>,
+    pub(super) flying: HashMap<OperationId, StoredOutgoing>,
+    pub(super) chance: Box<dyn Chance>,
     /// The agreement was suspended or closed, and the link was told.
-    left: bool,
+    pub(super) left: bool,
     /// The agreement that the link was told last.
     told: Arc<Agreement>,
     /// The driver is carrying out outputs; later ones have to wait for it.
@@ -71,13 +72,15 @@ struct State {
 pub(crate) struct PeerLink {
     /// Itself, for the lanes it makes.
     me: Weak<Self>,
-    own: Domain,
-    peer: Domain,
+    pub(super) own: Domain,
+    pub(super) peer: Domain,
     shared: Arc<Shared>,
     state: Mutex<State>,
     lanes: Lanes,
     /// Where its POSTs go.
-    road: Arc<dyn Road>,
+    pub(super) road: Arc<dyn Road>,
+    /// What operators want to know.
+    pub(super) watch: Watch,
     /// What the agreement's rate has left.
     meter: Mutex<Meter>,
     /// Wakes the driver.
@@ -124,6 +127,7 @@ impl PeerLink {
             state: Mutex::new(state),
             lanes: Lanes::default(),
             road,
+            watch: Watch::default(),
             meter: Mutex::default(),
             nudge: Notify::new(),
             taken: AtomicU64::new(0),
@@ -132,7 +136,7 @@ impl PeerLink {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,7 +146,7 @@ impl PeerLink {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner).take(agreement.messages_per_second, now)
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         self.shared.sap.now()
     }
 
@@ -152,7 +156,7 @@ impl PeerLink {
     }
 
     /// The agreement now, or the last there was: a Disconnect has to find its way after the end of one.
-    fn last_agreement(&self) -> Arc<Agreement> {
+    pub(super) fn last_agreement(&self) -> Arc<Agreement> {
         self.agreement().unwrap_or_else(|| Arc::clone(&self.state().told))
     }
 
@@ -186,6 +190,10 @@ impl PeerLink {
 
     /// Everything that can be done now; returns when there will be more to do.
     async fn step(self: &Arc<Self>) -> Option<Moment> {
+        if self.distrusts() {
+            // What it leaves behind comes first.
+            self.carry_out().await;
+        }
         self.follow_agreement();
         loop {
             let wants = {
@@ -322,6 +330,7 @@ impl PeerLink {
             Output::Offered(tree) => self.shared.sap.offered(&self.peer, tree.as_ref()),
             Output::Alarm(alarm) => {
                 warn!(peer = %self.peer, own = %self.own, "{alarm}");
+                self.watch.trouble(self.now(), alarm.to_string());
                 if matches!(alarm, Alarm::Legacy { .. } | Alarm::NoDiscovery { .. }) {
                     self.shared.sap.found_legacy(&self.peer);
                 }
@@ -424,6 +433,7 @@ impl PeerLink {
             };
             self.shared.sap.events().ssp_post(&self.peer, Direction::Out, status);
             let now = self.now();
+            self.watch.posted(&outcome, now);
             {
                 let mut state = self.state();
                 let State { link, chance, flying, .. } = &mut *state;
@@ -446,6 +456,7 @@ impl PeerLink {
         agreement: &Agreement,
     ) -> Answer {
         let now = self.now();
+        self.watch.received();
         let version = message.version;
         let is_setup = matches!(message.body, ssp::Body::Setup(_));
         let arrived = {
@@ -464,6 +475,7 @@ impl PeerLink {
             Ok(arrived) => arrived,
             Err(error) => {
                 warn!(peer = %self.peer, own = %self.own, "{error}");
+                self.watch.trouble(now, error.to_string());
                 self.shared.sap.events().ssp_refused(Some(&self.peer), refused_reason(error.reason()));
                 self.nudge.notify_one();
                 let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::FORBIDDEN);

@@ -6,6 +6,7 @@ mod carrier;
 mod lanes;
 mod link;
 mod places;
+mod sight;
 mod sockets;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,8 @@ use crate::wire::{Limits, Refusal};
 
 use link::PeerLink;
 
-pub use carrier::{Carrier, Chances, Job, Lane, Placing, Road};
+pub use carrier::{Carrier, Chances, Job, Lane, Placing, Road, Seen};
+pub use sight::LinkView;
 pub use sockets::Sockets;
 
 /// Target of the log lines, at level debug, that tell of every POST to a peer: from, to, what,

@@ -3,11 +3,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tracing::warn;
-
 use crate::imps::agreement::Agreement;
 use crate::imps::{Chance, Moment};
-use crate::net::discover::{Candidate, Discover};
+use crate::net::discover::{Candidate, Discover, DiscoverError};
 
 /// The addresses of one peer.
 #[derive(Default)]
@@ -30,26 +28,19 @@ impl Places {
         (!known.candidates.is_empty() && now < known.expires).then(|| known.candidates.clone())
     }
 
-    /// Asks for the addresses, and remembers them; `None` if none can be found now.
+    /// Asks for the addresses, and remembers them.
     pub(super) async fn find(
         &self,
         discover: &Discover,
         agreement: &Agreement,
         now: Moment,
         chance: Box<dyn Chance>,
-    ) -> Option<Vec<Candidate>> {
+    ) -> Result<Vec<Candidate>, DiscoverError> {
         let mut chance = chance;
-        match discover.find(&agreement.domain, &agreement.endpoints, now).await {
-            Ok(targets) => {
-                let candidates = targets.candidates(&mut *chance);
-                *self.known() = Known { candidates: candidates.clone(), expires: targets.expires };
-                Some(candidates)
-            }
-            Err(error) => {
-                warn!(peer = %agreement.domain, "{error}");
-                None
-            }
-        }
+        let targets = discover.find(&agreement.domain, &agreement.endpoints, now).await?;
+        let candidates = targets.candidates(&mut *chance);
+        *self.known() = Known { candidates: candidates.clone(), expires: targets.expires };
+        Ok(candidates)
     }
 
     /// How many addresses are known.

@@ -1,20 +1,23 @@
 //! Roads over mutual TLS: addresses from DNS or the agreement, one kept-alive connection for a lane.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustls_pki_types::CertificateDer;
 use tracing::{info, warn};
 
-use super::carrier::{Carrier, Chances, Job, Lane, Placing, Road};
+use super::carrier::{Carrier, Chances, Job, Lane, Placing, Road, Seen};
 use super::places::Places;
 use crate::imps::agreement::{Agreement, Endpoint};
 use crate::imps::{Domain, Moment};
-use crate::net::discover::{Candidate, Discover};
+use crate::net::certificate;
+use crate::net::discover::{Candidate, Discover, DiscoverError};
 use crate::net::post::{Connection, PostError, PostLimits};
-use crate::net::tls::SharedPeerTls;
+use crate::net::tls::{PeerTls, SharedPeerTls};
 use crate::sap::Sap;
 use crate::session::ssp::PostOutcome;
 
 /// The real network.
+#[derive(Clone)]
 pub struct Sockets(Arc<Tools>);
 
 /// What all roads share.
@@ -37,6 +40,32 @@ impl Sockets {
     pub fn new(sap: Arc<Sap>, discover: Arc<Discover>, tls: SharedPeerTls, chance: Chances) -> Self {
         Self(Arc::new(Tools { sap, discover, tls, chance }))
     }
+
+    /// Where a peer is, asked anew: for operators who want to know.
+    pub async fn resolve(&self, agreement: &Agreement) -> Result<Vec<Candidate>, DiscoverError> {
+        let tools = &self.0;
+        tools.discover.forget(&agreement.domain, &agreement.endpoints);
+        let found = tools.discover.find(&agreement.domain, &agreement.endpoints, tools.sap.now()).await?;
+        Ok(found.candidates(&mut *(tools.chance)()))
+    }
+
+    /// A connection of its own as `own`, closed at once: whether the peer answers there, and is who it should be.
+    pub async fn knock(
+        &self,
+        own: &Domain,
+        agreement: &Agreement,
+        candidate: &Candidate,
+    ) -> Result<Option<certificate::Facts>, PostError> {
+        let tools = &self.0;
+        let check = |identity: &_| {
+            let map = tools.sap.map();
+            agreement.speaks_for(identity, map.directory.default_trust())
+        };
+        let (tls, limits) = (tools.tls.load_full(), PostLimits::default());
+        let one = std::slice::from_ref(candidate);
+        let open = Connection::connect(&tls, own, &agreement.domain, one, &limits, check).await?;
+        Ok(open.chain().first().and_then(|leaf| certificate::facts(leaf).ok()))
+    }
 }
 
 impl Carrier for Sockets {
@@ -45,6 +74,7 @@ impl Carrier for Sockets {
             own: own.clone(),
             peer: peer.clone(),
             places: Places::default(),
+            glance: Mutex::default(),
             tools: Arc::clone(&self.0),
         })
     }
@@ -55,18 +85,54 @@ struct Street {
     own: Domain,
     peer: Domain,
     places: Places,
+    glance: Mutex<Glance>,
     tools: Arc<Tools>,
+}
+
+/// What was seen last.
+#[derive(Default)]
+struct Glance {
+    place: Option<Candidate>,
+    chain: Option<Arc<[CertificateDer<'static>]>>,
+    trouble: Option<(Moment, String)>,
 }
 
 impl Road for Street {
     fn lane(self: Arc<Self>) -> Box<dyn Lane> {
         Box::new(StreetLane { street: self, connection: None })
     }
+
+    fn seen(&self) -> Seen {
+        let glance = self.glance();
+        let leaf = glance.chain.as_ref().and_then(|chain| chain.first());
+        Seen {
+            place: glance.place.as_ref().map(ToString::to_string),
+            certificate: leaf.and_then(|leaf| certificate::facts(leaf).ok()),
+            trouble: glance.trouble.clone(),
+        }
+    }
+
+    fn distrust(&self, agreement: &Agreement) -> Option<String> {
+        let chain = self.glance().chain.clone()?;
+        let identity = match self.tools.tls.load().check_again(&chain) {
+            Ok(identity) => identity,
+            Err(refused) => return Some(refused.to_string()),
+        };
+        let map = self.tools.sap.map();
+        let speaks = agreement.speaks_for(&identity, map.directory.default_trust());
+        speaks.err().map(|error| error.to_string())
+    }
 }
 
 struct StreetLane {
     street: Arc<Street>,
-    connection: Option<Connection>,
+    connection: Option<Kept>,
+}
+
+/// A connection with what it was made with.
+struct Kept {
+    connection: Connection,
+    tls: Arc<PeerTls>,
 }
 
 impl Lane for StreetLane {
@@ -88,27 +154,37 @@ impl Street {
         self.tools.sap.now()
     }
 
+    fn glance(&self) -> MutexGuard<'_, Glance> {
+        self.glance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self, what: &dyn std::fmt::Display) {
+        self.glance().trouble = Some((self.now(), what.to_string()));
+    }
+
     /// Places one POST: on the connection there is, else on a new one; on to the next address when one
     /// fails before it has seen the document, or answers 5xx (decisions.md 9).
     async fn place(
         &self,
-        connection: &mut Option<Connection>,
+        connection: &mut Option<Kept>,
         agreement: Option<&Agreement>,
         job: &Job,
     ) -> PostOutcome {
         let mut last = PostOutcome::Unreachable;
         for attempt in 0.. {
             let kept = connection.take().filter(|_| job.at.is_none());
-            let kept = kept.filter(|open| self.speaks(open, agreement));
-            let mut current = match kept.and_then(|mut open| open.is_usable().then_some(open)) {
+            let kept = kept.filter(|kept| {
+                !kept.tls.replaced().is_cancelled() && self.speaks(&kept.connection, agreement)
+            });
+            let mut current = match kept.and_then(|mut kept| kept.connection.is_usable().then_some(kept)) {
                 Some(open) => open,
                 None => match self.connect(job, agreement).await {
                     Some(fresh) => fresh,
                     None => return last,
                 },
             };
-            let target = current.target().clone();
-            match current.post(job.headers(), job.body.clone()).await {
+            let target = current.connection.target().clone();
+            match current.connection.post(job.headers(), job.body.clone()).await {
                 Ok(answer) if answer.status.is_success() => {
                     self.places.good(&target);
                     if job.at.is_none() {
@@ -135,6 +211,7 @@ impl Street {
                 // The peer closed an idle connection: nothing has happened, try again.
                 Err(PostError::NotSent { .. }) if attempt < 2 => {}
                 Err(error) if error.nothing_sent() => {
+                    self.trouble(&error);
                     self.places.bad(&target);
                     if attempt + 1 >= self.places.len() {
                         return PostOutcome::Unreachable;
@@ -142,6 +219,7 @@ impl Street {
                 }
                 Err(error) => {
                     info!(peer = %self.peer, "{error}");
+                    self.trouble(&error);
                     return PostOutcome::Closed;
                 }
             }
@@ -149,7 +227,7 @@ impl Street {
         last
     }
 
-    async fn connect(&self, job: &Job, agreement: Option<&Agreement>) -> Option<Connection> {
+    async fn connect(&self, job: &Job, agreement: Option<&Agreement>) -> Option<Kept> {
         let agreement = agreement?;
         if let Some(url) = &job.at {
             let candidates = self.redirected(url).await?;
@@ -166,6 +244,12 @@ impl Street {
         }
         let (now, chance) = (self.now(), (self.tools.chance)());
         let found = self.places.find(&self.tools.discover, agreement, now, chance).await;
+        let found = found
+            .inspect_err(|error| {
+                warn!(peer = %self.peer, "{error}");
+                self.trouble(error);
+            })
+            .ok();
         let is_new = |candidate| remembered.as_ref().is_none_or(|known| !known.contains(candidate));
         let connection = match &found {
             Some(candidates) if candidates.iter().any(is_new) => self.connect_to(candidates, agreement).await,
@@ -184,17 +268,27 @@ impl Street {
         self.tools.discover.forget(&self.peer, &agreement.endpoints);
     }
 
-    async fn connect_to(&self, candidates: &[Candidate], agreement: &Agreement) -> Option<Connection> {
+    async fn connect_to(&self, candidates: &[Candidate], agreement: &Agreement) -> Option<Kept> {
         let tls = self.tools.tls.load_full();
         let check = |identity: &_| {
             let map = self.tools.sap.map();
             agreement.speaks_for(identity, map.directory.default_trust())
         };
         let limits = PostLimits::default();
-        Connection::connect(&tls, &self.own, &self.peer, candidates, &limits, check)
-            .await
-            .inspect_err(|error| warn!(peer = %self.peer, "no connection: {error}"))
-            .ok()
+        match Connection::connect(&tls, &self.own, &self.peer, candidates, &limits, check).await {
+            Ok(connection) => {
+                let mut glance = self.glance();
+                glance.place = Some(connection.target().clone());
+                glance.chain = Some(Arc::clone(connection.chain()));
+                drop(glance);
+                Some(Kept { connection, tls })
+            }
+            Err(error) => {
+                warn!(peer = %self.peer, "no connection: {error}");
+                self.trouble(&error);
+                None
+            }
+        }
     }
 
     /// The addresses of a URL that this peer redirected us to.

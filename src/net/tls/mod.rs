@@ -29,8 +29,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ServerConfig};
-use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_util::sync::CancellationToken;
 
 pub use handshake::HandshakeError;
 pub(crate) use handshake::{accept, alert_in, answer, connect};
@@ -39,6 +40,7 @@ use verify::Verifier;
 
 use super::certificate::{Facts, FactsError, certificates_of_pem, facts};
 use crate::imps::Domain;
+use crate::imps::agreement::PeerIdentity;
 
 /// Why TLS could not be set up from what the files hold.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +112,7 @@ pub struct PeerTls {
     clients: HashMap<Domain, Arc<ClientConfig>>,
     first: Identity,
     trust: Arc<Trust>,
+    replaced: CancellationToken,
 }
 
 /// A [`PeerTls`] that can be swapped while listeners and lanes hold it.
@@ -142,7 +145,7 @@ impl PeerTls {
             client.alpn_protocols = vec![b"http/1.1".to_vec()];
             clients.insert(identity.domain.clone(), Arc::new(client));
         }
-        Ok(Self { server: Arc::new(server), clients, first, trust })
+        Ok(Self { server: Arc::new(server), clients, first, trust, replaced: CancellationToken::new() })
     }
 
     /// Ready for [`super::listen`] and [`super::post`].
@@ -166,6 +169,22 @@ impl PeerTls {
     /// Whom we believe.
     pub fn trust(&self) -> &Trust {
         &self.trust
+    }
+
+    /// Others take its place: connections that were made with it end as soon as what is in hand is answered,
+    /// so that whoever is not believed any more has to prove it.
+    pub fn retire(&self) {
+        self.replaced.cancel();
+    }
+
+    /// Cancelled once others have taken its place.
+    pub fn replaced(&self) -> &CancellationToken {
+        &self.replaced
+    }
+
+    /// Whether who showed this chain when we called would be believed again now, and who it is.
+    pub fn check_again(&self, chain: &[CertificateDer<'_>]) -> Result<PeerIdentity, Refused> {
+        self.trust.check(chain, Side::Outbound, trust::wall_clock())
     }
 
     fn client(&self, own: &Domain) -> Option<&Arc<ClientConfig>> {

@@ -22,7 +22,7 @@ mod setup;
 mod transactions;
 
 pub use backoff::delay;
-pub use link::Link;
+pub use link::{Link, LinkSight, SessionSight};
 pub use output::{
     Alarm, Arrived, Blame, Body, Close, Down, Kind, LinkError, NotTaken, OperationId, Outgoing, Output, Part,
     Post, PostContent, PostId, PostOutcome,

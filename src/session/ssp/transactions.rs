@@ -101,6 +101,11 @@ impl Transactions {
         in_flight.saturating_sub(self.unsettled).min(OPERATIONS_MAX.saturating_sub(self.operations.len()))
     }
 
+    /// Operations that are open.
+    pub(super) fn open(&self) -> usize {
+        self.operations.len()
+    }
+
     /// Whether something waits for a session.
     pub(super) fn is_waiting(&self) -> bool {
         !self.urgent.is_empty() || !self.waiting.is_empty()

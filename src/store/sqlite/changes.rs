@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 use super::bounded::Bounded;
 use super::presence;
 use super::rows::{self, Columns, change, millis, one};
-use super::{common, groups, history, lists};
+use super::{common, groups, history, lists, operators};
 use crate::element::im::Mail;
 use crate::imps::{Domain, Moment, SessionId, UserId};
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
@@ -200,6 +200,7 @@ impl Changes {
             }
             Change::Common(wanted) => common::apply(connection, wanted)?,
             Change::Presence(wanted) => presence::apply(connection, wanted)?,
+            Change::Operators(wanted) => operators::apply(connection, wanted)?,
             Change::Forget { before } => {
                 self.forget = self.forget.max(Some(*before));
                 Outcome::Done

@@ -18,6 +18,7 @@ mod inline;
 mod lists;
 mod lock;
 mod memory;
+mod operators;
 mod presence;
 mod questions;
 mod readers;
@@ -52,7 +53,7 @@ use crate::element::im::StoredMail;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
-    Account, Change, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing,
+    Account, Change, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing, Suspension,
 };
 use crate::session::{csp, ssp};
 
@@ -447,6 +448,16 @@ impl Store for Sqlite {
     fn instance(&self) -> &str {
         &self.instance
     }
+}
+
+/// The suspensions in the store of this data folder, which is neither made nor brought up to date for the
+/// question. `None`: there is no store, or it is older than suspensions.
+pub fn suspensions(data: &Path) -> Option<Vec<Suspension>> {
+    let file = data.join(DATABASE);
+    if !file.exists() {
+        return None;
+    }
+    operators::suspensions(&read_connection(&file).ok()?).ok()
 }
 
 /// What holds for every connection.

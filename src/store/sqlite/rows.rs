@@ -225,6 +225,12 @@ const QUESTION: &str = "question";
 pub(super) const OUTGOING: &str = "SELECT row, attempts, not_before, own, peer, settlement, primitive,
     message_id, author, order_key, accepted, expires, reply_to, replaces, via, body FROM outbox";
 
+/// The same without what the row says, and behind it the octets of that.
+pub(super) const OUTGOING_WITHOUT_BODY: &str = "SELECT row, attempts, not_before, own, peer, settlement, primitive,
+    message_id, author, order_key, accepted, expires, reply_to, replaces, via, x'' AS body, octets FROM outbox";
+/// Columns that [`outgoing`] reads.
+pub(super) const OUTGOING_COLUMNS: usize = 16;
+
 pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
     let mut columns = Columns::of(row);
     Ok(StoredOutgoing {

@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_presence.sql"),
     include_str!("schema_transit.sql"),
     include_str!("schema_entry.sql"),
+    include_str!("schema_operators.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).

@@ -17,6 +17,7 @@ mod invitations;
 mod lists;
 mod mailbox;
 mod messages;
+mod operators;
 mod presence;
 mod profiles;
 mod questions;

@@ -20,6 +20,7 @@
 
 mod handshakes;
 mod sessions;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use self::handshakes::Handshake;
 use self::sessions::{Session, Sessions};
+pub use self::sight::{LinkSight, SessionSight};
 use self::traffic::{OwnRequest, Sent};
 use super::memory::Memory;
 use super::output::{

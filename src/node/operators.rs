@@ -1,0 +1,376 @@
+//! The desk at which operators ask (`ops::api`): peers, their links, and what waits for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use super::federation::{Federation, Links};
+use super::sights::{self, date};
+use crate::imps::Domain;
+use crate::imps::agreement::{Agreement, PeerState};
+use crate::net::discover::DiscoverError;
+use crate::net::post::PostError;
+use crate::ops::api::{Answering, Asked, Desk, Refused};
+use crate::relay::ports::{QueueSummary, StoreError};
+use crate::sap::Sap;
+
+/// How long `test` waits for a login.
+const LOGIN: Duration = Duration::from_secs(30);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Carries out what operators ask.
+#[derive(Clone)]
+pub(super) struct Operators {
+    federation: Arc<Federation>,
+    sap: Arc<Sap>,
+    links: Option<Links>,
+}
+
+type Told = Result<Value, Refused>;
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{error}; look at the node's log, and try again"))
+    }
+}
+
+impl Desk for Operators {
+    fn ask(&self, asked: Asked) -> Answering {
+        let desk = self.clone();
+        Box::pin(async move { desk.carry_out(asked).await })
+    }
+}
+
+impl Operators {
+    pub(super) fn new(federation: Arc<Federation>, sap: Arc<Sap>, links: Option<Links>) -> Self {
+        Self { federation, sap, links }
+    }
+
+    async fn carry_out(&self, asked: Asked) -> Told {
+        match asked {
+            Asked::Peers => self.peers().await,
+            Asked::Peer(peer) => self.peer(&peer).await,
+            Asked::Session(peer) => {
+                self.entry(&peer)?;
+                Ok(sights::sessions(&peer, &self.views(&peer)))
+            }
+            Asked::Suspend(peer) => self.suspend(&peer).await,
+            Asked::Resume(peer) => self.resume(&peer).await,
+            Asked::Retry(peer) | Asked::RetryQueue(peer) => {
+                let entry = self.active(&peer)?;
+                self.retry(&peer);
+                Ok(self.state(&entry))
+            }
+            Asked::Test(peer) => {
+                self.entry(&peer)?;
+                Ok(self.test(&peer).await)
+            }
+            Asked::Queue { peer, after, limit } => {
+                let rows = self.sap.store().queued(peer, after, limit).await?;
+                let more = rows.len() == limit;
+                let now = self.sap.now();
+                let rows: Vec<_> = rows.iter().map(|row| sights::queued(row, now)).collect();
+                Ok(json!({ "rows": rows, "more": more }))
+            }
+            Asked::Row(number) => {
+                let row = self.row(number).await?;
+                let octets = row.outgoing.body.len() as u64;
+                let queued = crate::relay::ports::Queued { row: row.clone(), octets };
+                let mut shown = sights::queued(&queued, self.sap.now());
+                let recipients = Sap::outgoing_recipients(&row);
+                if let Some(members) = shown.as_object_mut()
+                    && !recipients.is_empty()
+                {
+                    members.insert("recipients".to_owned(), json!(recipients));
+                }
+                Ok(shown)
+            }
+            Asked::RetryRow(number) => {
+                let peer = self.row(number).await?.outgoing.peer;
+                self.active(&peer)?;
+                self.sap.outgoing_hurried(number).await?;
+                self.retry(&peer);
+                Ok(json!({ "row": number, "done": true }))
+            }
+            Asked::DropRow(number) => {
+                let row = self.row(number).await?;
+                self.sap.outgoing_taken_out(&row).await?;
+                Ok(json!({ "row": number, "done": true }))
+            }
+            // What waits for a peer may outlive its entry.
+            Asked::DropQueue(peer) => {
+                let dropped = self.sap.queue_taken_out(&peer).await?;
+                Ok(json!({ "domain": peer.as_str(), "dropped": dropped }))
+            }
+        }
+    }
+
+    async fn row(&self, number: i64) -> Result<crate::relay::ports::StoredOutgoing, Refused> {
+        self.sap.store().outgoing(number).await?.ok_or_else(|| {
+            let error =
+                format!("row {number} does not wait (any more); `causeway queue list` shows what does");
+            Refused::new(StatusCode::NOT_FOUND, error)
+        })
+    }
+
+    fn retry(&self, peer: &Domain) {
+        if let Some(links) = &self.links {
+            links.peers.retry(peer);
+        }
+    }
+
+    fn views(&self, peer: &Domain) -> Vec<crate::net::peer::LinkView> {
+        self.links.as_ref().map(|links| links.peers.views(peer)).unwrap_or_default()
+    }
+
+    /// The entry of a peer as the file has it.
+    fn entry(&self, peer: &Domain) -> Result<Agreement, Refused> {
+        self.federation.agreed().entry(peer).cloned().ok_or_else(|| {
+            let error = format!("{peer} has no entry in peers.toml; `causeway peer list` shows who has");
+            Refused::new(StatusCode::NOT_FOUND, error)
+        })
+    }
+
+    /// The same, if the agreement is in force now.
+    fn active(&self, peer: &Domain) -> Result<Agreement, Refused> {
+        let entry = self.entry(peer)?;
+        self.out_of_force(&entry).map_or(Ok(entry), |why| Err(Refused::new(StatusCode::CONFLICT, why)))
+    }
+
+    /// Why nothing flows under this agreement, and what to do.
+    fn out_of_force(&self, entry: &Agreement) -> Option<String> {
+        let peer = &entry.domain;
+        let today = self.sap.now().date_time();
+        match entry.state_at(today) {
+            PeerState::Closed if entry.state != PeerState::Closed => Some(format!(
+                "the agreement with {peer} is outside its dates; change valid-from or valid-until in peers.toml"
+            )),
+            PeerState::Closed => {
+                Some(format!("the agreement with {peer} is closed; change its state in peers.toml"))
+            }
+            PeerState::Suspended => {
+                Some(format!("the agreement with {peer} is suspended in peers.toml; change its state there"))
+            }
+            PeerState::Active => self.federation.agreed().suspended(peer).map(|_| {
+                format!("{peer} is suspended by an operator; `causeway peer resume {peer}` ends that")
+            }),
+        }
+    }
+
+    fn state(&self, entry: &Agreement) -> Value {
+        let since = self.federation.agreed().suspended(&entry.domain);
+        let filed = entry.state_at(self.sap.now().date_time());
+        let (state, by) = match (filed, since) {
+            (PeerState::Active, Some(_)) => (PeerState::Suspended, "operator"),
+            (PeerState::Closed, _) if entry.state != PeerState::Closed => (PeerState::Closed, "dates"),
+            (filed, _) => (filed, "peers.toml"),
+        };
+        let mut shown = json!({ "domain": entry.domain.as_str(), "state": state.as_str(), "by": by });
+        if let (Some(since), Some(members)) = (since, shown.as_object_mut()) {
+            members.insert("suspended_since".to_owned(), date(since));
+        }
+        shown
+    }
+
+    async fn peers(&self) -> Told {
+        let queues = self.sap.store().queues().await?;
+        let entries = self.federation.agreed().entries().to_vec();
+        let peers: Vec<_> = entries.iter().map(|entry| self.summary(entry, &queues)).collect();
+        Ok(json!({ "peers": peers }))
+    }
+
+    fn summary(&self, entry: &Agreement, queues: &[QueueSummary]) -> Value {
+        let mut shown = self.state(entry);
+        let link = sights::link_word(&self.views(&entry.domain));
+        let queue = queues.iter().find(|queue| queue.peer == entry.domain);
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("link".to_owned(), json!(link));
+            members.insert("waiting".to_owned(), sights::waiting(queue, self.sap.now()));
+        }
+        shown
+    }
+
+    async fn peer(&self, peer: &Domain) -> Told {
+        let entry = self.entry(peer)?;
+        let queues = self.sap.store().queues().await?;
+        let mut shown = self.summary(&entry, &queues);
+        let map = self.sap.map();
+        let outbound = map.directory.outbound(peer.as_str());
+        let details = sights::agreement(
+            &entry,
+            map.directory.offered(peer.as_str()),
+            outbound.map_or(&entry, |found| found.as_ref()),
+        );
+        let links: Vec<_> = self.views(peer).iter().map(sights::link).collect();
+        if let (Some(members), Value::Object(details)) = (shown.as_object_mut(), details) {
+            members.extend(details);
+            members.insert("links".to_owned(), json!(links));
+        }
+        Ok(shown)
+    }
+
+    async fn suspend(&self, peer: &Domain) -> Told {
+        let entry = self.entry(peer)?;
+        if entry.state_at(self.sap.now().date_time()) == PeerState::Closed {
+            let error =
+                format!("the agreement with {peer} is closed already; nothing flows, and nothing waits");
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        if !self.federation.suspend(peer).await? {
+            let error = format!("{peer} is suspended already; `causeway peer resume {peer}` ends that");
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        tracing::warn!(%peer, "suspended by an operator, until it is resumed");
+        Ok(self.state(&entry))
+    }
+
+    async fn resume(&self, peer: &Domain) -> Told {
+        let entry = self.entry(peer)?;
+        if !self.federation.resume(peer).await? {
+            let why = self.out_of_force(&entry);
+            let error = why.unwrap_or_else(|| format!("{peer} is not suspended; there is nothing to resume"));
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        tracing::warn!(%peer, "resumed by an operator");
+        Ok(self.state(&entry))
+    }
+
+    /// Resolves, connects, verifies, logs in, from the first of our domains.
+    async fn test(&self, peer: &Domain) -> Value {
+        let mut steps = Vec::new();
+        let failed = self.try_steps(peer, &mut steps).await.err();
+        let told = |(step, what): &(&str, String)| json!({ "step": step, "ok": true, "what": what });
+        let mut steps: Vec<_> = steps.iter().map(told).collect();
+        let ok = failed.is_none();
+        steps.extend(
+            failed.map(|(step, what, todo)| json!({ "step": step, "ok": false, "what": what, "do": todo })),
+        );
+        json!({ "domain": peer.as_str(), "ok": ok, "steps": steps })
+    }
+
+    async fn try_steps(
+        &self,
+        peer: &Domain,
+        done: &mut Vec<(&'static str, String)>,
+    ) -> Result<(), (&'static str, String, String)> {
+        let entry = match self.active(peer) {
+            Ok(entry) => entry,
+            Err(refused) => {
+                let (what, todo) =
+                    refused.error.split_once("; ").unwrap_or((&refused.error, "look at peers.toml"));
+                return Err(("agreement", what.to_owned(), todo.to_owned()));
+            }
+        };
+        done.push(("agreement", "active".to_owned()));
+        let (Some(links), Some(own)) = (&self.links, self.federation.own().first()) else {
+            let what = "this node began without peers and has no side towards them".to_owned();
+            return Err(("agreement", what, "restart it".to_owned()));
+        };
+        let found = links.sockets.resolve(&entry).await.map_err(|error| {
+            let todo = match &error {
+                DiscoverError::NoService { .. } => format!(
+                    "ask {peer} to publish _imps-server._tcp.{peer}, or write endpoints into its entry"
+                ),
+                DiscoverError::Temporary { .. } => {
+                    "look at [dns] servers and at the name servers of the peer".to_owned()
+                }
+            };
+            ("resolve", error.to_string(), todo)
+        })?;
+        let places: Vec<_> = found.iter().map(ToString::to_string).collect();
+        done.push(("resolve", places.join(", ")));
+        let mut last = None;
+        let mut reached = None;
+        for candidate in &found {
+            match links.sockets.knock(own, &entry, candidate).await {
+                Ok(certificate) => {
+                    reached = Some((candidate, certificate));
+                    break;
+                }
+                // The one that got furthest is told.
+                Err(error) => {
+                    let further = |last: &PostError| !matches!(last, PostError::Connect { .. });
+                    if !last.as_ref().is_some_and(further) {
+                        last = Some(error);
+                    }
+                }
+            }
+        }
+        let Some((place, certificate)) = reached else {
+            let error = last.unwrap_or(PostError::NoCandidate);
+            let step = match &error {
+                PostError::NoCandidate | PostError::Connect { .. } => {
+                    let todo = "see whether the peer runs, and whether a firewall lets us through".to_owned();
+                    return Err(("connect", error.to_string(), todo));
+                }
+                _ => "verify",
+            };
+            done.push(("connect", "a TCP connection was made".to_owned()));
+            return Err((step, error.to_string(), blame(&error)));
+        };
+        done.push(("connect", place.to_string()));
+        let shown = certificate
+            .map_or_else(String::new, |facts| format!("{}, until {}", facts.subject, facts.not_after));
+        done.push(("verify", shown));
+        done.push(("log-in", self.log_in(links, own, peer).await?));
+        Ok(())
+    }
+
+    async fn log_in(
+        &self,
+        links: &Links,
+        own: &Domain,
+        peer: &Domain,
+    ) -> Result<String, (&'static str, String, String)> {
+        let session = || {
+            let views = links.peers.views(peer);
+            let view = views.into_iter().find(|view| view.own == *own)?;
+            let record =
+                view.link.sessions.iter().find(|session| session.current).map(|found| found.record.clone());
+            Some((view, record))
+        };
+        let begun = self.sap.now();
+        let before = session().and_then(|(_, record)| record).map(|record| record.own_id);
+        links.peers.log_in(own, peer);
+        let end = tokio::time::Instant::now() + LOGIN;
+        let failed = |what: String| {
+            let todo = format!("ask {peer} whether it has an entry for {own}, and what its log says");
+            ("log-in", what, todo)
+        };
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let Some((view, record)) = session() else { return Err(failed("there is no link".to_owned())) };
+            if let Some(record) = record
+                && Some(&record.own_id) != before.as_ref()
+            {
+                return Ok(format!("session {} of version {}", record.own_id, record.version));
+            }
+            let trouble = view.seen.trouble.filter(|(at, _)| *at >= begun).map(|(_, what)| what);
+            let over = !view.link.setting_up && view.link.failures > 0;
+            if let (Some(what), true) = (&trouble, over) {
+                return Err(failed(what.clone()));
+            }
+            if tokio::time::Instant::now() >= end {
+                let what = trouble.unwrap_or_else(|| "the peer did not finish the login in time".to_owned());
+                return Err(failed(what));
+            }
+        }
+    }
+}
+
+/// What to do about a peer that was reached and not believed, or does not believe us.
+fn blame(error: &PostError) -> String {
+    match error {
+        PostError::Identity { .. } => {
+            "compare trust, pins and names of its entry with its certificate (`causeway cert show`)"
+                .to_owned()
+        }
+        _ => {
+            "compare trust and crls here, and those of the peer, with the certificates (`causeway cert show`)"
+                .to_owned()
+        }
+    }
+}

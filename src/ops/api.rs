@@ -1,0 +1,248 @@
+//! The admin API: what operators ask of a running node, as JSON under `/api/v1`.
+//!
+//! Here a request is admitted and understood; a [`Desk`], which the composition root makes, carries it out.
+//! The API is for programs on this machine, or with a token. A page in an operator's browser is neither: what
+//! a browser sends across sites shows in `Origin` and `Sec-Fetch-Site`, and a name that a page had pointed
+//! here (DNS rebinding) in `Host`; both are refused. Requests carry no body.
+//!
+//! ```text
+//! GET    /api/v1/peers                     GET    /api/v1/queue?peer=&after=&limit=
+//! GET    /api/v1/peers/DOMAIN              GET    /api/v1/queue/ROW
+//! GET    /api/v1/peers/DOMAIN/session      POST   /api/v1/queue/ROW/retry
+//! POST   /api/v1/peers/DOMAIN/VERB         DELETE /api/v1/queue/ROW
+//!        suspend resume retry test         POST   /api/v1/queue/retry?peer=   DELETE /api/v1/queue?peer=
+//! ```
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
+use hyper::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::imps::Domain;
+
+/// Where the API begins.
+pub const PREFIX: &str = "/api/v1/";
+/// Rows of the queue in one answer, at most.
+pub const PAGE_MAX: usize = 500;
+/// Set by browsers: who caused the request.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What an operator asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Every agreement and its link.
+    Peers,
+    /// One agreement with everything known of it.
+    Peer(Domain),
+    /// The SSP sessions with a peer.
+    Session(Domain),
+    /// Nothing flows until [`Asked::Resume`].
+    Suspend(Domain),
+    /// Ends a suspension.
+    Resume(Domain),
+    /// Ends pauses and tries now.
+    Retry(Domain),
+    /// Resolves, connects, verifies, logs in; tells each step.
+    Test(Domain),
+    /// What waits, a page of it.
+    Queue {
+        /// For whom; `None`: for all.
+        peer: Option<Domain>,
+        /// Rows behind this one.
+        after: i64,
+        /// So many at most.
+        limit: usize,
+    },
+    /// One row.
+    Row(i64),
+    /// The row leaves now.
+    RetryRow(i64),
+    /// The row goes back to its author.
+    DropRow(i64),
+    /// All rows of a peer leave now.
+    RetryQueue(Domain),
+    /// All rows of a peer go back to their authors.
+    DropQueue(Domain),
+}
+
+/// Why it was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Why, and what to do: one line.
+    pub error: String,
+}
+
+impl Refused {
+    /// With this status, for this reason.
+    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into() }
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> Value {
+        json!({ "error": self.error })
+    }
+}
+
+/// A JSON answer that comes later.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Value, Refused>> + Send>>;
+
+/// Carries out what operators ask.
+pub trait Desk: Send + Sync {
+    /// Carries it out; a refusal says why and what to do.
+    fn ask(&self, asked: Asked) -> Answering;
+}
+
+/// Whether this may come in at all, token or not. `token`: one was asked for and shown.
+pub(super) fn admit(headers: &HeaderMap, token: bool) -> Result<(), Refused> {
+    let refuse = |error: &str| Err(Refused::new(StatusCode::FORBIDDEN, error));
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text(&HOST).unwrap_or_default();
+    // With a token a name may be anybody's: a page that had rebound it does not know the token.
+    if !token && !is_here(host) {
+        return refuse("Host is no loopback address; ask 127.0.0.1, [::1] or localhost");
+    }
+    if let Some(origin) = text(&ORIGIN)
+        && origin.split_once("://").map(|(_, from)| from) != Some(host)
+    {
+        return refuse("pages of other sites may not ask this");
+    }
+    if text(&SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "none" | "same-origin")) {
+        return refuse("pages of other sites may not ask this");
+    }
+    let length = text(&CONTENT_LENGTH).map_or(Some(0), |length| length.trim().parse::<u64>().ok());
+    if length != Some(0) || headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "requests of this API have no body"));
+    }
+    Ok(())
+}
+
+/// Whether `Host` names a loopback address, with any port.
+fn is_here(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// What is asked; `path` is what follows [`PREFIX`].
+pub(super) fn understand(method: &Method, path: &str, query: &str) -> Result<Asked, Refused> {
+    let bad = |error: String| Refused::new(StatusCode::BAD_REQUEST, error);
+    let domain =
+        |text: &str| text.parse::<Domain>().map_err(|error| bad(format!("{text:?} is no domain: {error}")));
+    let row = |text: &str| text.parse().map_err(|_| bad(format!("{text:?} is no number of a row")));
+    let parts: Vec<&str> = path.split('/').collect();
+    let mut peer = None;
+    let (mut after, mut limit) = (0, PAGE_MAX);
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match name {
+            "peer" if !value.is_empty() => peer = Some(domain(value)?),
+            "after" => after = row(value)?,
+            "limit" => {
+                let number: usize = value.parse().map_err(|_| bad("limit is no number".to_owned()))?;
+                limit = number.clamp(1, PAGE_MAX);
+            }
+            _ => {}
+        }
+    }
+    let whose = |peer: Option<Domain>| peer.ok_or_else(|| bad("say whose: ?peer=DOMAIN".to_owned()));
+    let asked = match (method.as_str(), parts.as_slice()) {
+        ("GET" | "HEAD", ["peers"]) => Asked::Peers,
+        ("GET" | "HEAD", ["peers", name]) => Asked::Peer(domain(name)?),
+        ("GET" | "HEAD", ["peers", name, "session"]) => Asked::Session(domain(name)?),
+        ("POST", ["peers", name, "suspend"]) => Asked::Suspend(domain(name)?),
+        ("POST", ["peers", name, "resume"]) => Asked::Resume(domain(name)?),
+        ("POST", ["peers", name, "retry"]) => Asked::Retry(domain(name)?),
+        ("POST", ["peers", name, "test"]) => Asked::Test(domain(name)?),
+        ("GET" | "HEAD", ["queue"]) => Asked::Queue { peer, after, limit },
+        ("DELETE", ["queue"]) => Asked::DropQueue(whose(peer)?),
+        ("POST", ["queue", "retry"]) => Asked::RetryQueue(whose(peer)?),
+        ("GET" | "HEAD", ["queue", number]) => Asked::Row(row(number)?),
+        ("DELETE", ["queue", number]) => Asked::DropRow(row(number)?),
+        ("POST", ["queue", number, "retry"]) => Asked::RetryRow(row(number)?),
+        (_, ["peers" | "queue", ..]) if !matches!(method.as_str(), "GET" | "HEAD" | "POST" | "DELETE") => {
+            return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "only GET, POST and DELETE"));
+        }
+        _ => {
+            let error = format!(
+                "{method} {PREFIX}{path} is unknown; docs/reference/admin-api.md lists what there is"
+            );
+            return Err(Refused::new(StatusCode::NOT_FOUND, error));
+        }
+    };
+    Ok(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn programs_of_this_machine_come_in_and_pages_of_other_sites_do_not() {
+        let admitted = |pairs: &[_]| admit(&headers(pairs), false).is_ok();
+        for host in ["127.0.0.1:9090", "127.0.0.1", "[::1]:9090", "localhost:1", "LocalHost"] {
+            assert!(admitted(&[("host", host)]), "{host}");
+        }
+        for host in
+            ["rebound.example:9090", "127.0.0.1.rebound.example", "192.0.2.1", "localhost.example", ""]
+        {
+            assert!(!admitted(&[("host", host)]), "{host}");
+            assert!(admit(&headers(&[("host", host)]), true).is_ok(), "a token says more than a name");
+        }
+        assert!(!admitted(&[]), "who names no host is no client of ours");
+        let here = ("host", "127.0.0.1:9090");
+        assert!(!admitted(&[here, ("origin", "https://evil.example")]));
+        assert!(!admitted(&[here, ("origin", "null")]));
+        assert!(!admitted(&[here, ("sec-fetch-site", "cross-site")]));
+        assert!(admitted(&[here, ("origin", "http://127.0.0.1:9090"), ("sec-fetch-site", "same-origin")]));
+        assert!(admit(&headers(&[here, ("origin", "https://evil.example")]), true).is_err());
+    }
+
+    #[test]
+    fn no_request_has_a_body() {
+        let admitted = |pair| admit(&headers(&[("host", "localhost"), pair]), false).map_err(|no| no.status);
+        assert_eq!(admitted(("content-length", "0")), Ok(()));
+        for pair in [("content-length", "1"), ("content-length", "x"), ("transfer-encoding", "chunked")] {
+            assert_eq!(admitted(pair), Err(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_of_those_that_are_known() {
+        let south = || "south.example".parse::<Domain>().unwrap();
+        let asked = |method: Method, path: &str| {
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
+            understand(&method, path, query).map_err(|refused| refused.status.as_u16())
+        };
+        assert_eq!(asked(Method::GET, "peers"), Ok(Asked::Peers));
+        assert_eq!(asked(Method::GET, "peers/South.example"), Ok(Asked::Peer(south())));
+        assert_eq!(asked(Method::POST, "peers/south.example/test"), Ok(Asked::Test(south())));
+        assert_eq!(
+            asked(Method::GET, "queue?peer=south.example&after=7&limit=100000"),
+            Ok(Asked::Queue { peer: Some(south()), after: 7, limit: PAGE_MAX })
+        );
+        assert_eq!(asked(Method::DELETE, "queue/12"), Ok(Asked::DropRow(12)));
+        assert_eq!(asked(Method::DELETE, "queue?peer=south.example"), Ok(Asked::DropQueue(south())));
+        assert_eq!(asked(Method::DELETE, "queue"), Err(400), "nobody drops everything by leaving a word out");
+        assert_eq!(asked(Method::GET, "peers/no domain"), Err(400));
+        assert_eq!(asked(Method::GET, "peers/south.example/suspend"), Err(404));
+        assert_eq!(asked(Method::PUT, "peers"), Err(405));
+        assert_eq!(asked(Method::GET, "fish"), Err(404));
+    }
+}

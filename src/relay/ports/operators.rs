@@ -1,0 +1,54 @@
+//! What operators ask of storage: suspensions that outlive the process, and a look at what waits.
+
+use super::{Promise, StoredOutgoing};
+use crate::imps::{Domain, Moment};
+
+/// A decision of the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperatorsChange {
+    /// Nothing flows to and from this peer until it is resumed. Outcome: `Done`, or `Duplicate` if it was
+    /// suspended before.
+    Suspend {
+        /// Which peer.
+        peer: Domain,
+        /// Since when.
+        since: Moment,
+    },
+    /// The suspension is over. Outcome: `Done` or `Missing`.
+    Resume(Domain),
+    /// The row may leave at once. Outcome: `Done` or `Missing`.
+    MakeDue {
+        /// Which row of the outbox.
+        row: i64,
+    },
+}
+
+/// A peer that an operator suspended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    /// Which.
+    pub peer: Domain,
+    /// Since when.
+    pub since: Moment,
+}
+
+/// A row of the outbox as operators see it: without what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The row; its body is empty.
+    pub row: StoredOutgoing,
+    /// Octets of its body.
+    pub octets: u64,
+}
+
+/// Questions of operators.
+pub trait OperatorsStore {
+    /// Every suspension, ordered by peer.
+    fn suspensions(&self) -> Promise<Vec<Suspension>>;
+
+    /// Rows of the outbox with numbers above `after`, of one peer or of all, oldest first, at most `limit`.
+    fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>>;
+
+    /// One row of the outbox, with its body.
+    fn outgoing(&self, row: i64) -> Promise<Option<StoredOutgoing>>;
+}

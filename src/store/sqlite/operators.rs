@@ -1,0 +1,62 @@
+//! What operators decide and look at.
+
+use rusqlite::{Connection, Result, params};
+
+use super::Sqlite;
+use super::rows::{self, Columns, change, many, millis, one};
+use crate::imps::Domain;
+use crate::relay::ports::{
+    OperatorsChange, OperatorsStore, Outcome, Promise, Queued, StoredOutgoing, Suspension,
+};
+
+pub(super) fn apply(connection: &Connection, wanted: &OperatorsChange) -> Result<Outcome> {
+    let (rows, otherwise) = match wanted {
+        OperatorsChange::Suspend { peer, since } => {
+            let sql = "INSERT INTO peer_suspension (peer, since) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            (change(connection, sql, params![peer.as_str(), millis(*since)])?, Outcome::Duplicate)
+        }
+        OperatorsChange::Resume(peer) => {
+            let sql = "DELETE FROM peer_suspension WHERE peer = ?1";
+            (change(connection, sql, [peer.as_str()])?, Outcome::Missing)
+        }
+        OperatorsChange::MakeDue { row } => {
+            let sql = "UPDATE outbox SET not_before = 0 WHERE row = ?1";
+            (change(connection, sql, [row])?, Outcome::Missing)
+        }
+    };
+    Ok(if rows > 0 { Outcome::Done } else { otherwise })
+}
+
+pub(super) fn suspensions(connection: &Connection) -> Result<Vec<Suspension>> {
+    many(connection, "SELECT peer, since FROM peer_suspension ORDER BY peer", [], |row| {
+        let mut columns = Columns::of(row);
+        Ok(Suspension { peer: columns.parsed()?, since: columns.moment()? })
+    })
+}
+
+fn queued(connection: &Connection, peer: Option<&Domain>, after: i64, limit: usize) -> Result<Vec<Queued>> {
+    let sql =
+        [rows::OUTGOING_WITHOUT_BODY, " WHERE row > ?1 AND (?2 IS NULL OR peer = ?2) ORDER BY row LIMIT ?3"];
+    let params = params![after, peer.map(Domain::as_str), rows::octets(limit)];
+    many(connection, &sql.concat(), params, |row| {
+        Ok(Queued { row: rows::outgoing(row)?, octets: Columns::after(row, rows::OUTGOING_COLUMNS).count()? })
+    })
+}
+
+fn outgoing(connection: &Connection, row: i64) -> Result<Option<StoredOutgoing>> {
+    one(connection, &[rows::OUTGOING, " WHERE row = ?1"].concat(), [row], rows::outgoing)
+}
+
+impl OperatorsStore for Sqlite {
+    fn suspensions(&self) -> Promise<Vec<Suspension>> {
+        self.ask(suspensions)
+    }
+
+    fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>> {
+        self.ask(move |connection| queued(connection, peer.as_ref(), after, limit))
+    }
+
+    fn outgoing(&self, row: i64) -> Promise<Option<StoredOutgoing>> {
+        self.ask(move |connection| outgoing(connection, row))
+    }
+}
