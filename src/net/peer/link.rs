@@ -215,7 +215,7 @@ impl PeerLink {
             }
         }
         let state = self.state();
-        match (state.link.next_wakeup(), state.window.next_due()) {
+        match (state.link.next_wakeup(), state.next_due()) {
             (Some(link), Some(row)) => Some(link.min(row)),
             (one, other) => one.or(other),
         }
@@ -607,6 +607,12 @@ impl PeerLink {
 }
 
 impl State {
+    /// When a row is due that could leave then. While none may leave it is of no use to wake up for one: what
+    /// lets them leave again wakes the driver by itself.
+    fn next_due(&self) -> Option<Moment> {
+        if self.link.capacity() == 0 || self.left { None } else { self.window.next_due() }
+    }
+
     /// Hands over rows of the window while the link has room.
     fn feed(&mut self, now: Moment) {
         if self.link.capacity() == 0 || self.left {
