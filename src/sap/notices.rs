@@ -123,8 +123,9 @@ impl Sap {
             service: ServiceId::of(notice.own.clone()),
             user: notice.by.clone(),
         };
-        // Notices about the same thing keep their order; those about others need not wait for them.
-        let about = notice.replaces.as_deref().unwrap_or(notice.own.as_str());
+        // What one user causes others to be told keeps its order, whichever of them it is for: the last word
+        // has to be the last. Others need not wait for it.
+        let about = notice.by.as_ref().map_or_else(|| notice.own.to_string(), |user| user.id.key());
         let primitive = notice.primitive.clone().addressed_to(&to.items);
         let body = ssp::encode_primitive(&primitive, Some(&meta), style(map, &to.peer))
             .ok_or(Code::INTERNAL_ERROR)?;

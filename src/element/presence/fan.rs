@@ -16,6 +16,11 @@ use super::{Edit, Home, Told, Watch};
 /// Seconds that a notice waits for a client of ours: as long as its session, which it ends with.
 const SESSION_SECONDS: u32 = 7 * 86_400;
 
+/// Seconds that a notice waits for a peer. Reference ssp-behaviour §5 gives it two minutes, after which a watcher
+/// would see what is long untrue until the next change; since newer takes the place of older the queue does not
+/// grow by it.
+const PEER_SECONDS: u32 = 86_400;
+
 /// What watchers have to be told, and that they were.
 #[derive(Debug, Default, PartialEq)]
 pub struct Telling {
@@ -36,7 +41,11 @@ struct News {
 fn digest(list: &PresenceSubList) -> i64 {
     let mut hasher = DefaultHasher::new();
     list.attributes.hash(&mut hasher);
-    hasher.finish().cast_signed().max(1)
+    // Not the larger of the two: every other digest is negative.
+    match hasher.finish().cast_signed() {
+        0 => 1,
+        digest => digest,
+    }
 }
 
 fn news(home: &Home<'_>, watch: &Watch) -> Option<News> {
@@ -87,8 +96,12 @@ pub fn tell(home: &Home<'_>, own: &Domain) -> Telling {
     for same in order {
         let watchers = shared.remove(&same).unwrap_or_default();
         let (shown, list) = same;
+        // It takes the place of one for the same watchers only: another may be in the queue for somebody who
+        // will not be told again.
+        let mut hasher = DefaultHasher::new();
+        watchers.hash(&mut hasher);
         let mut notice = notice(home, own, watchers, list);
-        notice.replaces = Some(format!("presence {owner} {:x}", shown.bits()).into());
+        notice.replaces = Some(format!("presence {owner} {:x} {:x}", shown.bits(), hasher.finish()).into());
         telling.notices.push(notice);
     }
     telling
@@ -99,5 +112,6 @@ fn notice(home: &Home<'_>, own: &Domain, to: Vec<User>, attributes: PresenceSubL
     let presences = vec![Presence { user: owner.clone(), attributes }];
     let mut notice = Notify::new(own.clone(), to, PresenceNotification { users: Vec::new(), presences });
     notice.by = Some(owner.clone().into());
+    notice.seconds = PEER_SECONDS;
     notice
 }

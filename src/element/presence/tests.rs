@@ -126,7 +126,7 @@ fn watchers_of_one_domain_who_see_the_same_share_a_notice() {
     assert_eq!(notices.len(), 2, "each of the others hears the first thing alone");
     stage.says("hello again");
     let notices = stage.told();
-    assert_eq!((notices.len(), notices[0].to.len(), notices[0].seconds), (1, 2, 120));
+    assert_eq!((notices.len(), notices[0].to.len(), notices[0].seconds), (1, 2, 86_400));
     // A newer one takes its place while it waits; a first one for somebody else does not
     stage.says("hello once more");
     assert_eq!(stage.told()[0].replaces, notices[0].replaces);
@@ -240,4 +240,39 @@ fn attribute_lists_name_what_exists_and_stay_within_bounds() {
     assert_eq!(code(request(&[], false)), 402);
     let users = (0..=GRANTS_MAX).map(|number| id(&format!("wv:u{number}@south.example"))).collect();
     assert_eq!(code(CreateAttributeListRequest { users, ..request(&[], false) }), 755);
+}
+
+#[test]
+fn every_change_of_a_value_is_told() {
+    let mut stage = Stage::new();
+    stage.grant(For::Everybody, &[AttributeName::StatusText]);
+    stage.watched_by(BO, None);
+    for number in 0..64 {
+        stage.says(&format!("number {number}"));
+        assert_eq!(stage.told().len(), 1, "number {number}");
+    }
+}
+
+#[test]
+fn a_notice_takes_the_place_of_no_other_for_watchers_who_are_not_told_again() {
+    let mut stage = Stage::new();
+    stage.grant(For::Everybody, &[AttributeName::StatusText, AttributeName::StatusMood]);
+    for watcher in [BO, "wv:cy@south.example"] {
+        stage.grant(For::User(id(watcher)), &[AttributeName::StatusText]);
+    }
+    for watcher in [BO, "wv:cy@south.example", "wv:eve@south.example"] {
+        stage.watched_by(watcher, None);
+    }
+    stage.says("one");
+    stage.told();
+    stage.says("one");
+    stage.told();
+    // Two are told of a change; before they hear it, a third comes to see as much as they do.
+    stage.says("two");
+    let notices = stage.told();
+    let for_two = notices.iter().find(|notice| notice.to.len() == 2).expect("a notice for two");
+    stage.grant(For::User(id("wv:eve@south.example")), &[AttributeName::StatusText]);
+    let later = stage.told();
+    assert_eq!((later.len(), later[0].to.len()), (1, 1));
+    assert_ne!(later[0].replaces, for_two.replaces);
 }
