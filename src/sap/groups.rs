@@ -314,7 +314,13 @@ impl Sap {
         for visit in self.store.visits(session.clone()).await? {
             let end =
                 Change::Group(GroupChange::EndVisit { session: session.clone(), group: visit.group.clone() });
-            let Home::At(peer) = self.home_of(&visit.group) else {
+            // The same client may have come back with another session and gone in again: its home does not
+            // tell the two apart.
+            let others = self.store.visitors(visit.group.clone(), vec![visit.user.clone()]).await?;
+            let is_back =
+                others.iter().any(|other| other.session != *session && other.client == visit.client);
+            let home = if is_back { Home::Nowhere } else { self.home_of(&visit.group) };
+            let Home::At(peer) = home else {
                 self.store.commit(vec![end]).await?;
                 continue;
             };
@@ -351,10 +357,12 @@ impl Sap {
         Ok(())
     }
 
-    /// Sessions that ended without anybody's notice, as in a crash, are put out.
+    /// Sessions that ended without anybody's notice, as in a crash, are put out; and what was decided for a
+    /// session at the moment when it ended goes too.
     pub(super) async fn sweep_absent(&self) -> Result<(), StoreError> {
         for session in self.store.absent_sessions(PAGE).await? {
             self.leave_groups(&session).await?;
+            self.store.commit(vec![Change::DropCspSession(session)]).await?;
         }
         Ok(())
     }

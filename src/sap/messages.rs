@@ -17,7 +17,7 @@ use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::element::lists::Caller;
 use crate::imps::agreement::Service;
 use crate::imps::primitive::{
-    ClientId, ForwardMessageResponse, GetMessageListRequest, SendMessageResponse, User,
+    Author, ClientId, ForwardMessageResponse, GetMessageListRequest, SendMessageResponse, User,
 };
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId};
@@ -259,6 +259,7 @@ impl Sap {
             lists = self.store.lists(users).await.map_err(failed)?;
         }
         let passed_on = self.passed_on(&prepared, &split.users).await?;
+        let is_from_group = prepared.sender().is_some_and(|sender| matches!(sender.author, Author::Group(_)));
         for ((user, account), lists) in split.users.iter().zip(accounts).zip(lists) {
             let entity = Entity::User(user.id.clone());
             let resident = match account {
@@ -274,6 +275,12 @@ impl Sap {
                         let to = (&user.id, &sessions[..]);
                         talk::hear(&prepared, to, &visit.group, prepared.origin(), &mut changes, &mut slots);
                         settled.push((entity, Code::SUCCESSFUL));
+                        continue;
+                    }
+                    // What is said in a group is for those who are in it; the user went out, and the group
+                    // does not know it yet.
+                    None if is_from_group => {
+                        settled.push((entity, Code::NOT_JOINED));
                         continue;
                     }
                     None if self.clients.of_user(&user.id).is_empty() => Resident::Offline,

@@ -115,6 +115,6 @@ pub trait GroupStore {
     /// Whoever is in a group elsewhere, at most `limit`.
     fn all_visitors(&self, group: GroupId, limit: usize) -> Promise<Vec<Visit>>;
 
-    /// Sessions that are in groups and are over, at most `limit`.
+    /// Sessions that are over, and are in groups, watch somebody or have something in a mailbox, at most `limit`.
     fn absent_sessions(&self, limit: usize) -> Promise<Vec<SessionId>>;
 }

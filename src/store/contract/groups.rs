@@ -1,6 +1,6 @@
 //! What every store must do about groups, and about the visits of our clients to groups elsewhere.
 
-use super::{all, at, csp_record, domain, one, user, with_ada};
+use super::{all, at, csp_record, domain, mail, one, user, with_ada};
 use crate::element::group::{self, Group, HISTORY_MESSAGES_MAX, Occupant, Rank, Said};
 use crate::imps::GroupId;
 use crate::imps::primitive::{ClientId, Property, User, WelcomeNote};
@@ -120,6 +120,13 @@ pub(in crate::store) async fn groups_are_found_by_session_wish_and_end(store: &d
     assert_eq!(store.absent_sessions(10).await.unwrap(), [session("s-1")]);
     with_ada(store).await;
     all(store, vec![Change::PutCspSession(Box::new(csp_record("s-1", "wv:ada@north.example")))]).await;
+    assert!(store.absent_sessions(10).await.unwrap().is_empty());
+    // What came for a session at the moment when it ended
+    let mut late = mail("wv:ada@north.example", "m-1", 3);
+    late.session = Some(session("s-3"));
+    one(store, Change::Deliver { mail: late, seen: None }).await;
+    assert_eq!(store.absent_sessions(10).await.unwrap(), [session("s-3")]);
+    one(store, Change::DropCspSession(session("s-3"))).await;
     assert!(store.absent_sessions(10).await.unwrap().is_empty());
 }
 

@@ -194,11 +194,16 @@ pub(super) fn all_visitors(connection: &Connection, group: &GroupId, limit: usiz
     many(connection, &sql, params![group.key(), rows::octets(limit)], visit)
 }
 
-/// Sessions that are in groups and are over.
+/// Sessions that are over, and are in groups, watch somebody or have something in a mailbox.
 pub(super) fn absent(connection: &Connection, limit: usize) -> Result<Vec<SessionId>> {
     let sql = "SELECT session FROM group_occupant
                WHERE session IS NOT NULL AND session NOT IN (SELECT id FROM csp_session)
                UNION SELECT session FROM group_visit WHERE session NOT IN (SELECT id FROM csp_session)
+               UNION SELECT session FROM mailbox
+               WHERE session IS NOT NULL AND session NOT IN (SELECT id FROM csp_session)
+               UNION SELECT session FROM watcher
+               WHERE session IS NOT NULL AND session NOT IN (SELECT id FROM csp_session)
+               UNION SELECT session FROM following WHERE session NOT IN (SELECT id FROM csp_session)
                LIMIT ?1";
     many(connection, sql, [rows::octets(limit)], address)
 }
