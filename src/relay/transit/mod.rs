@@ -160,7 +160,7 @@ fn not_back(
     Ok(())
 }
 
-/// The service is part of both agreements, and the next hop's is in force.
+/// The service is part of both agreements, and the next hop's is not closed.
 fn agreed(
     ingress: &Agreement,
     directory: &Directory,
@@ -173,13 +173,9 @@ fn agreed(
         Refused::new(Code::DOMAIN_NOT_SUPPORTED, events::Refused::Closed, what)
     };
     let next = directory.outbound(egress.as_str()).ok_or_else(no_way)?;
-    match next.state_at(now.date_time()) {
-        PeerState::Active => {}
-        PeerState::Suspended => {
-            let what = format!("the agreement with {egress} is suspended");
-            return Err(Refused::new(Code::SERVICE_UNAVAILABLE, events::Refused::Suspended, what));
-        }
-        PeerState::Closed => return Err(no_way()),
+    // What is for a suspended peer waits for it: of a notice nobody would hear that it was refused.
+    if next.state_at(now.date_time()) == PeerState::Closed {
+        return Err(no_way());
     }
     let Some(service) = service(outline) else { return Ok(()) };
     for agreement in [ingress, next] {
