@@ -55,8 +55,14 @@ impl Journal {
 
     /// All of it, one line each.
     pub(super) fn text(&self) -> String {
+        self.last(usize::MAX)
+    }
+
+    /// The last entries, one line each.
+    pub(super) fn last(&self, count: usize) -> String {
         let mut text = String::new();
-        for (at, entry) in self.entries().iter() {
+        let entries = self.entries();
+        for (at, entry) in entries.iter().skip(entries.len().saturating_sub(count)) {
             let _ = write!(text, "{:>9.3}  ", at.as_secs_f64());
             let _ = match entry {
                 Entry::Text(line) => writeln!(text, "{line}"),

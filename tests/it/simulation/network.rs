@@ -44,6 +44,8 @@ pub(super) struct Weather {
     pub(super) busy: u64,
     /// A message whose sender is made a stranger.
     pub(super) forged: u64,
+    /// After which the peer says something untrue.
+    pub(super) lies: u64,
     /// The longest way, milliseconds.
     pub(super) slowest: u64,
 }
@@ -70,6 +72,12 @@ struct State {
     phones: Weather,
     posts: u64,
     messages: u64,
+    /// Whose messages may come from one node to another, if not all of its own alone.
+    speakers: BTreeMap<(Domain, Domain), BTreeSet<Domain>>,
+    /// Numbers of messages that were forged.
+    forged: BTreeSet<usize>,
+    /// Messages that came from one node to another in the name of somebody else.
+    foreign: Vec<String>,
 }
 
 /// The network.
@@ -94,7 +102,14 @@ enum Fate {
     NoWay,
     Lost,
     Busy(u32),
-    Arrives { there: Duration, back: Duration, unheard: bool, again: Option<Duration>, forged: Option<Bytes> },
+    Arrives {
+        there: Duration,
+        back: Duration,
+        unheard: bool,
+        again: Option<Duration>,
+        forged: Option<Bytes>,
+        lie: Option<Duration>,
+    },
 }
 
 impl Net {
@@ -144,6 +159,21 @@ impl Net {
         state.phones = Weather::default();
     }
 
+    /// Messages of these domains may come from one node to another.
+    pub(super) fn speaks_for(&self, from: &Domain, to: &Domain, domains: BTreeSet<Domain>) {
+        self.state().speakers.insert((from.clone(), to.clone()), domains);
+    }
+
+    /// Numbers of messages that were forged.
+    pub(super) fn forged(&self) -> BTreeSet<usize> {
+        self.state().forged.clone()
+    }
+
+    /// What nodes sent in the name of somebody else.
+    pub(super) fn foreign(&self) -> Vec<String> {
+        self.state().foreign.clone()
+    }
+
     /// POSTs between nodes so far.
     pub(super) fn posts(&self) -> u64 {
         self.state().posts
@@ -175,8 +205,19 @@ impl Net {
             return Fate::Busy(u32::try_from(dice.between(1, 8)).unwrap());
         }
         let slowest = weather.slowest.max(2);
-        let forged = self.forge(body, from, weather.forged);
+        let forged = self.forge(body, from, weather.forged).map(|(number, body)| {
+            state.forged.insert(number);
+            body
+        });
+        if let Some(speakers) = state.speakers.get(&key) {
+            let strange = senders(body).find(|domain| !speakers.contains(*domain));
+            if let Some(strange) = strange {
+                let what = format!("{from} speaks to {to} for {strange}");
+                state.foreign.push(what);
+            }
+        }
         Fate::Arrives {
+            lie: dice.permille(weather.lies).then(|| dice.millis(1, 20_000)),
             there: dice.millis(1, slowest),
             back: dice.millis(1, slowest),
             unheard: state.cut.contains(&(to.clone(), from.clone())) || dice.permille(weather.unheard),
@@ -185,16 +226,46 @@ impl Net {
         }
     }
 
-    /// The document with a stranger in the place of its first sender, if the dice want it so: for the same
-    /// message they always want the same, or a message would be refused that has arrived before.
-    fn forge(&self, body: &Bytes, from: &Domain, often: u64) -> Option<Bytes> {
+    /// The document with a stranger in the place of its first sender, and the number of that message, if the dice
+    /// want it so: for the same message they always want the same, or a message would be refused that has
+    /// arrived before.
+    fn forge(&self, body: &Bytes, from: &Domain, often: u64) -> Option<(usize, Bytes)> {
         let text = std::str::from_utf8(body).ok()?;
         let place = text.find("<Sender>")?;
         let end = place + text[place..].find("</Sender>")?;
         let id = text[..place].rsplit_once("messageID=\"")?.1.split('"').next()?;
         let forged = text[place..end].replace(from.as_str(), "stranger.example");
         let wanted = Dice::of(self.seed, id).permille(often) && forged != text[place..end];
-        wanted.then(|| format!("{}{forged}{}", &text[..place], &text[end..]).into())
+        let number = super::phone::number_in(&text[end..]);
+        number
+            .filter(|_| wanted)
+            .map(|number| (number, format!("{}{forged}{}", &text[..place], &text[end..]).into()))
+    }
+
+    /// What a peer that lies says after this document: an answer that nobody asked for, the same message
+    /// as another transaction, or what is known of one user as known of another.
+    fn lie(&self, from: &Domain, body: &Bytes) -> Option<Bytes> {
+        let text = std::str::from_utf8(body).ok()?;
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        let renamed = |text: &str, number: u64| {
+            text.replace("transactionID=\"", &format!("transactionID=\"lie{number}-"))
+        };
+        let number = dice.below(1000);
+        if text.contains("<PresenceNotification>") {
+            // Of its own users a peer may say what it likes: the lie is about others, the reader's own too.
+            let whose = format!("<PresenceValue userID=\"wv:{}@", dice.pick(&super::cast::NAMES));
+            let place = text.find("<PresenceValue userID=\"")?;
+            let rest = &text[place..];
+            let end = rest.find(from.as_str())?;
+            let strange = dice.pick(&super::cast::DOMAINS);
+            if *strange == from.as_str() {
+                return None;
+            }
+            let lie = format!("{}{whose}{strange}{}", &text[..place], &rest[end + from.as_str().len()..]);
+            return Some(renamed(&lie, number).into());
+        }
+        let is_answer = text.contains("mode=\"Response\"") && !text.contains("mode=\"Request\"");
+        (is_answer || is_message(body)).then(|| renamed(text, number).into())
     }
 
     /// One POST, from the lane that places it to its outcome.
@@ -218,13 +289,22 @@ impl Net {
                 sleep(Duration::from_millis(3)).await;
                 PostOutcome::Status(503, Some(seconds))
             }
-            Fate::Arrives { there, back, unheard, again, forged } => {
+            Fate::Arrives { there, back, unheard, again, forged, lie } => {
                 tell(format!(
-                    "arrives after {there:?}{}{}{}",
+                    "arrives after {there:?}{}{}{}{}",
                     if forged.is_some() { ", FORGED" } else { "" },
                     if unheard { ", its answer is lost" } else { "" },
-                    again.map(|again| format!(", and again {again:?} later")).unwrap_or_default()
+                    again.map(|again| format!(", and again {again:?} later")).unwrap_or_default(),
+                    if lie.is_some() { ", and a lie follows" } else { "" }
                 ));
+                if let Some((after, lie)) = lie.and_then(|after| Some((after, self.lie(from, &job.body)?))) {
+                    let (net, from, to) = (self.clone(), from.clone(), to.clone());
+                    tokio::spawn(async move {
+                        sleep(after).await;
+                        net.journal.post(from.as_str(), to.as_str(), &lie, "A LIE".into());
+                        net.arrive(&from, &to, &lie, None, true).await;
+                    });
+                }
                 let body = forged.unwrap_or_else(|| job.body.clone());
                 sleep(there).await;
                 if let Some(again) = again {
@@ -338,6 +418,15 @@ impl Net {
 /// What the certificate of a node shows.
 pub(super) fn identity(domain: &Domain) -> PeerIdentity {
     PeerIdentity { names: vec![domain.clone()], key: [1; 32], anchors: vec![super::site::AUTHORITY] }
+}
+
+/// The domains of those who speak in the messages of a document.
+fn senders(body: &[u8]) -> impl Iterator<Item = &str> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    text.split("<SendMessageRequest").skip(1).filter_map(|rest| {
+        let sender = rest.split_once("<Sender>")?.1;
+        Some(sender.split('"').nth(1)?.rsplit_once('@')?.1)
+    })
 }
 
 fn is_message(body: &[u8]) -> bool {

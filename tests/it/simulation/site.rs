@@ -1,11 +1,11 @@
 //! A provider of the simulation: a whole node (Service Access Point, links, store) that can be stopped,
 //! killed and started again. What survives is the database, as it was when the node died.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use causeway::imps::agreement::Agreement;
+use causeway::imps::agreement::{Agreement, PeerState, Transit};
 use causeway::imps::primitive::Password;
 use causeway::imps::{Domain, Moment, UserId};
 use causeway::net::peer::{Chances, Peers};
@@ -29,13 +29,17 @@ pub(super) const AUTHORITY: [u8; 32] = [9; 32];
 /// When worlds begin: 2004-03-01T09:15:00Z.
 const BEGIN_MILLIS: u64 = 1_078_132_500_000;
 
-/// The virtual clock.
+/// The clock on the wall of a site: virtual time, and what the operator made of it.
 #[derive(Debug)]
-struct SimClock(Instant);
+struct SimClock {
+    begin: Instant,
+    /// Milliseconds since 1970 at the beginning of the world.
+    zero: Arc<AtomicU64>,
+}
 
 impl Clock for SimClock {
     fn now(&self) -> Moment {
-        Moment::from_millis(BEGIN_MILLIS).after(self.0.elapsed())
+        Moment::from_millis(self.zero.load(Ordering::Relaxed)).after(self.begin.elapsed())
     }
 }
 
@@ -118,6 +122,8 @@ pub(super) struct Site {
     number: usize,
     pub(super) domain: Domain,
     agreements: Vec<Agreement>,
+    transits: Vec<Transit>,
+    zero: Arc<AtomicU64>,
     habits: Habits,
     pub(super) store: Arc<Sqlite>,
     lives: u32,
@@ -125,6 +131,7 @@ pub(super) struct Site {
 }
 
 struct Running {
+    sap: Arc<Sap>,
     peers: Arc<Peers>,
     life: CancellationToken,
     stop: CancellationToken,
@@ -138,7 +145,7 @@ impl Site {
         ground: &Ground,
         number: usize,
         domain: &Domain,
-        agreements: Vec<Agreement>,
+        (agreements, transits): (Vec<Agreement>, Vec<Transit>),
         habits: Habits,
         users: &[UserId],
     ) -> Self {
@@ -157,6 +164,8 @@ impl Site {
             number,
             domain: domain.clone(),
             agreements,
+            transits,
+            zero: Arc::new(AtomicU64::new(BEGIN_MILLIS)),
             habits,
             store: Arc::new(store),
             lives: 0,
@@ -179,6 +188,41 @@ impl Site {
         }
     }
 
+    fn map(&self) -> Map {
+        let own = vec![self.domain.clone()];
+        let directory = Directory::new(own, self.agreements.iter().cloned(), vec![AUTHORITY]);
+        Map::of(directory.with_transit(self.transits.iter().cloned()))
+    }
+
+    /// The operator changes the agreement with this peer, or all of them, and has the files read again.
+    pub(super) async fn agree(&mut self, peer: Option<&Domain>, state: PeerState) {
+        let concerned = self.agreements.iter_mut().filter(|agreement| {
+            peer.is_none_or(|peer| *peer == agreement.domain) && agreement.state != state
+        });
+        let mut changed = 0;
+        for agreement in concerned {
+            let said = format!("{}: {} is {}", self.domain, agreement.domain, state.as_str());
+            self.ground.net.journal.tell(said);
+            agreement.state = state;
+            changed += 1;
+        }
+        if let Some(running) = &self.running
+            && changed > 0
+        {
+            running.sap.set_map(self.map()).await;
+            // A disk that fails is told by the log; the next reload mends it.
+            let _ = running.peers.follow().await;
+        }
+    }
+
+    /// The clock on the wall jumps, forward or back.
+    pub(super) fn jump(&self, millis: i64) {
+        self.ground.net.journal.tell(format!("{}: the clock jumps by {millis} ms", self.domain));
+        let _ = self
+            .zero
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |zero| zero.checked_add_signed(millis));
+    }
+
     /// Starts the node, as `causeway serve` does.
     pub(super) async fn start(&mut self) {
         if self.running.is_some() {
@@ -190,15 +234,13 @@ impl Site {
         net.journal.tell(format!("{} starts, life {life}", self.domain));
         self.store = Arc::new(self.store.succeeded(Box::new(self.disk())).unwrap());
         let name = format!("{} {life}", self.domain);
-        let directory =
-            Directory::new(vec![self.domain.clone()], self.agreements.iter().cloned(), vec![AUTHORITY]);
         let sap = Arc::new(Sap::new(sap::Parts {
             store: self.store.clone(),
             vault: Arc::new(OpenVault),
             events: Arc::new(Silent),
-            clock: Arc::new(SimClock(*begin)),
+            clock: Arc::new(SimClock { begin: *begin, zero: self.zero.clone() }),
             chance: Box::new(Dice::of(*seed, &format!("sap {name}"))),
-            map: Map::of(directory),
+            map: self.map(),
             settings: sap::Settings {
                 hold_message: Duration::from_secs(5),
                 hold_query: Duration::from_secs(20),
@@ -223,13 +265,13 @@ impl Site {
         let handling = TaskTracker::new();
         let door = Door {
             peers: peers.clone(),
-            sap,
+            sap: sap.clone(),
             life: life_token.clone(),
             number: life,
             handling: handling.clone(),
         };
         net.open(&self.domain, door);
-        self.running = Some(Running { peers, life: life_token, stop, handling, sweep });
+        self.running = Some(Running { sap, peers, life: life_token, stop, handling, sweep });
     }
 
     /// Kills the node: what is not on disk is gone.

@@ -5,25 +5,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use causeway::imps::agreement::{Agreement, Profile, Service};
-use causeway::imps::{Domain, UserId};
-use causeway::relay::ports::Store as _;
+use causeway::element::presence::{Home, Publisher};
+use causeway::imps::agreement::PeerState;
+use causeway::imps::presence::{Attribute, AttributeName};
+use causeway::imps::primitive::User;
+use causeway::imps::{Domain, GroupId, UserId};
+use causeway::relay::ports::{ListsStore as _, PresenceStore as _, Store as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Played;
+use super::cast::{Cast, DOMAINS, NAMES};
 use super::dice::Dice;
 use super::journal::Journal;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Truth};
 use super::network::{Net, POSTS_MAX, Weather};
 use super::phone::{Phone, Plan};
 use super::site::{Ground, Habits, Site};
 
-/// Providers, and the users of each.
-const PROVIDERS: [(&str, [&str; 2]); 3] =
-    [("north.example", ["ada", "bob"]), ("south.example", ["cyd", "dan"]), ("east.example", ["eve", "fay"])];
 /// How long a world may take to become quiet once the trouble is over.
 const QUIET_WITHIN: Duration = Duration::from_secs(1800);
 /// How long it is watched then.
@@ -37,10 +38,14 @@ enum Event {
     Cut(usize, usize, Duration),
     Mend(usize, usize),
     Weather,
+    /// The first agrees with the second in another way from now on.
+    Agree(usize, usize, PeerState),
+    Jump(usize, i64),
 }
 
 /// A world that is played.
 pub(super) struct World {
+    cast: Cast,
     journal: Journal,
     net: Arc<Net>,
     ledger: Ledger,
@@ -77,7 +82,9 @@ impl World {
         for site in &mut world.sites {
             site.drain().await;
         }
-        wrongs.extend(world.ledger.judge());
+        let truths = world.truths().await;
+        wrongs.extend(world.ledger.judge(&truths, &world.net.forged()));
+        wrongs.extend(world.net.foreign());
         Played { wrongs, journal: world.journal, counts: world.ledger.counts() }
     }
 
@@ -88,46 +95,34 @@ impl World {
         let (killer, deaths) = mpsc::unbounded_channel();
         let begin = Instant::now();
         let ground = Ground { seed, net: net.clone(), trouble: trouble.clone(), killer, begin };
-        let count = if dice.permille(600) { 2 } else { 3 };
-        let providers = &PROVIDERS[..count];
-        let domains: Vec<Domain> = providers.iter().map(|(domain, _)| domain.parse().unwrap()).collect();
-        let failing = if dice.permille(300) { 30 } else { 0 };
-        let users: Vec<Vec<UserId>> = providers
+        let cast = Cast::draw(&mut dice);
+        journal.tell(format!("{cast:?}"));
+        let count = cast.count();
+        let domains: Vec<Domain> = DOMAINS[..count].iter().map(|domain| domain.parse().unwrap()).collect();
+        let failing = if cast.failing { 30 } else { 0 };
+        let users: Vec<Vec<UserId>> = DOMAINS[..count]
             .iter()
+            .zip(NAMES.chunks(2))
             .map(|(domain, names)| {
                 names.iter().map(|name| format!("wv:{name}@{domain}").parse().unwrap()).collect()
             })
             .collect();
-        // Both sides of an agreement know each other alike.
-        let mut profiles = BTreeMap::new();
-        for one in 0..count {
-            for other in one + 1..count {
-                let profile =
-                    *dice.pick(&[Profile::Standard, Profile::Standard, Profile::Causeway, Profile::Causeway]);
-                profiles.insert((one, other), (profile, *dice.pick(&[1, 4, 16])));
-            }
-        }
         let mut sites = Vec::new();
-        for (place, domain) in domains.iter().enumerate() {
-            let agreements = (0..count).filter(|other| *other != place).map(|other| {
-                let (profile, transactions) = profiles[&(place.min(other), place.max(other))];
-                let mut agreement = Agreement::with(domains[other].clone());
-                agreement.profile = profile;
-                agreement.max_transactions_per_post = transactions;
-                agreement.services = Service::ALL.iter().copied().collect();
-                agreement
-            });
+        for (place, agreed) in cast.agreements(&mut dice).into_iter().enumerate() {
+            let domain = &domains[place];
+            for (to, other) in domains.iter().enumerate().filter(|(to, _)| *to != place) {
+                net.speaks_for(domain, other, cast.speakers(place, to));
+            }
             let habits =
                 Habits { sluggish: *dice.pick(&[0, 5, 30]), failing, deadly: *dice.pick(&[0, 0, 4]) };
-            journal.tell(format!("{domain}: {habits:?}"));
-            sites
-                .push(Site::found(&ground, place, domain, agreements.collect(), habits, &users[place]).await);
+            journal.tell(format!("{domain}: {habits:?}, {agreed:?}"));
+            sites.push(Site::found(&ground, place, domain, agreed, habits, &users[place]).await);
         }
-        journal.tell(format!("{profiles:?}"));
         Self {
+            cast,
+            ledger: Ledger::new(journal.clone(), failing == 0),
             journal,
             net,
-            ledger: Ledger::new(failing == 0),
             trouble,
             dice,
             sites,
@@ -143,6 +138,14 @@ impl World {
 
     fn people(&mut self, seed: u64) {
         let everybody: Vec<UserId> = self.users.iter().flatten().cloned().collect();
+        let mut groups: Vec<(GroupId, UserId)> = Vec::new();
+        if self.cast.groups {
+            let homes = self.users.iter().take(1 + usize::from(self.dice.permille(300)));
+            groups.extend(homes.map(|users| {
+                let domain = users[0].domain_str().unwrap();
+                (format!("wv:/talk@{domain}").parse().unwrap(), users[0].clone())
+            }));
+        }
         for (site, users) in self.sites.iter().zip(&self.users) {
             for user in users {
                 let mut known: Vec<UserId> =
@@ -165,10 +168,17 @@ impl World {
                     self.ledger.clone(),
                     dice,
                 );
+                let mut some = |from, to| usize::try_from(self.dice.between(from, to)).unwrap();
                 let plan = Plan {
-                    messages: usize::try_from(self.dice.between(3, 8)).unwrap(),
+                    messages: if self.cast.presence || self.cast.groups { some(1, 5) } else { some(3, 8) },
                     known,
+                    presence: if self.cast.presence { some(5, 10) } else { 0 },
+                    talk: if groups.is_empty() { 0 } else { some(4, 10) },
                     pause: self.dice.between(500, 6000),
+                    others: everybody.iter().filter(|other| *other != user).cloned().collect(),
+                    groups: groups.iter().map(|(id, founder)| (id.clone(), founder == user)).collect(),
+                    fleeting: self.cast.fleeting,
+                    jumpy: self.cast.jumps,
                 };
                 let ready = CancellationToken::new();
                 self.ready.push(ready.clone());
@@ -213,6 +223,7 @@ impl World {
             let at = begin + self.dice.millis(0, millis);
             self.at(at, Event::Weather);
         }
+        self.operators(begin, millis);
         loop {
             let next = self.events.first_key_value().map_or(over, |((at, _), _)| (*at).min(over));
             tokio::select! {
@@ -230,6 +241,34 @@ impl World {
                         self.happen(event).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// What operators do.
+    fn operators(&mut self, begin: Instant, millis: u64) {
+        let count = self.sites.len() as u64;
+        if self.cast.suspends {
+            for _ in 0..self.dice.between(1, 4) {
+                let at = begin + self.dice.millis(0, millis);
+                let one = self.dice.below(count);
+                let other = (one + self.dice.between(1, count - 1)) % count;
+                let (one, other) = (usize::try_from(one).unwrap(), usize::try_from(other).unwrap());
+                let states = [PeerState::Suspended, PeerState::Suspended, PeerState::Closed];
+                let state = *self.dice.pick(if self.cast.closes { &states } else { &states[..2] });
+                self.at(at, Event::Agree(one, other, state));
+                if self.dice.coin() {
+                    let until = at + self.dice.millis(100, 20_000);
+                    self.at(until, Event::Agree(one, other, PeerState::Active));
+                }
+            }
+        }
+        if self.cast.jumps {
+            for _ in 0..self.dice.between(1, 4) {
+                let at = begin + self.dice.millis(0, millis);
+                let site = usize::try_from(self.dice.below(count)).unwrap();
+                let jump = *self.dice.pick(&[-600_000, -30_000, -2000, 2000, 30_000, 600_000, 7_200_000]);
+                self.at(at, Event::Jump(site, jump));
             }
         }
     }
@@ -258,6 +297,14 @@ impl World {
                 self.net.cut(from, to, false);
             }
             Event::Weather => self.weather(),
+            Event::Agree(one, other, state) => {
+                if state == PeerState::Closed {
+                    self.ledger.torn();
+                }
+                let peer = self.sites[other].domain.clone();
+                self.sites[one].agree(Some(&peer), state).await;
+            }
+            Event::Jump(site, millis) => self.sites[site].jump(millis),
         }
     }
 
@@ -274,6 +321,7 @@ impl World {
                     repeated: *dice.pick(&[0, 100, 400]),
                     busy: *dice.pick(&[0, 0, 50, 200]),
                     forged: *dice.pick(&[0, 0, 0, 100]),
+                    lies: if self.cast.liars { *dice.pick(&[0, 50, 200]) } else { 0 },
                     slowest: *dice.pick(&[5, 100, 2500]),
                 };
                 self.journal.tell(format!("{} ══▶ {}: {weather:?}", from.domain, to.domain));
@@ -296,6 +344,7 @@ impl World {
         self.net.heal();
         self.deaths.close();
         for site in &mut self.sites {
+            site.agree(None, PeerState::Active).await;
             site.start().await;
         }
         let begin = Instant::now();
@@ -332,10 +381,39 @@ impl World {
             for user in users {
                 let mail = site.store.mailbox(user.clone(), None, 0, 100).await.unwrap();
                 if !mail.is_empty() {
-                    left.push(format!("{} rows wait in the mailbox of {user}", mail.len()));
+                    let kinds: Vec<_> = mail.iter().map(|row| (row.mail.kind, &row.mail.session)).collect();
+                    left.push(format!("{} rows wait in the mailbox of {user}: {kinds:?}", mail.len()));
                 }
             }
         }
         left
     }
+
+    /// What the homes of all users hold of their presence.
+    async fn truths(&self) -> BTreeMap<UserId, Truth> {
+        let everybody: Vec<&UserId> = self.users.iter().flatten().collect();
+        let mut truths = BTreeMap::new();
+        for (site, users) in self.sites.iter().zip(&self.users) {
+            for user in users {
+                let publisher = site.store.publishers(vec![user.clone()]).await.unwrap().remove(0).unwrap();
+                let lists = site.store.lists(vec![user.clone()]).await.unwrap().remove(0);
+                let home = Home { publisher: &publisher, lists: &lists, online: &[], old: &[] };
+                let sees = |other: &&&UserId| {
+                    let allowed = home.allowed(&User::from(UserId::clone(other))).unwrap_or_default();
+                    allowed.contains(AttributeName::StatusText)
+                };
+                let shown_to = everybody.iter().filter(sees).map(|other| UserId::clone(other)).collect();
+                truths.insert(user.clone(), Truth { value: status_text(&publisher), shown_to });
+            }
+        }
+        truths
+    }
+}
+
+fn status_text(publisher: &Publisher) -> Option<String> {
+    let values = publisher.published.iter().flat_map(|published| &published.attributes.attributes);
+    values.into_iter().find_map(|value| match value {
+        Attribute::StatusText(text) => text.value.as_deref().map(ToOwned::to_owned),
+        _ => None,
+    })
 }

@@ -4,6 +4,10 @@
 //! the node was restarted meanwhile, it no longer does: nobody remembers the document then, and the phone
 //! does not know what became of it.
 
+mod presence;
+mod talk;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +15,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use causeway::imps::primitive::{
     Author, Bearer, Capabilities, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod,
-    DigestSchema, LoginRequest, MessageDelivered, MessageInfo, Password, Recipient, SendMessageRequest, User,
+    DigestSchema, Display, LoginRequest, MessageDelivered, MessageInfo, NewMessage, Password, Recipient,
+    SendMessageRequest, User,
 };
-use causeway::imps::{Content, Domain, Primitive, SessionId, Status, TransactionId, UserId, Version};
+use causeway::imps::{
+    Content, Domain, GroupId, Primitive, SessionId, Status, TransactionId, UserId, Version,
+};
 use causeway::wire::csp::{self, Message, Transaction};
 use causeway::wire::{Carried, Encoding, Limits, Mode};
 use md5::Digest as _;
@@ -21,7 +28,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::dice::Dice;
-use super::ledger::{Entry, Ledger};
+use super::ledger::{Entry, Heard, Ledger};
 use super::network::{Net, Trouble};
 
 /// Of every user.
@@ -37,6 +44,18 @@ pub(super) struct Plan {
     pub(super) known: Vec<UserId>,
     /// The longest pause between two things it does, milliseconds.
     pub(super) pause: u64,
+    /// Those of whom it watches some, and whom it may let watch.
+    pub(super) others: Vec<UserId>,
+    /// How often it publishes, watches or allows something.
+    pub(super) presence: usize,
+    /// Groups that it goes into, and whether it is to make them.
+    pub(super) groups: Vec<(GroupId, bool)>,
+    /// How often it does something in a group.
+    pub(super) talk: usize,
+    /// Whether it goes away without a word now and then.
+    pub(super) fleeting: bool,
+    /// Clocks jump: sessions may end at any time.
+    pub(super) jumpy: bool,
 }
 
 /// A phone.
@@ -55,6 +74,13 @@ pub(super) struct Phone {
     transactions: u32,
     /// Server requests to be answered.
     asked: Vec<(TransactionId, Primitive)>,
+    jumpy: bool,
+    /// Who wants to see what this user publishes, and waits for its word.
+    questions: Vec<UserId>,
+    /// Whom this session watches, as far as it knows.
+    watching: Vec<UserId>,
+    /// Groups, and whether this session is in them; `None`: it does not know.
+    inside: BTreeMap<GroupId, Option<bool>>,
 }
 
 /// A document got no answer.
@@ -78,6 +104,10 @@ impl Phone {
             life: None,
             transactions: 0,
             asked: Vec::new(),
+            jumpy: false,
+            questions: Vec::new(),
+            watching: Vec::new(),
+            inside: BTreeMap::new(),
         }
     }
 
@@ -85,24 +115,44 @@ impl Phone {
         self.net.journal.tell(format!("{}: {what}", self.user));
     }
 
-    /// Lives until told that the world ends. `ready` is cancelled when it has sent everything.
+    /// Lives until told that the world ends. `ready` is cancelled when it has done everything.
     pub(super) async fn live(mut self, plan: Plan, ready: CancellationToken, end: CancellationToken) {
-        let mut left = plan.messages;
+        let (mut messages, mut presence, mut talk) = (plan.messages, plan.presence, plan.talk);
+        self.jumpy = plan.jumpy;
         self.tell(&format!(
             "a phone of {} in {}",
             self.version.as_str(),
             if self.encoding == Encoding::Xml { "XML" } else { "WBXML" }
         ));
         while !end.is_cancelled() {
+            let left = messages + presence + talk;
             if self.session.is_none() {
                 self.log_in().await;
             } else if left > 0 && self.dice.permille(450) {
-                left -= 1;
-                self.send(&plan.known).await;
+                match self.dice.below(left as u64) {
+                    place if place < messages as u64 => {
+                        messages -= 1;
+                        self.send(&plan.known).await;
+                    }
+                    place if place < (messages + presence) as u64 => {
+                        presence -= 1;
+                        self.show(&plan.others).await;
+                    }
+                    _ => {
+                        talk -= 1;
+                        self.gather(&plan.groups, &plan.others).await;
+                    }
+                }
             } else if left > 0 && self.dice.permille(30) {
                 self.log_out().await;
+            } else if left > 0 && plan.fleeting && self.dice.permille(60) {
+                let away = self.dice.millis(0, 90_000);
+                self.vanish(away, &end).await;
             } else {
                 self.poll().await;
+                while let (Some(watcher), true) = (self.questions.pop(), self.session.is_some()) {
+                    self.decide(&watcher).await;
+                }
             }
             let pause = if left > 0 {
                 self.dice.millis(0, plan.pause)
@@ -115,6 +165,29 @@ impl Phone {
                 () = end.cancelled() => {}
                 () = sleep(pause) => {}
             }
+        }
+    }
+
+    /// Goes out of reach with all that it knows, and comes back as a phone that was switched off.
+    async fn vanish(&mut self, away: Duration, end: &CancellationToken) {
+        self.tell(&format!("is away for {away:?}"));
+        self.over();
+        tokio::select! {
+            biased;
+            () = end.cancelled() => {}
+            () = sleep(away) => {}
+        }
+    }
+
+    /// The session is over, or will be.
+    fn over(&mut self) {
+        self.ledger.leaving(&self.user);
+        self.session = None;
+        self.asked.clear();
+        self.questions.clear();
+        self.watching.clear();
+        for inside in self.inside.values_mut() {
+            *inside = None;
         }
     }
 
@@ -195,7 +268,7 @@ impl Phone {
     async fn log_in(&mut self) {
         match self.try_log_in().await {
             Ok(true) => self.tell("logged in"),
-            Ok(false) | Err(Silence) => self.session = None,
+            Ok(false) | Err(Silence) => self.over(),
         }
     }
 
@@ -235,6 +308,7 @@ impl Phone {
             return Ok(false);
         }
         self.session = answer.session;
+        self.ledger.begins(&self.user);
         let client = (self.version == Version::V1_1).then_some(client);
         let capabilities = Box::new(Capabilities {
             client_type: Some(ClientType::MobilePhone),
@@ -255,9 +329,9 @@ impl Phone {
     async fn log_out(&mut self) {
         self.tell("logs out");
         // Whatever is answered, or nothing: the session is over for this phone.
+        self.ledger.leaving(&self.user);
         let _ = self.ask(Primitive::LogoutRequest).await;
-        self.session = None;
-        self.asked.clear();
+        self.over();
     }
 
     async fn send(&mut self, known: &[UserId]) {
@@ -273,9 +347,14 @@ impl Phone {
         let names: Vec<_> = to.iter().map(ToString::to_string).collect();
         let report = if wants_report { ", wants reports" } else { "" };
         self.tell(&format!("sends number {number} to {}{report}", names.join(", ")));
+        let recipients = to.into_iter().map(|user| Recipient::User(User::from(user))).collect();
+        self.send_to(number, recipients, wants_report).await;
+    }
+
+    async fn send_to(&mut self, number: usize, recipients: Vec<Recipient>, wants_report: bool) {
         let info = MessageInfo {
             content_type: Some("text/plain".into()),
-            recipients: to.into_iter().map(|user| Recipient::User(User::from(user))).collect(),
+            recipients,
             sender: Some(User::from(self.user.clone()).into()),
             ..MessageInfo::default()
         };
@@ -296,9 +375,17 @@ impl Phone {
     /// A session that was opened and not closed lives on, whatever happens to the node.
     fn session_lost(&mut self, status: &Status) {
         if matches!(status.code.get(), 600 | 604) {
-            self.ledger.wrong(format!("{} lost its session: {}", self.user, status.code));
-            self.session = None;
+            self.session_ended(&format!("lost its session: {}", status.code));
         }
+    }
+
+    fn session_ended(&mut self, what: &str) {
+        if self.jumpy {
+            self.tell(what);
+        } else {
+            self.ledger.wrong(format!("{} {what}", self.user));
+        }
+        self.over();
     }
 
     /// Polls once, and acknowledges what comes, and what comes with the acknowledgement.
@@ -335,24 +422,29 @@ impl Phone {
 
     async fn take(&mut self, id: TransactionId, request: Primitive) {
         let (entry, answer) = match request {
-            Primitive::NewMessage(message) => {
-                let octets = message.content.as_ref().map(Content::octets).unwrap_or_default();
-                let text = String::from_utf8_lossy(octets).into_owned();
-                let number = text.strip_prefix("number ").and_then(|rest| rest.strip_suffix(" <&> ö"));
-                let (Some(Ok(number)), Some(message_id)) = (number.map(str::parse), message.info.id) else {
-                    return self.ledger.wrong(format!("{} received {text:?}", self.user));
-                };
-                let sender = message.info.sender.as_ref().and_then(|sender| match &sender.author {
-                    Author::User(user) => Some(&user.id),
-                    Author::Group(_) => None,
-                });
-                self.tell(&format!("received number {number}"));
-                let entry = self.ledger.received(&self.user, number, sender, &message_id);
-                (entry, MessageDelivered { message_id }.into())
+            Primitive::NewMessage(message) => match self.take_message(&message) {
+                Some((entry, delivered)) => (entry, delivered.into()),
+                None => return,
+            },
+            Primitive::PresenceNotification(notice) => {
+                for presence in &notice.presences {
+                    self.told(presence);
+                }
+                (None, Primitive::Status(Status::ok()))
+            }
+            Primitive::PresenceAuthRequest(question) => {
+                self.questions.push(question.user);
+                (None, Primitive::Status(Status::ok()))
+            }
+            Primitive::GroupChangeNotice(_) => (None, Primitive::Status(Status::ok())),
+            Primitive::LeaveGroupResponse(told) => {
+                self.put_out(told.group);
+                (None, Primitive::Status(Status::ok()))
             }
             Primitive::DeliveryReport(report) => {
                 let about = report.info.recipients.first().and_then(|recipient| match recipient {
-                    Recipient::User(user) => Some(user.id.clone()),
+                    Recipient::User(user) => Some(user.id.as_str().to_owned()),
+                    Recipient::Group(group) => Some(group.as_str().to_owned()),
                     _ => None,
                 });
                 let entry = match (report.info.id, about) {
@@ -370,13 +462,31 @@ impl Phone {
             }
             Primitive::Disconnect(disconnect) => {
                 let code = disconnect.result.code;
-                self.ledger.wrong(format!("{} was disconnected: {code}", self.user));
-                self.session = None;
-                return;
+                return self.session_ended(&format!("was disconnected: {code}"));
             }
             other => return self.ledger.wrong(format!("{} was sent {}", self.user, other.name())),
         };
         self.acknowledge(id, answer, entry).await;
+    }
+
+    fn take_message(&self, message: &NewMessage) -> Option<(Option<Entry>, MessageDelivered)> {
+        let octets = message.content.as_ref().map(Content::octets).unwrap_or_default();
+        let text = String::from_utf8_lossy(octets).into_owned();
+        let number = text.strip_prefix("number ").and_then(|rest| rest.strip_suffix(" <&> ö"));
+        let (Some(Ok(number)), Some(message_id)) = (number.map(str::parse), message.info.id.clone()) else {
+            self.ledger.wrong(format!("{} received {text:?}", self.user));
+            return None;
+        };
+        let sender = message.info.sender.as_ref().map(|sender| match (&sender.author, &sender.shown) {
+            (Author::User(user), _) => Heard::Of(user.id.clone()),
+            (Author::Group(group), Some(Display::ScreenName(name))) => {
+                Heard::In(group.clone(), name.name.to_string())
+            }
+            (Author::Group(group), _) => Heard::In(group.clone(), String::new()),
+        });
+        self.tell(&format!("received number {number}"));
+        let entry = self.ledger.received(&self.user, number, sender.as_ref(), &message_id);
+        Some((entry, MessageDelivered { message_id }))
     }
 
     async fn acknowledge(&mut self, id: TransactionId, answer: Primitive, entry: Option<Entry>) {
@@ -394,7 +504,7 @@ impl Phone {
 
 /// The number of the message that a document holds, if it holds one: text stands as it is in XML and in
 /// WBXML.
-fn number_in(document: &str) -> Option<usize> {
+pub(super) fn number_in(document: &str) -> Option<usize> {
     let (_, rest) = document.split_once("number ")?;
     let digits = rest.chars().take_while(char::is_ascii_digit).count();
     rest[..digits].parse().ok()
