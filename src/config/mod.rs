@@ -230,6 +230,7 @@ fn complete(
             registration: node.registration,
             max_document_bytes: node.csp_document_bytes_max,
         },
+        content: node.content,
         admin: settings::Admin { listen: node.admin_listen.value, token },
         dns: node.dns,
         store: node.store,

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::settings::{
-    Backend, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Store,
+    Backend, Content, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Store,
 };
 use super::source::{Placed, Source};
+use crate::element::content::Quota;
 use crate::imps::Domain;
 use crate::ops::logging;
 
@@ -33,6 +34,7 @@ pub(super) struct NodeFile {
     pub(super) csp_path: Option<String>,
     pub(super) registration: Registration,
     pub(super) csp_document_bytes_max: usize,
+    pub(super) content: Content,
     pub(super) admin_listen: Placed<SocketAddr>,
     pub(super) token_file: Option<Placed<PathBuf>>,
     pub(super) dns: Dns,
@@ -58,6 +60,17 @@ const HOLD_QUERY_SECONDS: u64 = 20;
 const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 4096..=1_099_511_627_776;
 const QUEUE_BYTES_PER_PEER: u64 = 1_073_741_824;
 
+/// An item is held in memory while it comes and goes.
+const ITEM_BYTES: std::ops::RangeInclusive<u64> = 1024..=67_108_864;
+const ITEM_BYTES_MAX: u64 = 4_194_304;
+const QUOTA_BYTES: std::ops::RangeInclusive<u64> = 0..=1_099_511_627_776;
+const QUOTA_BYTES_MAX: u64 = 104_857_600;
+const QUOTA_ITEMS: std::ops::RangeInclusive<u64> = 0..=10_000;
+const QUOTA_ITEMS_MAX: u64 = 1000;
+const DAYS: std::ops::RangeInclusive<u64> = 1..=3650;
+const DAYS_MAX: u64 = 30;
+const CONTENT_URL: &str = "\"\", or http(s)://HOST without a path, such as \"https://imps.north.example\"";
+
 const DOMAIN: &str = "a domain, such as \"north.example\"";
 const CSP_PATH: &str = "\"*\" for any path, or one that begins with /";
 
@@ -65,7 +78,8 @@ const CSP_PATH: &str = "\"*\" for any path, or one that begins with /";
 pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let mut file = Section::file(source);
     let [mut node, mut ssp, mut csp] = ["node", "ssp", "csp"].map(|name| file.section(name));
-    let [mut admin, mut dns, mut store] = ["admin", "dns", "store"].map(|name| file.section(name));
+    let [mut content, mut admin, mut dns, mut store] =
+        ["content", "admin", "dns", "store"].map(|name| file.section(name));
     let [mut limits, mut log] = ["limits", "log"].map(|name| file.section(name));
     file.finish(&[]);
 
@@ -122,6 +136,17 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         csp.word("registration", Registration::ALL, Registration::as_str, Registration::Closed);
     let csp_document_bytes_max = size(csp.number("max-document-bytes", DOCUMENT_BYTES, CSP_DOCUMENT_BYTES));
     csp.finish(&["cir"]);
+
+    let content_settings = Content {
+        max_item_bytes: size(content.number("max-item-bytes", ITEM_BYTES, ITEM_BYTES_MAX)),
+        quota: Quota {
+            octets: content.number("quota-bytes", QUOTA_BYTES, QUOTA_BYTES_MAX),
+            items: content.number("quota-items", QUOTA_ITEMS, QUOTA_ITEMS_MAX),
+        },
+        retention: Duration::from_secs(content.number("retention-days", DAYS, DAYS_MAX) * 86_400),
+        url: content.parsed("url", CONTENT_URL, content_url).and_then(|found| found.value),
+    };
+    content.finish(&[]);
 
     let admin_listen = admin.listener("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)));
     let token_file = admin.path_unless_empty("token-file");
@@ -181,12 +206,27 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         csp_path,
         registration,
         csp_document_bytes_max,
+        content: content_settings,
         admin_listen,
         token_file,
         dns: dns_settings,
         store: Store { backend: backend.map_or(Backend::Sqlite, |found| found.value) },
         limits: limits_settings,
         log: log_settings,
+    }
+}
+
+/// How URLs of content begin; an empty text says nothing.
+fn content_url(text: &str) -> Result<Option<Box<str>>, &'static str> {
+    let text = text.trim_end_matches('/');
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b))
+    };
+    match host {
+        _ if text.is_empty() => Ok(None),
+        Some(host) if plain(host) => Ok(Some(text.into())),
+        _ => Err("does not begin a URL"),
     }
 }
 

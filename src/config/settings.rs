@@ -11,6 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::source::Warner;
+use crate::element::content::Quota;
 use crate::imps::agreement::{Agreement, KeyHash, Transit};
 use crate::imps::words::words;
 use crate::imps::{DateTime, Domain};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub ssp: Ssp,
     /// `[csp]`.
     pub csp: Csp,
+    /// `[content]`.
+    pub content: Content,
     /// `[admin]`.
     pub admin: Admin,
     /// `[dns]`.
@@ -143,6 +146,19 @@ words! {
         /// The first 2-way login of an unknown user makes the account too.
         Open = "open",
     }
+}
+
+/// `[content]`: what users share.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Largest item, octets.
+    pub max_item_bytes: usize,
+    /// How much one user may keep.
+    pub quota: Quota,
+    /// How long an item is kept at most.
+    pub retention: Duration,
+    /// How its URLs begin, without a slash at the end; `None`: as requests are addressed.
+    pub url: Option<Box<str>>,
 }
 
 /// `[admin]`: metrics and health.

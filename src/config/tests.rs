@@ -172,6 +172,11 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "path",
         "registration",
         "max-document-bytes",
+        "max-item-bytes",
+        "quota-bytes",
+        "quota-items",
+        "retention-days",
+        "url",
         "token-file",
         "servers",
         "dnssec",
@@ -374,7 +379,7 @@ x = 1
             r#"causeway.toml:36:1: error: queue-bytes-per-peer = 1.5: a number with a fraction where a whole number belongs; allowed: 4096..=1099511627776"#,
             r#"causeway.toml:39:1: error: level = "inof": "inof" is no level; allowed: off, error, warn, info, debug, trace, or directives such as info,causeway::net=debug"#,
             r#"causeway.toml:40:1: error: format = true: a truth value where a text belongs; allowed: text, json"#,
-            r#"causeway.toml:42:1: error: [wat]: unknown key; allowed: node, ssp, csp, admin, dns, store, limits, log"#,
+            r#"causeway.toml:42:1: error: [wat]: unknown key; allowed: node, ssp, csp, content, admin, dns, store, limits, log"#,
             r#"peers.toml:3:1: error: delegates = []: known, but not served by this version yet; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:4:19: error: services = "chat": is not one of the known words; allowed: presence, im, group, content, search"#,
             r#"peers.toml:5:1: error: max-document-bytes = 12: too small; allowed: 4096..=16777216"#,
@@ -472,6 +477,20 @@ fn a_mistake_of_syntax_is_told_with_what_stands_before_it() {
     assert_eq!(told.len(), 2, "{told:#?}");
     assert!(told[0].starts_with("causeway.toml:2:1: error: max-document-bytes = 12: too small"), "{told:#?}");
     assert!(told[1].starts_with("causeway.toml:3:6: error: unclosed table"), "{told:#?}");
+}
+
+#[test]
+fn links_to_content_begin_with_a_host() {
+    let desk = Desk::new("content");
+    let url = |url: &str| desk.good(&format!("{MINIMAL}[content]\nurl = \"{url}\"\n")).content.url;
+    assert_eq!(url(""), None);
+    assert_eq!(url("https://imps.north.example/").as_deref(), Some("https://imps.north.example"));
+    assert_eq!(url("http://[::1]:8080").as_deref(), Some("http://[::1]:8080"));
+    for wrong in ["imps.north.example", "https://", "https://north.example/path", "ftp://north.example"] {
+        let told = desk.told(&format!("{MINIMAL}[content]\nurl = \"{wrong}\"\n"));
+        assert_eq!(told.len(), 1, "{wrong}: {told:?}");
+        assert!(told[0].contains("does not begin a URL"), "{told:?}");
+    }
 }
 
 #[test]

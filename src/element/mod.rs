@@ -1,6 +1,7 @@
 //! Floor 3: the service elements, pure functions over small aggregates.
 
 pub mod common;
+pub mod content;
 pub mod group;
 pub mod im;
 pub mod lists;

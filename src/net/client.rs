@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::header::HeaderValue;
 
 use crate::imps::Version;
+use crate::net::content::Content;
 use crate::net::listen::{Answer, Bytes, CspHandler, CspRequest, Method, StatusCode};
 use crate::relay::events::Listener;
 use crate::sap::{ClientDocument, Sap};
@@ -14,14 +15,15 @@ use crate::wire::csp;
 #[derive(Debug)]
 pub struct Clients {
     sap: Arc<Sap>,
+    content: Content,
     /// The only path that takes POSTs; `None`: any.
     path: Option<String>,
 }
 
 impl Clients {
     /// A handler for POSTs to this path, or to any.
-    pub const fn new(sap: Arc<Sap>, path: Option<String>) -> Self {
-        Self { sap, path }
+    pub const fn new(sap: Arc<Sap>, content: Content, path: Option<String>) -> Self {
+        Self { sap, content, path }
     }
 
     fn rejected(&self, status: StatusCode, reason: &'static str) -> Answer {
@@ -31,8 +33,15 @@ impl Clients {
 }
 
 impl CspHandler for Clients {
+    fn body_octets_max(&self, method: &Method, path: &str) -> Option<usize> {
+        self.content.body_octets_max(method, path)
+    }
+
     async fn request(&self, request: CspRequest) -> Answer {
-        // Content and CIR over HTTP are not served yet: any GET is 404 (decisions.md 41).
+        if Content::is_asked(&request.method, &request.path, request.content_type.as_ref()) {
+            return self.content.request(&request).await;
+        }
+        // CIR over HTTP is not served yet: any other GET is 404 (decisions.md 41).
         if request.method == Method::GET || request.method == Method::HEAD {
             return Answer::empty(StatusCode::NOT_FOUND);
         }

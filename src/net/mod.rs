@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod client;
+pub mod content;
 pub mod discover;
 pub mod dns_server;
 pub mod listen;

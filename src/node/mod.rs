@@ -29,6 +29,7 @@ use crate::imps::agreement::PeerIdentity;
 use crate::imps::primitive::Password;
 use crate::imps::{Chance, DateTime, Domain, Moment, UserId};
 use crate::net::client::Clients;
+use crate::net::content::Content;
 use crate::net::discover::{Discover, DiscoverSetupError};
 use crate::net::listen::{ConnectionEvents, ListenLimits, serve_csp, serve_ssp};
 use crate::net::peer::{Chances, Peers, Sockets};
@@ -173,6 +174,10 @@ impl Node {
                 registration_open: settings.csp.registration == Registration::Open,
                 client_document_octets_max: settings.csp.max_document_bytes,
                 served: ServedFunctions::default(),
+                content: sap::ContentSettings {
+                    quota: settings.content.quota,
+                    retention: settings.content.retention,
+                },
             },
         }));
         sap.restore().await?;
@@ -213,7 +218,9 @@ impl Node {
             peers = Some(Links { peers: links, tls: peer_tls, sockets });
         }
 
-        let clients = Arc::new(Clients::new(sap.clone(), settings.csp.path.clone()));
+        let content = &settings.content;
+        let content = Content::new(sap.clone(), content.url.clone(), content.max_item_bytes);
+        let clients = Arc::new(Clients::new(sap.clone(), content, settings.csp.path.clone()));
         let limits = ListenLimits { body_octets_max: settings.csp.max_document_bytes, ..ListenLimits::csp() };
         for listener in csp {
             let (clients, events) = (clients.clone(), net_events.clone());

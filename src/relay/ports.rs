@@ -4,6 +4,7 @@
 //! not at all. Appends are keyed inserts (decisions.md 22); nothing here names a database.
 
 mod common;
+mod content;
 mod group;
 mod lists;
 mod operators;
@@ -19,6 +20,7 @@ use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
 use crate::session::{csp, ssp};
 
 pub use common::{CommonChange, CommonStore};
+pub use content::{ContentChange, ContentStore};
 pub use group::{AUTO_JOINS_MAX, GroupChange, GroupStore, StoredGroup, Visit};
 pub use lists::{ListsChange, ListsStore};
 pub use operators::{OperatorsChange, OperatorsStore, Queued, Suspension};
@@ -214,6 +216,8 @@ pub enum Change {
     Lists(Box<ListsChange>),
     /// Invitations and profiles.
     Common(CommonChange),
+    /// Change shared content. Outcome: see [`ContentChange`].
+    Content(ContentChange),
     /// Change what presence knows. Outcome: see [`PresenceChange`].
     Presence(Box<PresenceChange>),
     /// What an operator decides. Outcome: see [`OperatorsChange`].
@@ -281,7 +285,7 @@ pub struct QueueSummary {
 /// Durable storage. Commits are durable when their promise is kept, and happen in the order of the
 /// calls. Questions see every commit whose promise was kept before they were asked.
 pub trait Store:
-    CommonStore + GroupStore + ListsStore + OperatorsStore + PresenceStore + Send + Sync + 'static
+    CommonStore + ContentStore + GroupStore + ListsStore + OperatorsStore + PresenceStore + Send + Sync + 'static
 {
     /// Carries out the changes, all or none; one [`Outcome`] for each, in order. An error means none;
     /// an outcome such as `Duplicate` or `Full` is that change's own and stops no other (but see

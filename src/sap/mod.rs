@@ -8,6 +8,7 @@
 mod client;
 mod clients;
 mod common;
+mod content;
 mod groups;
 mod lists;
 mod messages;
@@ -42,6 +43,7 @@ use crate::relay::route::Routes;
 use crate::session::csp::{Login, ServedFunctions, Session};
 
 pub use client::ClientDocument;
+pub use content::{ContentError, ContentSettings, Proof};
 pub use outgoing::Settled;
 pub use peer::{PeerAnswer, PeerRequest};
 pub use system::{Clock, SystemChance, SystemClock};
@@ -70,6 +72,8 @@ pub struct Settings {
     pub client_document_octets_max: usize,
     /// The leaves of the function tree that are served.
     pub served: ServedFunctions,
+    /// How shared content is kept.
+    pub content: ContentSettings,
 }
 
 /// Why a stored password could not be had, or a new one not be stored.
@@ -142,6 +146,7 @@ pub struct Sap {
     /// Clients that logged in and have not come into their groups elsewhere yet.
     joining: Mutex<Vec<(Arc<clients::Client>, Vec<GroupId>)>>,
     glances: Mutex<presence::Glances>,
+    easel: content::Easel,
     /// Changes of groups take turns, those of one group in the same lane.
     group_lanes: [tokio::sync::Mutex<()>; GROUP_LANES],
 }
@@ -173,6 +178,7 @@ impl Sap {
             gone: Mutex::default(),
             joining: Mutex::default(),
             glances: Mutex::default(),
+            easel: content::Easel::default(),
             group_lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }

@@ -2,6 +2,7 @@
 //! for the store that an expression opens; the store must be empty and have the limits below.
 
 mod common;
+mod content;
 mod groups;
 mod lists;
 
@@ -17,6 +18,7 @@ use crate::session::{csp, ssp};
 use crate::wire::Encoding;
 
 pub(super) use common::*;
+pub(super) use content::*;
 pub(super) use groups::*;
 pub(super) use lists::*;
 
@@ -623,6 +625,9 @@ macro_rules! keeps_the_contract {
             links_are_kept_changed_and_dropped
             lists_are_kept_and_changed_by_whoever_was_first
             lists_go_with_their_account
+            content_is_kept_within_a_quota
+            octets_are_litter_unless_somebody_keeps_them
+            content_goes_with_its_account
             groups_are_kept_as_they_were_made
             edits_of_a_group_mean_the_same_on_disk_and_in_memory
             groups_are_found_by_session_wish_and_end

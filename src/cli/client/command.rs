@@ -34,6 +34,7 @@ pub(super) enum Command {
     Find { groups: bool, text: String },
     Profile(String),
     Send { file: String, who: Option<String> },
+    Share { file: String, who: Option<String> },
     Save(Option<String>),
     Reports(bool),
     Wait(Duration),
@@ -66,7 +67,8 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("/find user NAME, /find group NAME", "search"),
     ("/profile WHO", "what WHO has published"),
     ("/send FILE [WHO]", "send a picture, a sound or another file"),
-    ("/save [FILE]", "keep the last file that came"),
+    ("/share FILE [WHO]", "keep a file at your provider and send its link"),
+    ("/save [FILE]", "write the last file or link that came to a file"),
     ("/reports on|off", "whether to hear when your messages arrive"),
     ("/wait SECONDS", "for scripts: until something comes, at most so long"),
     ("/quit", "log out and end; so does Ctrl-D"),
@@ -166,6 +168,10 @@ pub(super) fn parse(line: &str) -> Result<Command, String> {
         "send" => {
             let (file, who) = two("a file")?;
             Command::Send { file, who }
+        }
+        "share" => {
+            let (file, who) = two("a file")?;
+            Command::Share { file, who }
         }
         "save" => Command::Save(optional()),
         "reports" => match rest {

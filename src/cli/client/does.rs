@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::command::{Command, HELP};
 use super::show;
 use super::talk::{Known, Talk, Trouble, words};
+use crate::cli::phone::PhoneError;
 use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{
     BlockEntityRequest, BlockList, CancelAuthRequest, Contact, CreateAttributeListRequest,
@@ -19,6 +20,8 @@ use crate::imps::{ContactListId, Content, InviteId, Primitive, UserId, Version};
 
 /// Largest file that is sent in a message, octets: as BASE64 it fits into a document of 1 MiB.
 const FILE_OCTETS_MAX: u64 = 700 * 1024;
+/// Largest file that is kept at the provider, octets; the provider may want less.
+const SHARED_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 /// Most hits of a search that are shown.
 const HITS_MAX: u32 = 20;
 /// The list that is made for the first contact.
@@ -133,8 +136,9 @@ impl Talk<'_> {
             Command::Choose(choice) => self.choose(&choice).await?,
             Command::Find { groups, text } => self.find(groups, &text).await?,
             Command::Profile(who) => self.profile(&who).await?,
-            Command::Send { file, who } => self.send_file(&file, who.as_deref()).await?,
-            Command::Save(file) => self.save(file.as_deref())?,
+            Command::Send { file, who } => self.send_file(&file, who.as_deref(), false).await?,
+            Command::Share { file, who } => self.send_file(&file, who.as_deref(), true).await?,
+            Command::Save(file) => self.save(file.as_deref()).await?,
             Command::Reports(wanted) => self.reports = wanted,
         }
         Ok(Next::Line)
@@ -142,18 +146,24 @@ impl Talk<'_> {
 
     async fn say(&mut self, to: Recipient, text: &str) -> Result<(), Trouble> {
         let info = MessageInfo { content_type: Some("text/plain".into()), ..MessageInfo::default() };
-        self.send(to, info, Content::from(text)).await
+        self.send(to, info, Some(Content::from(text))).await
     }
 
-    async fn send(&mut self, to: Recipient, info: MessageInfo, content: Content) -> Result<(), Trouble> {
+    async fn send(
+        &mut self,
+        to: Recipient,
+        info: MessageInfo,
+        content: Option<Content>,
+    ) -> Result<(), Trouble> {
         // In a group the name is the group's to say.
         let sender = match &to {
             Recipient::Group(_) | Recipient::ScreenName(_) => None,
             _ => Some(User::from(self.phone.user().clone()).into()),
         };
-        let content_size = u64::try_from(content.octets().len()).ok();
+        let octets = content.as_ref().and_then(|content| u64::try_from(content.octets().len()).ok());
+        let content_size = octets.or(info.content_size);
         let info = MessageInfo { recipients: vec![to], sender, content_size, ..info };
-        let request = SendMessageRequest { delivery_report: self.reports, info, content: Some(content) };
+        let request = SendMessageRequest { delivery_report: self.reports, info, content };
         if let Primitive::SendMessageResponse(answer) = self.ask(request).await? {
             for complaint in show::complaints(&answer.result) {
                 self.tell(format!("! not sent to {complaint}"));
@@ -415,37 +425,56 @@ impl Talk<'_> {
         Ok(())
     }
 
-    async fn send_file(&mut self, file: &str, who: Option<&str>) -> Result<(), Trouble> {
+    /// Sends a file in a message, or keeps it at the provider and sends its link: what is too large for a
+    /// message goes as a link in any case.
+    async fn send_file(&mut self, file: &str, who: Option<&str>, link: bool) -> Result<(), Trouble> {
         let to = match who {
             Some(who) => self.recipient(who)?,
-            None => self.with.clone().ok_or_else(|| words("to whom? /send FILE WHO, or /to WHO first"))?,
+            None => self.with.clone().ok_or_else(|| words("to whom? name WHO, or /to WHO first"))?,
         };
         let cannot = |error: std::io::Error| words(format!("{file}: {error}"));
         let about = std::fs::metadata(file).map_err(cannot)?;
         if !about.is_file() {
             return Err(words(format!("{file} is no file")));
         }
-        if about.len() > FILE_OCTETS_MAX {
+        if about.len() > SHARED_OCTETS_MAX {
             return Err(words(format!(
-                "{file} has {} octets; at most {FILE_OCTETS_MAX} can be sent",
+                "{file} has {} octets; {SHARED_OCTETS_MAX} are the most",
                 about.len()
             )));
         }
-        let content = Content::new(std::fs::read(file).map_err(cannot)?);
-        let name = Path::new(file).file_name().map(|name| name.to_string_lossy().into());
+        let octets = std::fs::read(file).map_err(cannot)?;
+        let name: Option<Box<str>> = Path::new(file).file_name().map(|name| name.to_string_lossy().into());
+        let content_type = show::type_of(file);
         let info = MessageInfo {
-            content_type: Some(show::type_of(file).into()),
-            content_name: name,
+            content_type: Some(content_type.into()),
+            content_name: name.clone(),
             ..MessageInfo::default()
         };
-        self.send(to, info, content).await
+        if !link && about.len() <= FILE_OCTETS_MAX {
+            return self.send(to, info, Some(Content::new(octets))).await;
+        }
+        let name = name.unwrap_or_default();
+        let kept = self.phone.keep_content(&name, content_type, "link", octets).await;
+        let url = kept.map_err(|error| match error {
+            PhoneError::Http(413) => words(format!("{file} is larger than your provider keeps")),
+            PhoneError::Http(507) => words("you keep too much at your provider already"),
+            PhoneError::Http(404 | 405) => words("your provider keeps no files"),
+            error => error.into(),
+        })?;
+        self.tell(format!("-- {url}"));
+        let info = MessageInfo { uri: Some(url), content_size: Some(about.len()), ..info };
+        self.send(to, info, None).await
     }
 
     /// Writes the last file that came. Nothing that is there already is overwritten, and a name that somebody
     /// else chose leads nowhere but here.
-    fn save(&mut self, file: Option<&str>) -> Result<(), Trouble> {
+    async fn save(&mut self, file: Option<&str>) -> Result<(), Trouble> {
         use std::io::Write as _;
-        let (info, content) = self.file.clone().ok_or_else(|| words("no file has come"))?;
+        let (info, mut content) = self.file.clone().ok_or_else(|| words("no file has come"))?;
+        if let Some(url) = info.uri.as_deref().filter(|_| content.octets().is_empty()) {
+            content = Content::new(self.phone.fetch(url).await?.body.to_vec());
+        }
         let end = show::end_of(info.content_type.as_deref().unwrap_or("text/plain"));
         let offered = info.content_name.as_deref().and_then(|name| {
             let name: String = name.chars().filter(|c| c.is_alphanumeric() || ".-_ ".contains(*c)).collect();

@@ -25,6 +25,7 @@ use crate::imps::primitive::{
     ServiceRequest, User,
 };
 use crate::imps::{Code, Content, MessageId, Primitive, SessionId, Status, TransactionId, UserId, Version};
+use crate::net::content::coded;
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode};
 
@@ -401,6 +402,50 @@ impl Phone {
         let Some((id, primitive)) = self.poll().await? else { return Ok(None) };
         self.acknowledge(id, &primitive).await?;
         Ok(Some(primitive))
+    }
+
+    /// Keeps octets at the provider, for this audience (`link`, `contacts`, …): their URL.
+    pub async fn keep_content(
+        &mut self,
+        name: &str,
+        content_type: &str,
+        audience: &str,
+        octets: Vec<u8>,
+    ) -> Result<Box<str>, PhoneError> {
+        let session = self.session.as_ref().ok_or(PhoneError::Unexpected("no session"))?;
+        let headers = [("authorization", format!("Session {session}"))];
+        let path = format!("/content/?name={}&audience={}", coded(name), coded(audience));
+        let answer = self.http(Method::PUT, &path, content_type, &headers, octets.into()).await?;
+        match (answer.status, answer.location) {
+            (201, Some(url)) => Ok(url),
+            (201, None) => Err(PhoneError::Unexpected("no URL")),
+            (status, _) => Err(PhoneError::Http(status)),
+        }
+    }
+
+    /// Gets what a URL of anybody names. At one's own provider the session proves who one is; elsewhere one
+    /// is nobody.
+    pub async fn fetch(&mut self, url: &str) -> Result<Incoming, PhoneError> {
+        let unreadable = |error: ServerError| PhoneError::Unreadable(error.to_string());
+        let tls = self.server.tls().ok_or_else(|| "no CAs are known".to_owned());
+        let server = Server::new(url, || tls).map_err(unreadable)?;
+        let answer = if server.authority() == self.server.authority() {
+            let session = self.session.as_ref().map(|session| format!("Session {session}"));
+            let headers: Vec<_> = session.into_iter().map(|session| ("authorization", session)).collect();
+            let path = server.path().to_owned();
+            self.http(Method::GET, &path, "text/plain", &headers, Bytes::new()).await?
+        } else {
+            let mut connection = server.connect().await?;
+            let request = Outgoing {
+                method: Method::GET,
+                path: server.path(),
+                content_type: "text/plain",
+                headers: &[],
+                body: Bytes::new(),
+            };
+            server.exchange(&mut connection, request).await?
+        };
+        if answer.status == 200 { Ok(answer) } else { Err(PhoneError::Http(answer.status)) }
     }
 
     /// Logs out.

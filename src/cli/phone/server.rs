@@ -80,6 +80,11 @@ impl Server {
         &self.host
     }
 
+    /// What https is spoken with, if it is.
+    pub(super) fn tls(&self) -> Option<Arc<ClientConfig>> {
+        self.tls.clone()
+    }
+
     /// The path that takes documents.
     pub(super) fn path(&self) -> &str {
         &self.path

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode, header};
@@ -179,14 +180,13 @@ impl Server {
     /// Reads the body, or says how it is refused.
     async fn body(
         &self,
-        request: Request<Incoming>,
+        (head, mut body): (&Parts, Incoming),
         from: SocketAddr,
         peer: Option<&PeerIdentity>,
         octets_max: usize,
         share: &mut Share,
     ) -> Result<Bytes, Answer> {
-        let expects = request.headers().contains_key(header::EXPECT);
-        let mut body = request.into_body();
+        let expects = head.headers.contains_key(header::EXPECT);
         let refusal = match body::read(&mut body, octets_max, self.limits.body_timeout, share).await {
             Ok(octets) => return Ok(octets),
             Err(refusal) => refusal,
@@ -261,8 +261,9 @@ async fn ssp_request<H: SspHandler>(
     let transaction_id = request.headers().get(X_WV_TRANSACTION_ID).cloned();
     let session_id = request.headers().get(X_WV_SESSION_ID).cloned();
     let via = request.headers().get_all(X_CAUSEWAY_VIA).into_iter().cloned().collect();
+    let (head, body) = request.into_parts();
     let mut share = Share::new(&server.memory);
-    match server.body(request, from, Some(&peer), octets_max, &mut share).await {
+    match server.body((&head, body), from, Some(&peer), octets_max, &mut share).await {
         Ok(body) => handler.post(SspRequest { peer, own, from, transaction_id, session_id, via, body }).await,
         Err(answer) => answer,
     }
@@ -296,12 +297,18 @@ async fn csp_request<H: CspHandler>(
     secure: bool,
     request: Request<Incoming>,
 ) -> Answer {
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let query = head.uri.query().map(ToOwned::to_owned);
+    let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+    let octets_max = handler.body_octets_max(&head.method, &path).unwrap_or(server.limits.body_octets_max);
     let mut share = Share::new(&server.memory);
-    match server.body(request, from, None, server.limits.body_octets_max, &mut share).await {
-        Ok(body) => handler.request(CspRequest { from, to, secure, method, path, content_type, body }).await,
+    match server.body((&head, body), from, None, octets_max, &mut share).await {
+        Ok(body) => {
+            let Parts { method, headers, .. } = head;
+            let request = CspRequest { from, to, secure, method, path, query, headers, content_type, body };
+            handler.request(request).await
+        }
         Err(answer) => answer,
     }
 }

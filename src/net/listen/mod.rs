@@ -112,6 +112,8 @@ pub struct Answer {
     pub content_type: Option<HeaderValue>,
     /// `Retry-After`.
     pub retry_after_seconds: Option<u32>,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body; `Content-Length` is written always, 0 too.
     pub body: Bytes,
 }
@@ -119,7 +121,13 @@ pub struct Answer {
 impl Answer {
     /// An answer without a body.
     pub const fn empty(status: StatusCode) -> Self {
-        Self { status, content_type: None, retry_after_seconds: None, body: Bytes::new() }
+        Self {
+            status,
+            content_type: None,
+            retry_after_seconds: None,
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
     }
 
     /// 503 or 429, with the seconds after which to come again.
@@ -142,7 +150,8 @@ impl Answer {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.extend(self.headers);
+        if self.status == StatusCode::METHOD_NOT_ALLOWED && !headers.contains_key(header::ALLOW) {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
         response
@@ -194,6 +203,10 @@ pub struct CspRequest {
     pub method: Method,
     /// The path, without the query.
     pub path: String,
+    /// The query, if there is one.
+    pub query: Option<String>,
+    /// Every header.
+    pub headers: HeaderMap,
     /// `Content-Type`, byte for byte: the answer repeats it (reference csp §2).
     pub content_type: Option<HeaderValue>,
     /// The body, perhaps empty.
@@ -202,6 +215,12 @@ pub struct CspRequest {
 
 /// Takes the requests of clients.
 pub trait CspHandler: Send + Sync + 'static {
+    /// Octets that the body of such a request may have; `None`: what the listener takes.
+    fn body_octets_max(&self, method: &Method, path: &str) -> Option<usize> {
+        let _ = (method, path);
+        None
+    }
+
     /// One request: its size is right, all else is the handler's to check. Run to its end even if the
     /// client hangs up.
     fn request(&self, request: CspRequest) -> impl Future<Output = Answer> + Send;

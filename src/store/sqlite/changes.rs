@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 use super::bounded::Bounded;
 use super::presence;
 use super::rows::{self, Columns, change, millis, one};
-use super::{common, groups, history, lists, operators};
+use super::{common, content, groups, history, lists, operators};
 use crate::element::im::Mail;
 use crate::imps::{Domain, Moment, SessionId, UserId};
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
@@ -199,6 +199,7 @@ impl Changes {
                 lists::apply(connection, wanted)?
             }
             Change::Common(wanted) => common::apply(connection, wanted)?,
+            Change::Content(wanted) => content::apply(connection, wanted)?,
             Change::Presence(wanted) => presence::apply(connection, wanted)?,
             Change::Operators(wanted) => operators::apply(connection, wanted)?,
             Change::Forget { before } => {
@@ -336,6 +337,7 @@ impl Changes {
         change(connection, "DELETE FROM csp_session WHERE user = ?1", [id])?;
         change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report <> 0", [id])?;
         lists::remove(connection, id)?;
+        content::account_removed(connection, id)?;
         presence::account_removed(connection, id, user)?;
         let waiting = change(connection, "UPDATE mailbox SET expires = 0 WHERE owner = ?1", [id])?;
         if waiting > 0 {

@@ -12,6 +12,7 @@ mod accounts;
 mod bounded;
 mod changes;
 mod common;
+mod content;
 mod groups;
 mod history;
 mod inline;
@@ -44,6 +45,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
 use self::changes::Limits;
+use self::content::Octets;
 use self::inline::Inline;
 use self::memory::Memory;
 use self::readers::Readers;
@@ -173,6 +175,8 @@ pub enum OpenError {
 pub struct Sqlite {
     engine: Engine,
     instance: Box<str>,
+    /// The octets of shared content.
+    octets: Arc<Octets>,
 }
 
 enum Engine {
@@ -246,7 +250,8 @@ impl Sqlite {
         let waiting_octets_max = settings.waiting_octets_max;
         let writer = Mutex::new(Some(writer));
         let threads = Threads { inbox, waiting, waiting_octets_max, writer, readers, memory };
-        Ok(Self { engine: Engine::Threads(threads), instance })
+        let octets = Arc::new(Octets::beside(data));
+        Ok(Self { engine: Engine::Threads(threads), instance, octets })
     }
 
     /// A store in memory with every default, named `memory`; everything happens on the thread of whoever calls.
@@ -266,7 +271,8 @@ impl Sqlite {
         });
         let connection = connection.map_err(|cause| OpenError::Database { path: path(), cause })?;
         let inline = Inline::new(connection, settings, Box::new(inline::Instant));
-        Ok(Self { engine: Engine::Inline(inline), instance: instance.into() })
+        let octets = Arc::new(Octets::in_memory());
+        Ok(Self { engine: Engine::Inline(inline), instance: instance.into(), octets })
     }
 
     /// What the next process finds: the same database, which this store gives up; it is closed from now
@@ -276,7 +282,7 @@ impl Sqlite {
         match &self.engine {
             Engine::Inline(inline) => {
                 let engine = Engine::Inline(inline.succeeded(disk)?);
-                Some(Self { engine, instance: self.instance.clone() })
+                Some(Self { engine, instance: self.instance.clone(), octets: Arc::clone(&self.octets) })
             }
             Engine::Threads(_) => None,
         }

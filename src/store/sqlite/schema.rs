@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_transit.sql"),
     include_str!("schema_entry.sql"),
     include_str!("schema_operators.sql"),
+    include_str!("schema_content.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -143,6 +144,8 @@ mod tests {
                 "attribute_list",
                 "contact",
                 "contact_list",
+                "content_item",
+                "content_litter",
                 "csp_session",
                 "following",
                 "group_auto_join",

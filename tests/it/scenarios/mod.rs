@@ -27,6 +27,7 @@ mod refusals;
 mod reports;
 mod search;
 mod sessions;
+mod shared;
 mod terminal;
 mod transit;
 mod weather;

@@ -141,6 +141,13 @@ async fn two_people_at_terminals_of_two_providers_talk() {
         bo.types(&format!("/save {}", kept.display()));
         bo.sees(&["kept.png: 20000 octets"]);
         assert_eq!(std::fs::read(&kept).unwrap(), octets);
+        // The same as a link, which leads to ada's provider
+        ada.types(&format!("/share {} Bo", picture.display()));
+        bo.sees(&["Ada shares http://", "/content/ada/", "image/png, 20000 octets"]);
+        let fetched = folder.path().join("fetched.png");
+        bo.types(&format!("/save {}", fetched.display()));
+        bo.sees(&["fetched.png: 20000 octets"]);
+        assert_eq!(std::fs::read(&fetched).unwrap(), octets);
         // What does not work is told, and nothing already there is overwritten
         bo.types(&format!("/save {}", kept.display()));
         bo.sees(&["! ", "kept.png"]);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use causeway::element::content::Quota;
 use causeway::imps::agreement::{Agreement, PeerState, Transit};
 use causeway::imps::primitive::Password;
 use causeway::imps::{Domain, Moment, UserId};
@@ -247,6 +248,10 @@ impl Site {
                 registration_open: false,
                 client_document_octets_max: 1 << 20,
                 served: ServedFunctions::default(),
+                content: sap::ContentSettings {
+                    quota: Quota { octets: 1 << 20, items: 100 },
+                    retention: Duration::from_secs(86_400),
+                },
             },
         }));
         sap.restore().await.unwrap();
