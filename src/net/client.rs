@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 
 use crate::imps::Version;
@@ -33,8 +34,8 @@ impl Clients {
 }
 
 impl CspHandler for Clients {
-    fn body_octets_max(&self, method: &Method, path: &str) -> Option<usize> {
-        self.content.body_octets_max(method, path)
+    fn body_octets_max(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<usize> {
+        self.content.body_octets_max(method, path, headers)
     }
 
     async fn request(&self, request: CspRequest) -> Answer {

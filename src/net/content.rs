@@ -34,9 +34,9 @@ use crate::wire::csp;
 /// Where content begins.
 const PLACE: &str = "/content";
 /// Octets of content that are on their way to clients at one time; above, they are asked to come again.
-const LEAVING_OCTETS_MAX: usize = 256 * 1024 * 1024;
+const LEAVING_OCTETS_MAX: u64 = 256 * 1024 * 1024;
 /// What one permit of [`LEAVING_OCTETS_MAX`] stands for.
-const PERMIT_OCTETS: usize = 1024;
+const PERMIT_OCTETS: u64 = 1024;
 /// Parameters of a query that are looked at.
 const PARAMETERS_MAX: usize = 16;
 /// The media type of what is said in words.
@@ -81,8 +81,8 @@ impl Place {
 impl Content {
     /// Items of at most so many octets; URLs begin with `base`, or as requests were addressed.
     pub fn new(sap: Arc<Sap>, base: Option<Box<str>>, item_octets_max: usize) -> Self {
-        let leaving = Arc::new(Semaphore::new(LEAVING_OCTETS_MAX / PERMIT_OCTETS));
-        Self { sap, base, item_octets_max, leaving }
+        let permits = usize::try_from(LEAVING_OCTETS_MAX / PERMIT_OCTETS).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { sap, base, item_octets_max, leaving: Arc::new(Semaphore::new(permits)) }
     }
 
     /// Whether a request is about content: anything below `/content/` but a POST of CSP.
@@ -94,13 +94,23 @@ impl Content {
         Place::of(path).is_some() && (*method != Method::POST || !is_csp())
     }
 
-    /// Octets that the body of a request may have: more than of CSP only where something is kept.
-    pub fn body_octets_max(&self, method: &Method, path: &str) -> Option<usize> {
-        (*method == Method::PUT && Place::of(path) == Some(Place::Shelf)).then_some(self.item_octets_max)
+    /// Octets that the body of a request may have: another limit than that of CSP only where something is
+    /// to be kept, by somebody who says who it is.
+    pub fn body_octets_max(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<usize> {
+        let keeps = *method == Method::PUT && Place::of(path) == Some(Place::Shelf);
+        (keeps && headers.contains_key(header::AUTHORIZATION)).then_some(self.item_octets_max)
     }
 
     /// One request.
     pub async fn request(&self, request: &CspRequest) -> Answer {
+        let answer = self.answer(request).await;
+        let methods = ["GET", "HEAD", "PUT", "POST", "DELETE"];
+        let method = methods.into_iter().find(|method| *method == request.method.as_str());
+        self.sap.events().content_request(method.unwrap_or("other"), answer.status.as_u16());
+        answer
+    }
+
+    async fn answer(&self, request: &CspRequest) -> Answer {
         let Some(place) = Place::of(&request.path) else { return refusal(&ContentError::Missing) };
         let asker = match self.sap.content_asker(proof(&request.headers)).await {
             Ok(asker) => asker,
@@ -198,14 +208,19 @@ impl Content {
         let (content_type, octets) = match fit {
             // Of an item as it is everything is known without its octets.
             None if head_only => (item.content_type.clone(), None),
-            None => (item.content_type.clone(), Some(self.sap.content_octets(&item).await?)),
-            Some(fit) => {
-                let (content_type, octets) = self.sap.content_made_to_fit(&item, fit).await?;
-                (content_type, Some(octets))
+            _ => {
+                // There is room for the octets before they are read.
+                let Some(room) = self.room(item.octets) else { return Ok(full()) };
+                let (content_type, octets) = match fit {
+                    None => (item.content_type.clone(), self.sap.content_octets(&item).await?),
+                    Some(fit) => self.sap.content_made_to_fit(&item, fit).await?,
+                };
+                (content_type, Some((octets, room)))
             }
         };
-        let length =
-            octets.as_ref().map_or(item.octets, |octets| u64::try_from(octets.len()).unwrap_or(u64::MAX));
+        let length = octets
+            .as_ref()
+            .map_or(item.octets, |(octets, _)| u64::try_from(octets.len()).unwrap_or(u64::MAX));
         // A part of another version of the item would not fit what the asker has.
         let range = text(header::RANGE).filter(|_| text(header::IF_RANGE).is_none_or(|known| known == tag));
         let (status, span) = match serve::part(range, length) {
@@ -234,10 +249,8 @@ impl Content {
         }
         if head_only {
             headers.push((header::CONTENT_LENGTH, HeaderValue::from(leaving)));
-        } else if let Some(octets) = octets {
-            let Some(body) = self.leave(octets) else {
-                return Ok(Answer::later(StatusCode::SERVICE_UNAVAILABLE, 1));
-            };
+        } else if let Some((octets, room)) = octets {
+            let body = Bytes::from_owner(Leaving { octets, _room: room });
             answer.body = match span {
                 Some((first, last)) => {
                     let place = |octet: u64| usize::try_from(octet).unwrap_or(usize::MAX);
@@ -250,11 +263,10 @@ impl Content {
         Ok(answer)
     }
 
-    /// Octets on their way, if there is room for them; the room is free again when they have left.
-    fn leave(&self, octets: Vec<u8>) -> Option<Bytes> {
-        let permits = u32::try_from(octets.len() / PERMIT_OCTETS + 1).ok()?;
-        let permit = Arc::clone(&self.leaving).try_acquire_many_owned(permits).ok()?;
-        Some(Bytes::from_owner(Leaving { octets, _permit: permit }))
+    /// Room for so many octets on their way, if there is any.
+    fn room(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
+        let permits = u32::try_from(octets / PERMIT_OCTETS + 1).ok()?;
+        Arc::clone(&self.leaving).try_acquire_many_owned(permits).ok()
     }
 
     fn url(&self, request: &CspRequest, item: &Item) -> String {
@@ -274,7 +286,7 @@ impl Content {
 /// Octets that hold their room until they are gone.
 struct Leaving {
     octets: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
+    _room: OwnedSemaphorePermit,
 }
 
 impl AsRef<[u8]> for Leaving {
@@ -292,6 +304,11 @@ fn safe_headers() -> Vec<(HeaderName, HeaderValue)> {
         // Kept by nobody but the asker, who asks again whether it is still there.
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
     ]
+}
+
+/// Too much is on its way already.
+fn full() -> Answer {
+    Answer::later(StatusCode::SERVICE_UNAVAILABLE, 1)
 }
 
 fn words(status: StatusCode, text: &str) -> Answer {

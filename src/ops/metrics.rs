@@ -43,6 +43,7 @@ pub struct Metrics {
     ssp_unconfirmed: IntCounterVec,
     ssp_transit: IntCounterVec,
     csp_requests: IntCounterVec,
+    content_requests: IntCounterVec,
     csp_sessions: IntGauge,
     messages_accepted: IntCounterVec,
     messages_delivered: IntCounterVec,
@@ -107,6 +108,11 @@ impl Metrics {
                 "causeway_csp_requests_total",
                 "CSP requests by the code of their answer",
                 &["version", "encoding", "primitive", "code"],
+            )?,
+            content_requests: make.counters(
+                "causeway_content_requests_total",
+                "HTTP requests about shared content by the status of their answer",
+                &["method", "status"],
             )?,
             csp_sessions: make.gauge("causeway_csp_sessions", "Open CSP sessions")?,
             messages_accepted: make.counters(
@@ -302,6 +308,10 @@ impl Events for Metrics {
         let mut buffer = [0; 3];
         let code = code_label(code, &mut buffer);
         self.csp_requests.with_label_values(&[version.as_str(), encoding.as_str(), primitive, code]).inc();
+    }
+
+    fn content_request(&self, method: &'static str, status: u16) {
+        self.content_requests.with_label_values(&[method, &status.to_string()]).inc();
     }
 
     fn csp_sessions(&self, open: usize) {

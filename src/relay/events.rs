@@ -181,6 +181,11 @@ pub trait Events: Send + Sync {
         let _ = (version, encoding, primitive, code);
     }
 
+    /// One HTTP request about shared content was answered; `method` is `other` for those that are none.
+    fn content_request(&self, method: &'static str, status: u16) {
+        let _ = (method, status);
+    }
+
     /// So many CSP sessions are open now.
     fn csp_sessions(&self, open: usize) {
         let _ = open;

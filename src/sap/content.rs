@@ -167,9 +167,9 @@ impl Sap {
         wish: Fit,
     ) -> Result<(Box<str>, Vec<u8>), ContentError> {
         let kind = Kind::of(&item.content_type).ok_or(PictureError::Type)?;
-        let octets = self.content_octets(item).await?;
-        // Never closed.
+        // Never closed. Whoever waits holds no octets yet.
         let _turn = Arc::clone(&self.easel.0).acquire_owned().await.ok();
+        let octets = self.content_octets(item).await?;
         let adapting = tokio::task::spawn_blocking(move || {
             let made = picture::fit(&octets, kind, wish)?;
             Ok::<_, PictureError>(made.unwrap_or((kind, octets)))
@@ -224,11 +224,22 @@ impl Sap {
     }
 
     /// Ends what has expired, and removes octets that nobody owns.
-    pub(super) async fn sweep_content(&self, now: Moment) -> Result<(), StoreError> {
-        self.store.commit(vec![Change::Content(ContentChange::Expire { by: now })]).await?;
-        for id in self.store.litter(now, LITTER_PAGE).await? {
-            self.remove_litter(id).await?;
+    pub(super) async fn sweep_content(&self, now: Moment) {
+        let expired = self.store.commit(vec![Change::Content(ContentChange::Expire { by: now })]).await;
+        let litter = match expired {
+            Ok(_) => self.store.litter(now, LITTER_PAGE).await,
+            Err(error) => Err(error),
+        };
+        match litter {
+            Ok(litter) => {
+                for id in litter {
+                    // Another time, then; what is left of the page does not wait for it.
+                    if let Err(error) = self.remove_litter(id.clone()).await {
+                        warn!(%id, %error, "octets that nobody owns cannot be removed");
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "content that is over cannot be looked up"),
         }
-        Ok(())
     }
 }

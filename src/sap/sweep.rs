@@ -56,9 +56,7 @@ impl Sap {
             if now >= forget {
                 forget = now.after(FORGET);
                 self.sweep_searches(now);
-                if let Err(error) = self.sweep_content(now).await {
-                    warn!(%error, "content that is over cannot be removed");
-                }
+                self.sweep_content(now).await;
                 if let Err(error) = self.sweep_absent().await {
                     warn!(%error, "sessions that are over cannot be put out of groups");
                 }

@@ -301,7 +301,8 @@ async fn csp_request<H: CspHandler>(
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(ToOwned::to_owned);
     let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
-    let octets_max = handler.body_octets_max(&head.method, &path).unwrap_or(server.limits.body_octets_max);
+    let octets_max =
+        handler.body_octets_max(&head.method, &path, &head.headers).unwrap_or(server.limits.body_octets_max);
     let mut share = Share::new(&server.memory);
     match server.body((&head, body), from, None, octets_max, &mut share).await {
         Ok(body) => {

@@ -216,8 +216,8 @@ pub struct CspRequest {
 /// Takes the requests of clients.
 pub trait CspHandler: Send + Sync + 'static {
     /// Octets that the body of such a request may have; `None`: what the listener takes.
-    fn body_octets_max(&self, method: &Method, path: &str) -> Option<usize> {
-        let _ = (method, path);
+    fn body_octets_max(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<usize> {
+        let _ = (method, path, headers);
         None
     }
 

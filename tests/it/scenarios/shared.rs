@@ -148,6 +148,8 @@ async fn a_picture_is_kept_shown_made_small_and_forgotten() {
         assert_eq!(get(&north, path, &[&ada]).await.status, 404);
     }
     assert_eq!(files(&north), Vec::<String>::new());
+    let counted = north.metric("causeway_content_requests_total{method=\"DELETE\",status=\"204\"}").await;
+    assert!((counted - 2.0).abs() < f64::EPSILON, "{counted}");
     node.drain().await;
 }
 
