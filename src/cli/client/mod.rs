@@ -157,6 +157,10 @@ async fn talk(phone: Phone, mut screen: Screen<'_>, every: Option<Duration>) -> 
         // The provider ends the session by itself if it does not hear of it.
         let _ = timeout(LOGOUT_LIMIT, talk.phone.logout()).await;
     }
+    if talk.screen.is_interactive() {
+        talk.screen.typed();
+        talk.tell("\n-- logged out");
+    }
     ended
 }
 

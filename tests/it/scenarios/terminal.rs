@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
 use causeway::cli::laboratory::Writing;
+use causeway::net::pki;
 
 use crate::process::{Process, program};
-use crate::world::{Folder, PASSWORD, PATIENCE, Place, World};
+use crate::world::{Folder, PASSWORD, PATIENCE, Place, World, free_port};
 
 const SERVICES: &str = "services = [\"presence\", \"im\", \"group\", \"content\", \"search\"]\n";
 
@@ -22,10 +23,14 @@ struct Client {
 impl Client {
     /// Starts one and gives it its password, nothing more.
     fn start(place: &Place, user: &str, words: &[&str], password: &str) -> Self {
-        let url = format!("http://{}/", place.csp);
+        Self::start_at(&format!("http://{}/", place.csp), place, user, words, password)
+    }
+
+    /// The same at another URL.
+    fn start_at(url: &str, place: &Place, user: &str, words: &[&str], password: &str) -> Self {
         let address = format!("{user}@{}", place.provider.domain);
         let mut child = program()
-            .args(["client", "--url", &url, "--user", &address, "--poll", "0.02"])
+            .args(["client", "--url", url, "--user", &address, "--poll", "0.02"])
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -225,4 +230,44 @@ async fn a_client_outlives_its_provider() {
     bo.sees(&["-- connected again"]);
     ada.types("/tell bo there you are");
     bo.sees(&["ada@north.example: there you are"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_speaks_https_to_whom_its_ca_vouches_for() {
+    let world = World::new().await;
+    let folder = world.laboratory.folder().to_owned();
+    pki::issue(&folder, &["localhost".parse().unwrap()], false).unwrap();
+    let listen = free_port();
+    let csp_lines = format!(
+        "tls-listen = [\"{listen}\"]\ncertificate = \"../localhost.pem\"\nkey = \"../localhost.key\"\n"
+    );
+    let north = world.place_with("north.example", &Writing { csp_lines: &csp_lines, ..Writing::default() });
+    let _node = world.start(&north).await;
+    tokio::task::spawn_blocking(move || {
+        let ca = folder.join("ca.pem");
+        let url = format!("https://localhost:{}/", listen.port());
+        let words = ["--plain", "--ca", ca.to_str().unwrap()];
+        let mut ada = Client::start_at(&url, &north, "ada", &words, PASSWORD);
+        ada.sees(&["ada@north.example is logged in"]);
+        ada.types("/tell ada to myself");
+        ada.sees(&["ada@north.example: to myself"]);
+        assert_eq!(ada.ends().0.code(), Some(0));
+        // Another name, or a CA that vouches for others only
+        let elsewhere = format!("https://{listen}/");
+        let other = Folder::new();
+        pki::create_ca(other.path(), false).unwrap();
+        let stranger = other.path().join("ca.pem");
+        for (url, ca) in [(&elsewhere, &ca), (&url, &stranger)] {
+            let words = ["--plain", "--ca", ca.to_str().unwrap()];
+            let (status, errors) = Client::start_at(url, &north, "ada", &words, PASSWORD).ends();
+            assert_eq!(status.code(), Some(1), "{url}");
+            assert!(errors.contains("certificate"), "{url}: {errors}");
+        }
+        let none = ["--ca", "none.pem"];
+        let (status, errors) = Client::start_at(&url, &north, "ada", &none, PASSWORD).ends();
+        assert_eq!(status.code(), Some(1));
+        assert!(errors.contains("https cannot be spoken: none.pem"), "{errors}");
+    })
+    .await
+    .unwrap();
 }
