@@ -7,12 +7,12 @@
 //! 9  cli/      serve · check · demo · client · user · peer · queue · cert: one file or folder a verb; phone: the CSP client they use
 //! 8  node      composition root: settings → parts → tasks → drain
 //! 7  config/   causeway.toml and peers.toml: entries as written → checked settings
-//! 6  net/      sockets: tls · discover · listen · post · peer · client
+//! 6  net/      sockets: tls · discover · listen · post · peer · client · cir
 //!    ops/      admin HTTP: metrics, health, API; tracing
 //! 5  sap/      the Service Access Point: admit → load → element → commit → effects → reply
 //!    store/    durable state behind the ports of floor 4
 //! 4  relay/    decisions: admit · route · split and merge · pending answers · ports · exit
-//! 3  session/  ssp/{link, setup, transactions}  csp/{login, session, poll}
+//! 3  session/  ssp/{link, setup, transactions}  csp/{login, session, poll, cir}
 //!    element/  im/
 //! 2  wire/     xml · wbxml/ · csp/ · ssp/: bytes ⇄ documents ⇄ primitives
 //! 1  imps/     address · domain · ids · status · version · agreement · primitive/

@@ -43,6 +43,8 @@ pub struct Writing<'a> {
     pub ssp: SocketAddr,
     /// Listener for clients.
     pub csp: SocketAddr,
+    /// Listener for clients that want to be called.
+    pub cir: SocketAddr,
     /// Listener for the operator.
     pub admin: SocketAddr,
     /// Domains of `peers.toml`.
@@ -51,6 +53,8 @@ pub struct Writing<'a> {
     pub agreement: &'a str,
     /// Lines for `[csp]`.
     pub csp_lines: &'a str,
+    /// Lines for `[csp.cir]`.
+    pub cir_lines: &'a str,
     /// Further sections of `causeway.toml`.
     pub sections: &'a str,
 }
@@ -59,7 +63,17 @@ impl Default for Writing<'_> {
     /// Free ports on loopback, and no peers.
     fn default() -> Self {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { ssp: free, csp: free, admin: free, peers: &[], agreement: "", csp_lines: "", sections: "" }
+        Self {
+            ssp: free,
+            csp: free,
+            cir: free,
+            admin: free,
+            peers: &[],
+            agreement: "",
+            csp_lines: "",
+            cir_lines: "",
+            sections: "",
+        }
     }
 }
 
@@ -90,13 +104,14 @@ impl Laboratory {
         let folder = self.folder.join(domain.as_str());
         fs::create_dir_all(&folder)?;
         pki::issue(&self.folder, std::slice::from_ref(&domain), false)?;
-        let Writing { ssp, csp, admin, peers, agreement, csp_lines, sections } = writing;
+        let Writing { ssp, csp, cir, admin, peers, agreement, csp_lines, cir_lines, sections } = writing;
         let dns = self.dns.addr();
         let node = format!(
             "[node]\ndomains = [\"{domain}\"]\ndata = \"data\"\n\n\
              [ssp]\nlisten = [\"{ssp}\"]\ncertificate = \"../{domain}.pem\"\nkey = \"../{domain}.key\"\n\
              trust = [\"../ca.pem\"]\npeers = \"peers.toml\"\n\n\
-             [csp]\nlisten = [\"{csp}\"]\n{csp_lines}\n\n[admin]\nlisten = \"{admin}\"\n\n\
+             [csp]\nlisten = [\"{csp}\"]\n{csp_lines}\n\n\
+             [csp.cir]\ntcp-listen = [\"{cir}\"]\n{cir_lines}\n\n[admin]\nlisten = \"{admin}\"\n\n\
              [dns]\nservers = [\"{dns}\"]\n\n{sections}\n"
         );
         fs::write(folder.join("causeway.toml"), node)?;

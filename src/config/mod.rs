@@ -229,6 +229,7 @@ fn complete(
             path: node.csp_path,
             registration: node.registration,
             max_document_bytes: node.csp_document_bytes_max,
+            cir: node.cir,
         },
         content: node.content,
         admin: settings::Admin { listen: node.admin_listen.value, token },

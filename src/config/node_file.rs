@@ -1,14 +1,14 @@
 //! `causeway.toml`: every key, its range and its default (architecture §4).
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::section::Section;
 use super::settings::{
-    Backend, Content, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Store,
+    Backend, Cir, Content, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Store,
 };
 use super::source::{Placed, Source};
 use crate::element::content::Quota;
@@ -35,6 +35,7 @@ pub(super) struct NodeFile {
     pub(super) registration: Registration,
     pub(super) csp_document_bytes_max: usize,
     pub(super) content: Content,
+    pub(super) cir: Cir,
     pub(super) admin_listen: Placed<SocketAddr>,
     pub(super) token_file: Option<Placed<PathBuf>>,
     pub(super) dns: Dns,
@@ -72,6 +73,12 @@ const DAYS_MAX: u64 = 30;
 const CONTENT_URL: &str = "\"\", or http(s)://HOST without a path, such as \"https://imps.north.example\"";
 
 const DOMAIN: &str = "a domain, such as \"north.example\"";
+const ADVERTISE: &str =
+    "a host name or an IP address, without port; \"\" for the one that clients connected to";
+/// Where a client connects that is told no port (reference csp.md §3.1).
+const CIR_PORT: u16 = 3171;
+/// Longest host name of DNS.
+const HOST_OCTETS_MAX: usize = 253;
 const CSP_PATH: &str = "\"*\" for any path, or one that begins with /";
 
 /// Reads the file. Mistakes are noted in it.
@@ -135,7 +142,12 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let registration =
         csp.word("registration", Registration::ALL, Registration::as_str, Registration::Closed);
     let csp_document_bytes_max = size(csp.number("max-document-bytes", DOCUMENT_BYTES, CSP_DOCUMENT_BYTES));
-    csp.finish(&["cir"]);
+    let mut cir = csp.section("cir");
+    let cir_listen = cir.listeners("tcp-listen", &[any_address(CIR_PORT)]);
+    let cir_udp = cir.truth("udp", true);
+    let advertise = cir.parsed("advertise", ADVERTISE, host).and_then(|found| found.value);
+    cir.finish(&[]);
+    csp.finish(&[]);
 
     let content_settings = Content {
         max_item_bytes: size(content.number("max-item-bytes", ITEM_BYTES, ITEM_BYTES_MAX)),
@@ -157,7 +169,8 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
             .error("reachable from elsewhere without a token", "a loopback address, or any with token-file");
     }
 
-    each_once(&[&ssp_listen, &csp_listen, &csp_tls_listen, std::slice::from_ref(&admin_listen)]);
+    let operator = std::slice::from_ref(&admin_listen);
+    each_once(&[&ssp_listen, &csp_listen, &csp_tls_listen, &cir_listen, operator]);
 
     let dns_settings = Dns {
         servers: dns.servers("servers", 53),
@@ -207,6 +220,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         registration,
         csp_document_bytes_max,
         content: content_settings,
+        cir: Cir { tcp_listen: values(cir_listen), udp: cir_udp, advertise },
         admin_listen,
         token_file,
         dns: dns_settings,
@@ -276,6 +290,20 @@ fn each_once(lists: &[&[Placed<SocketAddr>]]) {
                 .error("is the address of another listener too", "an address of its own, or port 0");
         }
         taken.push(listener.value);
+    }
+}
+
+/// A host name or an address as it stands in a URL, without brackets and port; empty: none.
+fn host(text: &str) -> Result<Option<String>, &'static str> {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.');
+    match text {
+        "" => Ok(None),
+        host if host.len() <= HOST_OCTETS_MAX
+            && (host.bytes().all(plain) || host.parse::<Ipv6Addr>().is_ok()) =>
+        {
+            Ok(Some(host.to_owned()))
+        }
+        _ => Err("is no host name and no address"),
     }
 }
 

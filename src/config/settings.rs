@@ -136,6 +136,19 @@ pub struct Csp {
     pub registration: Registration,
     /// Largest document accepted from a client, octets.
     pub max_document_bytes: usize,
+    /// `[csp.cir]`.
+    pub cir: Cir,
+}
+
+/// `[csp.cir]`: how clients are told that something waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cir {
+    /// Where clients connect to be called. Empty: nowhere.
+    pub tcp_listen: Vec<SocketAddr>,
+    /// Whether clients may be called by datagrams.
+    pub udp: bool,
+    /// Host name or address told to clients; `None`: the one that they connected to.
+    pub advertise: Option<String>,
 }
 
 words! {

@@ -326,7 +326,8 @@ certificate = "x"
 registration = "opne"
 
 [csp.cir]
-udp = true
+udp = "yes"
+advertise = "imps.north.example:80"
 
 [admin]
 listen = "0.0.0.0:9090"
@@ -368,18 +369,19 @@ x = 1
             r#"causeway.toml:16:1: error: path = "ws": is no path of a URL; allowed: "*" for any path, or one that begins with /"#,
             r#"causeway.toml:17:1: error: certificate = "x": stands alone; allowed: certificate and key together, or neither to use those of [ssp]"#,
             r#"causeway.toml:18:1: error: registration = "opne": is not one of the known words; allowed: closed, open"#,
-            r#"causeway.toml:20:1: error: [csp.cir]: known, but not served by this version yet; allowed: listen, tls-listen, certificate, key, path, registration, max-document-bytes"#,
-            r#"causeway.toml:24:1: error: listen = "0.0.0.0:9090": reachable from elsewhere without a token; allowed: a loopback address, or any with token-file"#,
-            r#"causeway.toml:27:43: error: servers = "x": is no socket address; allowed: ADDRESS:PORT, such as "127.0.0.1:53" or "[::1]:53""#,
-            r#"causeway.toml:27:48: error: servers = "127.0.0.1:0": port 0 cannot be asked; allowed: ADDRESS:PORT, such as "127.0.0.1:53" or "[::1]:53""#,
-            r#"causeway.toml:28:1: error: dnssec = "on": is not one of the known words; allowed: require, prefer, off"#,
-            r#"causeway.toml:31:1: error: backend = "postgres": known, but not served by this version yet; allowed: sqlite"#,
-            r#"causeway.toml:34:1: error: hold-message-seconds = 99999999999999999999999: too large; allowed: 0..=60"#,
-            r#"causeway.toml:35:1: error: hold-query-seconds = 61: too large; allowed: 0..=60"#,
-            r#"causeway.toml:36:1: error: queue-bytes-per-peer = 1.5: a number with a fraction where a whole number belongs; allowed: 4096..=1099511627776"#,
-            r#"causeway.toml:39:1: error: level = "inof": "inof" is no level; allowed: off, error, warn, info, debug, trace, or directives such as info,causeway::net=debug"#,
-            r#"causeway.toml:40:1: error: format = true: a truth value where a text belongs; allowed: text, json"#,
-            r#"causeway.toml:42:1: error: [wat]: unknown key; allowed: node, ssp, csp, content, admin, dns, store, limits, log"#,
+            r#"causeway.toml:21:1: error: udp = "yes": a text where a truth value belongs; allowed: true, false"#,
+            r#"causeway.toml:22:1: error: advertise = "imps.north.example:80": is no host name and no address; allowed: a host name or an IP address, without port; "" for the one that clients connected to"#,
+            r#"causeway.toml:25:1: error: listen = "0.0.0.0:9090": reachable from elsewhere without a token; allowed: a loopback address, or any with token-file"#,
+            r#"causeway.toml:28:43: error: servers = "x": is no socket address; allowed: ADDRESS:PORT, such as "127.0.0.1:53" or "[::1]:53""#,
+            r#"causeway.toml:28:48: error: servers = "127.0.0.1:0": port 0 cannot be asked; allowed: ADDRESS:PORT, such as "127.0.0.1:53" or "[::1]:53""#,
+            r#"causeway.toml:29:1: error: dnssec = "on": is not one of the known words; allowed: require, prefer, off"#,
+            r#"causeway.toml:32:1: error: backend = "postgres": known, but not served by this version yet; allowed: sqlite"#,
+            r#"causeway.toml:35:1: error: hold-message-seconds = 99999999999999999999999: too large; allowed: 0..=60"#,
+            r#"causeway.toml:36:1: error: hold-query-seconds = 61: too large; allowed: 0..=60"#,
+            r#"causeway.toml:37:1: error: queue-bytes-per-peer = 1.5: a number with a fraction where a whole number belongs; allowed: 4096..=1099511627776"#,
+            r#"causeway.toml:40:1: error: level = "inof": "inof" is no level; allowed: off, error, warn, info, debug, trace, or directives such as info,causeway::net=debug"#,
+            r#"causeway.toml:41:1: error: format = true: a truth value where a text belongs; allowed: text, json"#,
+            r#"causeway.toml:43:1: error: [wat]: unknown key; allowed: node, ssp, csp, content, admin, dns, store, limits, log"#,
             r#"peers.toml:3:1: error: delegates = []: known, but not served by this version yet; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:4:19: error: services = "chat": is not one of the known words; allowed: presence, im, group, content, search"#,
             r#"peers.toml:5:1: error: max-document-bytes = 12: too small; allowed: 4096..=16777216"#,

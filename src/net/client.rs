@@ -10,7 +10,13 @@ use crate::net::content::Content;
 use crate::net::listen::{Answer, Bytes, CspHandler, CspRequest, Method, StatusCode};
 use crate::relay::events::Listener;
 use crate::sap::{ClientDocument, Sap};
+use crate::session::csp::Arrival;
+use crate::session::csp::cir::HTTP_PATH;
 use crate::wire::csp;
+
+/// What proxies and gateways write into a request that they carry: then it does not come from the client's
+/// own address.
+const CARRIED: [&str; 4] = ["via", "forwarded", "x-forwarded-for", "x-up-calling-line-id"];
 
 /// Takes the requests of clients.
 #[derive(Debug)]
@@ -25,6 +31,17 @@ impl Clients {
     /// A handler for POSTs to this path, or to any.
     pub const fn new(sap: Arc<Sap>, content: Content, path: Option<String>) -> Self {
         Self { sap, content, path }
+    }
+
+    /// A client asks whether something waits: 200 or 204, the body says nothing (reference csp.md §3.5).
+    /// Any other GET is 404 (decisions.md 41).
+    async fn get(&self, path: &str) -> Answer {
+        let Some(token) = path.strip_prefix(HTTP_PATH) else { return Answer::empty(StatusCode::NOT_FOUND) };
+        Answer::empty(match self.sap.asked_by_http(token).await {
+            Some(true) => StatusCode::OK,
+            Some(false) => StatusCode::NO_CONTENT,
+            None => StatusCode::NOT_FOUND,
+        })
     }
 
     fn rejected(&self, status: StatusCode, reason: &'static str) -> Answer {
@@ -42,9 +59,8 @@ impl CspHandler for Clients {
         if Content::is_asked(&request.method, &request.path, request.content_type.as_ref()) {
             return self.content.request(&request).await;
         }
-        // CIR over HTTP is not served yet: any other GET is 404 (decisions.md 41).
         if request.method == Method::GET || request.method == Method::HEAD {
-            return Answer::empty(StatusCode::NOT_FOUND);
+            return self.get(&request.path).await;
         }
         if request.method != Method::POST {
             return self.rejected(StatusCode::METHOD_NOT_ALLOWED, "method");
@@ -62,6 +78,12 @@ impl CspHandler for Clients {
             encoding,
             charset: charset(media_type),
             clear_password_allowed: true,
+            arrival: Some(Arrival {
+                from: request.from,
+                to: request.to,
+                secure: request.secure,
+                direct: !CARRIED.iter().any(|name| request.headers.contains_key(name)),
+            }),
         };
         let body = Bytes::from(self.sap.client_document(document).await);
         // The answer's type is the request's, byte for byte (reference csp.md §2).

@@ -1,6 +1,7 @@
 //! Floor 6: sockets.
 
 pub mod certificate;
+pub mod cir;
 pub mod client;
 pub mod content;
 pub mod discover;

@@ -10,13 +10,13 @@ mod watch;
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -28,6 +28,8 @@ use crate::config::settings::{CrlExpiry, KeyPair, Registration};
 use crate::imps::agreement::PeerIdentity;
 use crate::imps::primitive::Password;
 use crate::imps::{Chance, DateTime, Domain, Moment, UserId};
+use crate::net::cir::tcp::Switchboard;
+use crate::net::cir::{self, Caller};
 use crate::net::client::Clients;
 use crate::net::content::Content;
 use crate::net::discover::{Discover, DiscoverSetupError};
@@ -100,13 +102,24 @@ pub struct Addresses {
     pub csp: Vec<SocketAddr>,
     /// Clients, TLS.
     pub csp_tls: Vec<SocketAddr>,
+    /// Clients that want to be called, by TCP.
+    pub cir: Vec<SocketAddr>,
+    /// Where calls by datagram come from.
+    pub cir_udp: Vec<SocketAddr>,
     /// The operator.
     pub admin: Vec<SocketAddr>,
 }
 
 impl Addresses {
-    fn named(&self) -> [(&'static str, &[SocketAddr]); 4] {
-        [("ssp", &self.ssp), ("csp", &self.csp), ("csp-tls", &self.csp_tls), ("admin", &self.admin)]
+    fn named(&self) -> [(&'static str, &[SocketAddr]); 6] {
+        [
+            ("ssp", &self.ssp),
+            ("csp", &self.csp),
+            ("csp-tls", &self.csp_tls),
+            ("cir", &self.cir),
+            ("cir-udp", &self.cir_udp),
+            ("admin", &self.admin),
+        ]
     }
 
     fn to_json(&self) -> String {
@@ -193,6 +206,7 @@ impl Node {
         let ssp = bind_all(ssp, &mut addresses.ssp).await?;
         let csp = bind_all(&settings.csp.listen, &mut addresses.csp).await?;
         let csp_tls = bind_all(&settings.csp.tls_listen, &mut addresses.csp_tls).await?;
+        let cir_tcp = bind_all(&settings.csp.cir.tcp_listen, &mut addresses.cir).await?;
         let admin_listener = bind(settings.admin.listen, &mut addresses.admin).await?;
 
         let mut peers = None;
@@ -216,6 +230,17 @@ impl Node {
                 ));
             }
             peers = Some(Links { peers: links, tls: peer_tls, sockets });
+        }
+
+        let lines = Arc::new(cir::Lines::default());
+        let udp = if settings.csp.cir.udp { bind_udp(&addresses.cir).await? } else { Vec::new() };
+        let caller = Caller::new(lines.clone(), udp, Box::new(cir::LogOnly), Arc::clone(&events));
+        let served = caller.served(&addresses.cir, settings.csp.cir.advertise.as_deref());
+        addresses.cir_udp.clone_from(&served.udp);
+        sap.connect_waker(served, Arc::new(caller));
+        let switchboard = Switchboard::new(sap.clone(), lines);
+        for listener in cir_tcp {
+            listeners.spawn(switchboard.clone().serve(listener, closing.child_token()));
         }
 
         let content = &settings.content;
@@ -345,6 +370,12 @@ async fn bind_all(
         listeners.push(bind(*address, bound).await?);
     }
     Ok(listeners)
+}
+
+/// The sockets that calls by datagram leave from.
+async fn bind_udp(listeners: &[SocketAddr]) -> Result<Vec<UdpSocket>, StartError> {
+    let address = listeners.first().copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+    cir::bind_udp(listeners).await.map_err(|cause| StartError::Listen { address, cause })
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>, StartError> {

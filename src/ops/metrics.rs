@@ -11,10 +11,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
+use crate::imps::primitive::CirMethod;
 use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
 use crate::relay::events::{Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered};
@@ -45,6 +46,9 @@ pub struct Metrics {
     csp_requests: IntCounterVec,
     content_requests: IntCounterVec,
     csp_sessions: IntGauge,
+    cir_calls: IntCounterVec,
+    cir_given_up: IntCounter,
+    cir_connections: IntGauge,
     messages_accepted: IntCounterVec,
     messages_delivered: IntCounterVec,
     messages_failed: IntCounterVec,
@@ -115,6 +119,16 @@ impl Metrics {
                 &["method", "status"],
             )?,
             csp_sessions: make.gauge("causeway_csp_sessions", "Open CSP sessions")?,
+            cir_calls: make.counters(
+                "causeway_cir_calls_total",
+                "Clients told that something waits; failed: the call could not leave this node",
+                &["method", "outcome"],
+            )?,
+            cir_given_up: make.counter(
+                "causeway_cir_given_up_total",
+                "Clients that were called several times and did not come",
+            )?,
+            cir_connections: make.gauge("causeway_cir_connections", "Connections of clients for calls")?,
             messages_accepted: make.counters(
                 "causeway_messages_accepted_total",
                 "Messages accepted and kept, by where they came from",
@@ -234,6 +248,11 @@ impl Metrics {
                 ]);
             }
         }
+        for method in CirMethod::ALL {
+            for sent in [true, false] {
+                self.cir_calls.with_label_values(&[method.as_str(), sent_word(sent)]);
+            }
+        }
         for door in Door::ALL {
             self.messages_accepted.with_label_values(&[door.as_str()]);
             self.messages_delivered.with_label_values(&[door.as_str()]);
@@ -318,6 +337,18 @@ impl Events for Metrics {
         self.csp_sessions.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
+    fn cir_call(&self, method: CirMethod, sent: bool) {
+        self.cir_calls.with_label_values(&[method.as_str(), sent_word(sent)]).inc();
+    }
+
+    fn cir_given_up(&self) {
+        self.cir_given_up.inc();
+    }
+
+    fn cir_connections(&self, open: usize) {
+        self.cir_connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
     fn message_accepted(&self, origin: Door) {
         self.messages_accepted.with_label_values(&[origin.as_str()]).inc();
     }
@@ -360,6 +391,10 @@ impl Events for Metrics {
     }
 }
 
+const fn sent_word(sent: bool) -> &'static str {
+    if sent { "sent" } else { "failed" }
+}
+
 const fn outcome_word(good: bool) -> &'static str {
     if good { "good" } else { "bad" }
 }
@@ -398,6 +433,10 @@ impl Maker<'_> {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
         self.keep(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.keep(IntCounter::new(name, help)?)
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {

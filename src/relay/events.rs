@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::imps::primitive::CirMethod;
 use crate::imps::status::Code;
 use crate::imps::words::words;
 use crate::imps::{Domain, Moment, Version};
@@ -188,6 +189,20 @@ pub trait Events: Send + Sync {
 
     /// So many CSP sessions are open now.
     fn csp_sessions(&self, open: usize) {
+        let _ = open;
+    }
+
+    /// A client was called by this method; `sent`: the call left this node. A client that asks by HTTP and
+    /// hears that something waits counts as called.
+    fn cir_call(&self, method: CirMethod, sent: bool) {
+        let _ = (method, sent);
+    }
+
+    /// A client was called several times and did not come.
+    fn cir_given_up(&self) {}
+
+    /// So many clients have a connection for calls now.
+    fn cir_connections(&self, open: usize) {
         let _ = open;
     }
 

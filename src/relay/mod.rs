@@ -3,7 +3,8 @@
 //! An envelope that has been read goes through the one door ([`admit`]), is split by recipient
 //! ([`split`]) over a table of domains ([`route`]), and leaves through the [`ports`]
 //! of the store and an [`exit`]. What a peer answered later is judged by [`outbox`] and collected for
-//! whoever waits by [`pending`]. Traffic of others is judged by [`transit`]. All of it is plain functions of their arguments; `sap` above carries it out.
+//! whoever waits by [`pending`]. Traffic of others is judged by [`transit`]. Calls to
+//! clients leave through a [`waker`]. All of it is plain functions of their arguments; `sap` above carries it out.
 
 pub mod admit;
 pub mod agreement;
@@ -19,3 +20,4 @@ pub mod rate;
 pub mod route;
 pub mod split;
 pub mod transit;
+pub mod waker;

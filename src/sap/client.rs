@@ -20,8 +20,8 @@ use crate::imps::primitive::{GetSpInfoRequest, GetSpInfoResponse, LoginRequest};
 use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
 use crate::relay::ports::{Account, Change, Outcome};
 use crate::session::csp::{
-    AccountFacts, Answered, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, answer_services,
-    fitting, home_user, parsable,
+    AccountFacts, Answered, Arrival, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, Site,
+    answer_services, fitting, home_user, parsable,
 };
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
@@ -42,6 +42,8 @@ pub struct ClientDocument<'a> {
     pub charset: Option<&'a str>,
     /// Whether passwords in clear may come this way.
     pub clear_password_allowed: bool,
+    /// How it came here, where that is known.
+    pub arrival: Option<Arrival>,
 }
 
 /// A document was carried out.
@@ -50,6 +52,8 @@ struct CarriedOut {
     answer: Vec<u8>,
     /// The client's answer to a request of ours could not be stored.
     unsettled: bool,
+    /// The answer says that more waits.
+    poll: bool,
 }
 
 /// A transaction's answer with what it counts as.
@@ -178,6 +182,7 @@ impl Sap {
                 clear_password_allowed: document.clear_password_allowed,
                 same_key: same_key.as_ref(),
                 named: named.as_ref().map(|client| &client.key),
+                site: Site { served: self.cir_served(), arrival: document.arrival.as_ref() },
             };
             let (mut login, mut chance) = (self.login_machine(), self.chance());
             login.decide(request, version, document.encoding, &facts, now, &mut **chance)
@@ -191,7 +196,7 @@ impl Sap {
             LoginOutcome::Resumed(resumed) => {
                 let Some(client) = named else { return Status::new(Code::INVALID_SESSION).into() };
                 client.machine().resume(&resumed, now);
-                self.save_session(&client).await;
+                self.negotiated(&client).await;
                 Primitive::LoginResponse(Box::new(resumed.response))
             }
             LoginOutcome::Opened(opened) => {
@@ -224,12 +229,12 @@ impl Sap {
                 debug!(user = %record.user, session = %record.id, %version, "logged in");
                 for old in self.clients.insert(opened.session) {
                     old.machine().end(Code::FORCED_LOGOUT, now);
-                    let wake_at = old.machine().wake_at();
-                    self.clients.watch(&old.id, wake_at);
+                    self.look_again(&old);
                 }
                 self.presence_changed(&record.user).await;
                 self.events.csp_sessions(self.clients.len());
                 if let Some(client) = self.clients.get(&record.id) {
+                    self.negotiated(&client).await;
                     self.auto_join(&client).await;
                 }
                 Primitive::LoginResponse(Box::new(opened.response))
@@ -273,7 +278,17 @@ impl Sap {
                 }
             }
         }
-        let CarriedOut { answer, unsettled } = self.carry_out(&client, message).await;
+        let arrival = document.arrival.as_ref();
+        {
+            let mut machine = client.machine();
+            machine.working();
+            if let Some(arrival) = arrival.filter(|arrival| arrival.direct) {
+                machine.seen_at(arrival.from.ip());
+            }
+        }
+        let CarriedOut { answer, unsettled, poll } = self.carry_out(&client, message, arrival).await;
+        client.machine().rested(poll, self.now());
+        self.call_now(&client);
         if let Some(first) = &first {
             if unsettled {
                 // The client says the same again when it is asked again, and is heard then.
@@ -302,7 +317,12 @@ impl Sap {
         write(&Message { version, encoding, session, transactions: answers, poll: None, cir: None })
     }
 
-    async fn carry_out(&self, client: &Arc<Client>, message: Message) -> CarriedOut {
+    async fn carry_out(
+        &self,
+        client: &Arc<Client>,
+        message: Message,
+        arrival: Option<&Arrival>,
+    ) -> CarriedOut {
         let encoding = message.encoding;
         // A session keeps the version of its login (reference csp.md §10).
         let version = client.machine().record().version;
@@ -319,7 +339,7 @@ impl Sap {
                     let request = content.name();
                     let answer = match content {
                         Carried::Primitive(primitive) => {
-                            let answer = self.client_request(client, version, *primitive).await;
+                            let answer = self.client_request(client, version, *primitive, arrival).await;
                             let answer = fitting(answer, version);
                             parsable(answer, version, encoding, client.machine().abilities())
                         }
@@ -345,27 +365,27 @@ impl Sap {
         self.load(client).await;
         let session = Some(client.id.clone());
         if answers.is_empty() {
-            let answer = match self.next_request(client, occasion).await {
-                None => Vec::new(),
-                Some((transaction, poll)) => write(&Message {
-                    version,
-                    encoding,
-                    session,
-                    transactions: vec![transaction],
-                    poll: Some(poll),
-                    cir: None,
-                }),
+            let Some((transaction, poll)) = self.next_request(client, occasion).await else {
+                return CarriedOut { answer: Vec::new(), unsettled, poll: false };
             };
-            return CarriedOut { answer, unsettled };
+            let answer = Message {
+                version,
+                encoding,
+                session,
+                transactions: vec![transaction],
+                poll: Some(poll),
+                cir: self.cir_flag(client, &[]),
+            };
+            return CarriedOut { answer: write(&answer), unsettled, poll };
         }
         let poll = client.machine().poll_flag(self.now());
-        let answer =
-            Message { version, encoding, session, transactions: answers, poll: Some(poll), cir: None };
-        CarriedOut { answer: write(&answer), unsettled }
+        let cir = self.cir_flag(client, &answers);
+        let answer = Message { version, encoding, session, transactions: answers, poll: Some(poll), cir };
+        CarriedOut { answer: write(&answer), unsettled, poll }
     }
 
     /// Brings the session's window on the mailbox up to date.
-    async fn load(&self, client: &Arc<Client>) {
+    pub(super) async fn load(&self, client: &Arc<Client>) {
         let Some(wants) = client.machine().poll().wants_more() else { return };
         match self
             .store
@@ -474,6 +494,7 @@ impl Sap {
         client: &Arc<Client>,
         version: Version,
         primitive: Primitive,
+        arrival: Option<&Arrival>,
     ) -> Primitive {
         match primitive {
             Primitive::LogoutRequest => {
@@ -487,8 +508,9 @@ impl Sap {
                 answer.into()
             }
             Primitive::ClientCapabilityRequest(request) => {
-                let answer = client.machine().negotiate(&request);
-                self.save_session(client).await;
+                let site = Site { served: self.cir_served(), arrival };
+                let answer = client.machine().negotiate(&request, &site);
+                self.negotiated(client).await;
                 answer.into()
             }
             Primitive::SetDeliveryMethodRequest(request) => {
@@ -520,6 +542,7 @@ impl Sap {
     /// The session is over: out of the registry and out of the store.
     pub(super) async fn forget_session(&self, client: &Arc<Client>) {
         self.clients.remove(client);
+        self.hang_up(client);
         self.forget_searches(client);
         self.gone().push(client.id.clone());
         self.presence_session_over(client).await;

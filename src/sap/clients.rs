@@ -14,6 +14,7 @@ use crate::element::im::{MailKind, StoredMail};
 use crate::element::notify::Actor;
 use crate::imps::primitive::User;
 use crate::imps::{Moment, SessionId, UserId};
+use crate::session::csp::cir::agree::token;
 use crate::session::csp::{Row, RowKind, Session, SessionKey};
 
 /// Sessions that one user may have; a further login ends the one that was silent longest.
@@ -29,6 +30,8 @@ pub(crate) struct Client {
     kept: Mutex<Kept>,
     /// Tells those who wait for a document in work that one is done.
     pub(crate) finished: Notify,
+    /// When it is looked at again; no alarm is set where there is none.
+    alarm: Mutex<Option<Moment>>,
 }
 
 #[derive(Default)]
@@ -104,6 +107,8 @@ pub(crate) struct Clients {
     by_id: DashMap<SessionId, Arc<Client>>,
     by_user: DashMap<UserId, Vec<Arc<Client>>>,
     by_key: DashMap<SessionKey, SessionId>,
+    /// Those that ask by HTTP whether something waits.
+    by_token: DashMap<Box<str>, SessionId>,
     /// When to look at which session again. A session that was active meanwhile is found to be early
     /// and put back, so that activity costs nothing here.
     alarms: Mutex<BTreeSet<(Moment, SessionId)>>,
@@ -121,10 +126,11 @@ impl Clients {
             machine: Mutex::new(session),
             kept: Mutex::default(),
             finished: Notify::new(),
+            alarm: Mutex::default(),
         });
         self.by_id.insert(id.clone(), Arc::clone(&client));
-        self.by_user.entry(key.user.clone()).or_default().push(client);
-        self.watch(&id, wake_at);
+        self.by_user.entry(key.user.clone()).or_default().push(Arc::clone(&client));
+        self.watch(&client, wake_at);
         let user = key.user.clone();
         let mut ended: Vec<_> =
             self.by_key.insert(key, id.clone()).and_then(|old| self.get(&old)).into_iter().collect();
@@ -171,25 +177,37 @@ impl Clients {
         });
     }
 
+    /// The session that this word of a URL stands for.
+    pub(crate) fn of_token(&self, token: &str) -> Option<Arc<Client>> {
+        let id = self.by_token.get(token).map(|id| id.clone())?;
+        self.get(&id)
+    }
+
+    /// The client may ask by HTTP whether something waits.
+    pub(crate) fn asks_by_http(&self, id: &SessionId) {
+        self.by_token.insert(token(id), id.clone());
+    }
+
     /// The session is over.
     pub(crate) fn remove(&self, client: &Arc<Client>) {
         self.by_id.remove(&client.id);
+        self.by_token.remove(&token(&client.id));
         self.by_key.remove_if(&client.key, |_, id| *id == client.id);
         self.detach(client);
     }
 
-    /// A row was committed to the mailbox of its owner.
-    pub(crate) fn arrived(&self, mail: StoredMail) {
-        let clients = self.of_user(&mail.mail.owner);
-        if clients.is_empty() {
-            return;
+    /// A row was committed to the mailbox of its owner; the sessions that it is for.
+    pub(crate) fn arrived(&self, mail: StoredMail) -> Vec<Arc<Client>> {
+        let mut clients = self.of_user(&mail.mail.owner);
+        if let Some(only) = &mail.mail.session {
+            clients.retain(|client| client.id == *only);
         }
         let mail = Arc::new(mail);
-        let only = mail.mail.session.as_ref();
-        for client in clients.iter().filter(|client| only.is_none_or(|only| *only == client.id)) {
+        for client in &clients {
             client.keep(&mail);
             client.machine().poll().arrived(queue_row(&mail));
         }
+        clients
     }
 
     /// The store has let go of a row.
@@ -199,17 +217,32 @@ impl Clients {
         }
     }
 
-    /// Look at the session again at this moment.
-    pub(crate) fn watch(&self, id: &SessionId, at: Moment) {
-        self.alarms.lock().unwrap_or_else(PoisonError::into_inner).insert((at, id.clone()));
+    /// Look at the session again at this moment, or earlier if that was wished before.
+    pub(crate) fn watch(&self, client: &Client, at: Moment) {
+        let mut alarm = client.alarm.lock().unwrap_or_else(PoisonError::into_inner);
+        if alarm.is_some_and(|set| set <= at) {
+            return;
+        }
+        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = alarm.replace(at) {
+            alarms.remove(&(set, client.id.clone()));
+        }
+        alarms.insert((at, client.id.clone()));
     }
 
-    /// The sessions that are due to be looked at, at most `limit`.
+    /// The sessions that are due to be looked at, at most `limit`; no alarm is set for them any more.
     pub(crate) fn due(&self, now: Moment, limit: usize) -> Vec<Arc<Client>> {
-        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due = Vec::new();
-        while due.len() < limit && alarms.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some(client) = alarms.pop_first().and_then(|(_, id)| self.get(&id)) {
+        while due.len() < limit {
+            let id = {
+                let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+                if alarms.first().is_none_or(|(at, _)| *at > now) {
+                    break;
+                }
+                alarms.pop_first().map(|(_, id)| id)
+            };
+            if let Some(client) = id.and_then(|id| self.get(&id)) {
+                *client.alarm.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 due.push(client);
             }
         }

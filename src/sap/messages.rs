@@ -350,7 +350,7 @@ impl Sap {
         for (slot, outcome) in slots.into_iter().zip(outcomes) {
             match (slot, outcome) {
                 (Slot::Mail(mail, entity), Outcome::Row(row)) => {
-                    self.clients.arrived(StoredMail { row, mail: *mail });
+                    self.arrived(StoredMail { row, mail: *mail });
                     settled.push((entity, Code::SUCCESSFUL));
                 }
                 (Slot::Mail(_, entity), outcome) => settled.push((entity, changes::code_of(outcome))),
@@ -363,7 +363,7 @@ impl Sap {
                     settled.extend(entities.into_iter().map(|entity| (entity, code)));
                 }
                 (Slot::Heard(mail), Outcome::Row(row)) => {
-                    self.clients.arrived(StoredMail { row, mail: *mail });
+                    self.arrived(StoredMail { row, mail: *mail });
                 }
                 (Slot::PassedOn(outgoing), Outcome::Row(row)) => {
                     passed_on.push(StoredOutgoing { row, attempts: 0, not_before: now, outgoing: *outgoing });
@@ -481,7 +481,7 @@ impl Sap {
                     self.clients.row_removed(owner, row);
                     gone += usize::from(outcome == Outcome::Done);
                 }
-                (Told::Here(mail), Outcome::Row(row)) => self.clients.arrived(StoredMail { row, mail }),
+                (Told::Here(mail), Outcome::Row(row)) => self.arrived(StoredMail { row, mail }),
                 (Told::There(parcel), Outcome::Row(row)) => {
                     leaving.push(StoredOutgoing {
                         row,

@@ -5,6 +5,7 @@
 //! ports), the exits (through the trait) and time. A success is answered after the commit, effects
 //! leave after the commit, and work for one request is bounded.
 
+mod cir;
 mod client;
 mod clients;
 mod common;
@@ -135,6 +136,7 @@ pub struct Sap {
     map: ArcSwap<Map>,
     settings: Settings,
     exits: OnceLock<Arc<dyn Exits>>,
+    calling: OnceLock<cir::Calling>,
     clients: Clients,
     login: Mutex<Login>,
     pending: Mutex<Pending<oneshot::Sender<Status>>>,
@@ -170,6 +172,7 @@ impl Sap {
             map: ArcSwap::from_pointee(parts.map),
             settings: parts.settings,
             exits: OnceLock::new(),
+            calling: OnceLock::new(),
             clients: Clients::default(),
             pending: Mutex::new(Pending::new(ASKERS_MAX)),
             askers: Mutex::default(),
@@ -193,7 +196,11 @@ impl Sap {
     pub async fn restore(&self) -> Result<(), StoreError> {
         for record in self.store.csp_sessions().await? {
             let session = Session::restore(record, &mut **self.chance());
+            let id = session.record().id.clone();
             self.clients.insert(session);
+            if let Some(client) = self.clients.get(&id) {
+                self.can_ask_by_http(&client);
+            }
         }
         self.events.csp_sessions(self.clients.len());
         Ok(())

@@ -52,7 +52,7 @@ impl Sap {
                     if let Outcome::Replaced { old, .. } = outcome {
                         self.clients.row_removed(&mail.owner, old);
                     }
-                    self.clients.arrived(StoredMail { row, mail: *mail });
+                    self.arrived(StoredMail { row, mail: *mail });
                 }
                 (Row::Leaves(outgoing), Some(row)) => {
                     if let Outcome::Replaced { old, .. } = outcome

@@ -245,7 +245,7 @@ impl Sap {
                 Ok(outcomes) => {
                     for (mail, outcome) in reports.into_iter().zip(outcomes.into_iter().skip(1)) {
                         if let Outcome::Row(row) = outcome {
-                            sap.clients.arrived(StoredMail { row, mail });
+                            sap.arrived(StoredMail { row, mail });
                         }
                     }
                 }
@@ -313,7 +313,7 @@ impl Sap {
                 for mail in reports {
                     let delivered = sap.store.commit(vec![changes::deliver(mail.clone())]).await;
                     if let Ok(Some(Outcome::Row(row))) = delivered.map(|found| found.first().copied()) {
-                        sap.clients.arrived(StoredMail { row, mail });
+                        sap.arrived(StoredMail { row, mail });
                     }
                 }
             }

@@ -196,7 +196,7 @@ impl Sap {
         };
         let outcomes = self.store.commit(vec![changes::deliver_report(mail.clone(), peer, about)]).await?;
         if let Some(Outcome::Row(row)) = outcomes.first() {
-            self.clients.arrived(StoredMail { row: *row, mail });
+            self.arrived(StoredMail { row: *row, mail });
         }
         Ok(Status::ok().into())
     }

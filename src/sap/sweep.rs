@@ -89,8 +89,9 @@ impl Sap {
                 continue;
             }
             self.save_session(&client).await;
+            self.call_if_due(&client).await;
             let wake_at = client.machine().wake_at().max(now.after(TICK));
-            self.clients.watch(&client.id, wake_at);
+            self.clients.watch(&client, wake_at);
         }
     }
 

@@ -39,6 +39,15 @@ const ASKED_BY_SERVERS: [&str; 12] = [
 /// Answers whose names do not say so.
 const ANSWERED_BY_CLIENTS: [&str; 3] = ["InviteUser-Response", "MessageDelivered", "SystemMessage-User"];
 
+/// Examples of communication initiation, which is no document, and the tests that read and write them.
+const INITIATION: [(&str, &str); 5] = [
+    ("80-cir-stcp.txt", "the_golden_conversation_over_tcp_is_ours"),
+    ("81-cir-sudp.txt", "the_golden_datagram_is_ours"),
+    ("82-cir-wap-push.txt", "the_golden_push_is_ours"),
+    ("83-cir-ssms.txt", "the_golden_sms_is_ours"),
+    ("84-cir-http.txt", "a_phone_asks_its_url_whether_something_waits"),
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rules {
@@ -475,7 +484,10 @@ fn examples() -> Vec<(String, bool, String)> {
             let carried: Vec<&Carried> = message.transactions.iter().map(|one| &one.content).collect();
             verdict(&file, &carried)
         } else {
-            (false, "neither XML nor WBXML: text encoding and initiation requests".to_owned())
+            match INITIATION.iter().find(|(name, _)| file.ends_with(name)) {
+                Some((_, test)) => (true, format!("initiation request: `{test}`")),
+                None => (false, "neither XML nor WBXML: text encoding".to_owned()),
+            }
         };
         found.push((file, is_decoded, holds));
     }

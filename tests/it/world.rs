@@ -96,7 +96,8 @@ impl World {
     pub(crate) fn place_with(&self, domain: &str, writing: &Writing<'_>) -> Place {
         let (ssp, csp, admin) = (free_port(), free_port(), free_port());
         let csp_lines = format!("registration = \"open\"\n{}", writing.csp_lines);
-        let writing = Writing { ssp, csp, admin, csp_lines: &csp_lines, ..writing.clone() };
+        let cir = free_port();
+        let writing = Writing { ssp, csp, cir, admin, csp_lines: &csp_lines, ..writing.clone() };
         let provider = self.laboratory.provider(domain, &writing).unwrap();
         self.laboratory.publish(&provider.domain, ssp);
         Place { provider, ssp, csp, admin }

@@ -1,5 +1,6 @@
 //! What a client can take, as agreed: kept with the session, asked before every server request.
 
+use super::cir::Agreed;
 use crate::imps::content::is_textual;
 use crate::imps::primitive::{Capabilities, DeliveryMethod, SetDeliveryMethodRequest};
 
@@ -56,6 +57,8 @@ pub struct Abilities {
     pub parser_octets_max: Option<u32>,
     /// Shortest interval of unasked polls, seconds; never 0.
     pub poll_min_seconds: u32,
+    /// How the client may be called.
+    pub cir: Agreed,
 }
 
 /// Without negotiation: push, plain text up to 2 KiB (reference csp.md §5.1).
@@ -70,6 +73,7 @@ impl Default for Abilities {
             pull_octets_max: None,
             parser_octets_max: None,
             poll_min_seconds: super::negotiate::POLL_MIN_SECONDS_DEFAULT,
+            cir: Agreed::default(),
         }
     }
 }
@@ -87,7 +91,7 @@ fn stated(limit: Option<u32>) -> Option<u32> {
 
 impl Abilities {
     /// What a capability list says, in the terms of any version: clients mix them
-    /// (reference csp.md §5.1, client-android §3).
+    /// (reference csp.md §5.1, client-android §3). How it is called is agreed elsewhere.
     pub fn of(capabilities: &Capabilities) -> Self {
         let types = capabilities
             .accepted_content_types
@@ -115,7 +119,14 @@ impl Abilities {
             pull_octets_max: stated(capabilities.pull_length),
             parser_octets_max: stated(capabilities.parser_size),
             poll_min_seconds: super::negotiate::agreed_poll_min(capabilities.server_poll_min),
+            cir: Agreed::default(),
         }
+    }
+
+    /// The same, called in these ways.
+    #[must_use]
+    pub fn called_by(self, cir: Agreed) -> Self {
+        Self { cir, ..self }
     }
 
     /// SetDeliveryMethod for all that is not a group's (reference csp-messages §7).
@@ -205,6 +216,7 @@ impl Abilities {
                 number(accepted.notify_above)
             ));
         }
+        words.extend(self.cir.to_words());
         words.join(" ").into_bytes().into()
     }
 
@@ -233,7 +245,7 @@ impl Abilities {
                         notify_above: parts.next().and_then(|part| part.parse().ok()),
                     });
                 }
-                _ => {}
+                other => read.cir.read_word(other, value),
             }
         }
         read

@@ -8,6 +8,8 @@
 //! (reference client-android §3).
 
 use super::abilities::Abilities;
+use super::cir::Site;
+use super::cir::agree::{Whose, agree};
 use super::digest::{digest_matches, passwords_match};
 use super::functions::{ServedFunctions, refused_functions};
 use super::negotiate::{agreed_capabilities, agreed_keep_alive};
@@ -113,6 +115,8 @@ pub struct AccountFacts<'a> {
     pub same_key: Option<&'a SessionId>,
     /// The key of the live session that the request names in its SessionID (1.3).
     pub named: Option<&'a SessionKey>,
+    /// What a client that states its capabilities in the login can be called with.
+    pub site: Site<'a>,
 }
 
 /// What is to be done about a Login-Request.
@@ -283,34 +287,37 @@ impl Login {
         let time_to_live = agreed_keep_alive(request.time_to_live);
         let functions = request.functions.as_ref().filter(|_| version == Version::V1_3);
         let stated = request.capabilities.as_ref().filter(|_| version == Version::V1_3);
+        let key = SessionKey::of(request, user);
+        let resumed = request.session.clone().filter(|_| facts.named == Some(&key) && register.is_none());
+        let id = resumed.clone().unwrap_or_else(|| session_id(chance));
+        let agreed = stated.map(|stated| {
+            let mut agreed = agreed_capabilities(stated, version);
+            let cookie = request.cookie.as_deref();
+            let whose = Whose { version, session: &id, user: &key.user, cookie };
+            let cir = agree(stated, &whose, &facts.site, &mut agreed);
+            (Abilities::of(stated).called_by(cir), Box::new(agreed))
+        });
+        let (abilities, agreed) = agreed.unzip();
         let response = LoginResponse {
             keep_alive: Some(time_to_live),
             functions: functions.and_then(|asked| refused_functions(asked, version, &self.served)),
-            agreed: stated.map(|stated| Box::new(agreed_capabilities(stated, version))),
+            agreed,
+            session: Some(id.clone()),
+            // Who states its capabilities in the login is not asked for them.
+            capability_request: Some(abilities.is_none() && resumed.is_none()),
             ..answer(request, version, Status::ok())
         };
-        let abilities = stated.map(|stated| Abilities::of(stated));
-        let key = SessionKey::of(request, user);
-        if let (Some(session), Some(named)) = (&request.session, facts.named)
-            && *named == key
-            && register.is_none()
-        {
+        if let Some(session) = resumed {
             return LoginOutcome::Resumed(Box::new(Resumed {
-                session: session.clone(),
+                session,
                 time_to_live,
                 cookie: request.cookie.clone(),
                 abilities,
-                response: LoginResponse {
-                    session: Some(session.clone()),
-                    capability_request: Some(false),
-                    ..response
-                },
+                response,
             }));
         }
-        let id = session_id(chance);
-        let capability_request = Some(abilities.is_none());
         let record = SessionRecord {
-            id: id.clone(),
+            id,
             user: key.user,
             client: key.client,
             application: key.application,
@@ -324,7 +331,7 @@ impl Login {
         };
         LoginOutcome::Opened(Box::new(Opened {
             session: Session::restore(record, chance),
-            response: LoginResponse { session: Some(id), capability_request, ..response },
+            response,
             register,
             replaces: facts.same_key.cloned(),
         }))
@@ -390,324 +397,4 @@ fn check_lengths(request: &LoginRequest) -> Result<(), LoginError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::digest::digest_bytes;
-    use super::super::testing::{Counting, at};
-    use super::*;
-    use crate::imps::primitive::{Branch, Capabilities, DeliveryMethod, Functions};
-
-    /// A provider with one account, `ada` with the password `s3cret-Pass`.
-    struct Provider {
-        login: Login,
-        chance: Counting,
-        domains: Vec<Domain>,
-        secret: Password,
-        registration_open: bool,
-        clear_password_allowed: bool,
-        same_key: Option<SessionId>,
-        named: Option<SessionKey>,
-    }
-
-    impl Provider {
-        fn new() -> Self {
-            Self {
-                login: Login::new(ServedFunctions::default()),
-                chance: Counting::default(),
-                domains: vec!["north.example".parse().unwrap(), "mail.north.example".parse().unwrap()],
-                secret: Password::new("s3cret-Pass"),
-                registration_open: false,
-                clear_password_allowed: true,
-                same_key: None,
-                named: None,
-            }
-        }
-
-        fn decide(&mut self, request: &LoginRequest, version: Version, seconds: u64) -> LoginOutcome {
-            let user = home_user(&request.user, &self.domains);
-            let known = user.is_some_and(|user| user.key() == "wv:ada@north.example");
-            let facts = AccountFacts {
-                domains: &self.domains,
-                password: known.then_some(&self.secret),
-                registration_open: self.registration_open,
-                clear_password_allowed: self.clear_password_allowed,
-                same_key: self.same_key.as_ref(),
-                named: self.named.as_ref(),
-            };
-            self.login.decide(request, version, Encoding::Wbxml, &facts, at(seconds), &mut self.chance)
-        }
-
-        /// The first step: nonce and scheme.
-        fn challenges(
-            &mut self,
-            request: &LoginRequest,
-            version: Version,
-            seconds: u64,
-        ) -> (String, DigestSchema) {
-            match self.decide(request, version, seconds) {
-                LoginOutcome::Challenge(response) => {
-                    (response.nonce.unwrap().into(), response.schema.unwrap())
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-
-        fn opens(&mut self, request: &LoginRequest, version: Version, seconds: u64) -> Opened {
-            match self.decide(request, version, seconds) {
-                LoginOutcome::Opened(opened) => *opened,
-                other => panic!("{other:?}"),
-            }
-        }
-
-        fn refuses(&mut self, request: &LoginRequest, version: Version, seconds: u64) -> (u16, LoginError) {
-            match self.decide(request, version, seconds) {
-                LoginOutcome::Refused { response, why } => {
-                    assert_eq!((&response.session, &response.nonce), (&None, &None));
-                    (response.result.code.get(), why)
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    fn request(user: &str) -> LoginRequest {
-        LoginRequest {
-            user: user.parse().unwrap(),
-            client: ClientId { url: Some("JiMMY".into()), ..ClientId::default() },
-            application: None,
-            password: None,
-            digest: None,
-            schemas: vec![DigestSchema::Md5, DigestSchema::Sha],
-            session: None,
-            time_to_live: Some(7205),
-            cookie: Some("1795-36".into()),
-            functions: None,
-            capabilities: None,
-        }
-    }
-
-    fn two_way(user: &str, password: &str) -> LoginRequest {
-        LoginRequest { password: Some(Password::new(password)), schemas: Vec::new(), ..request(user) }
-    }
-
-    /// The second step that answers this challenge.
-    fn proof(user: &str, password: &str, (nonce, schema): &(String, DigestSchema)) -> LoginRequest {
-        let digest = digest_bytes(*schema, nonce, &Password::new(password)).unwrap();
-        LoginRequest { digest: Some(digest.into()), schemas: Vec::new(), ..request(user) }
-    }
-
-    #[test]
-    fn a_password_opens_a_session() {
-        let mut north = Provider::new();
-        let opened = north.opens(&two_way("ada", "s3cret-Pass"), Version::V1_2, 0);
-        assert_eq!((opened.register, opened.replaces), (None, None));
-        let id = opened.response.session.unwrap();
-        assert!(id.as_str().len() <= 50 && id.as_str().bytes().all(|b| b.is_ascii_graphic()));
-        assert_eq!(opened.response.keep_alive, Some(7200));
-        assert_eq!(opened.response.capability_request, Some(true));
-        assert_eq!((opened.response.user, opened.response.result.code), (None, Code::SUCCESSFUL));
-        let record = opened.session.record();
-        assert_eq!((&record.id, record.user.as_str()), (&id, "wv:ada@north.example"));
-        assert_eq!((record.version, record.cookie.as_deref()), (Version::V1_2, Some("1795-36")));
-        assert_eq!((record.time_to_live, record.last_active), (7200, at(0)));
-    }
-
-    #[test]
-    fn session_ids_are_never_the_same() {
-        let mut north = Provider::new();
-        let mut id = || north.opens(&two_way("ada", "s3cret-Pass"), Version::V1_2, 0).response.session;
-        assert_ne!(id(), id());
-    }
-
-    #[test]
-    fn a_nonce_and_its_digest_open_a_session() {
-        for (version, code) in [(Version::V1_1, 200), (Version::V1_2, 200), (Version::V1_3, 401)] {
-            let mut north = Provider::new();
-            let LoginOutcome::Challenge(response) = north.decide(&request("wv:ada"), version, 0) else {
-                panic!("no challenge");
-            };
-            assert_eq!(response.result.code.get(), code);
-            assert_eq!((&response.session, response.capability_request), (&None, None));
-            assert_eq!(response.user.is_some(), version == Version::V1_3);
-            let challenge = (response.nonce.unwrap().into(), response.schema.unwrap());
-            assert_eq!(challenge.1, DigestSchema::Sha, "SHA before MD5");
-            let opened = north.opens(&proof("wv:ada", "s3cret-Pass", &challenge), version, 59);
-            assert!(opened.response.session.is_some());
-        }
-    }
-
-    #[test]
-    fn the_schema_is_one_that_both_can_do() {
-        let mut north = Provider::new();
-        let offering = |schemas: &[DigestSchema]| LoginRequest { schemas: schemas.into(), ..request("ada") };
-        use DigestSchema::{Md4, Md5, Pwd};
-        assert_eq!(north.challenges(&offering(&[Pwd, Md5]), Version::V1_2, 0).1, Md5);
-        assert_eq!(north.challenges(&offering(&[]), Version::V1_1, 0).1, Md5);
-        for (offered, version, code) in [
-            (vec![Md4], Version::V1_1, 402),
-            (vec![Md4, Pwd], Version::V1_2, 543),
-            (vec![], Version::V1_3, 543),
-        ] {
-            let (found, why) = north.refuses(&offering(&offered), version, 0);
-            assert_eq!((found, why), (code, LoginError::NoCommonSchema { offered }));
-        }
-    }
-
-    #[test]
-    fn wrong_credentials_are_409_and_never_401() {
-        for version in Version::ALL {
-            let mut north = Provider::new();
-            let challenge = north.challenges(&request("ada"), version, 0);
-            let strangers = north.challenges(&request("nobody"), version, 0);
-            for wrong in [
-                two_way("ada", "S3cret-Pass"),
-                two_way("ada", ""),
-                two_way("nobody", ""),
-                two_way("nobody", "s3cret-Pass"),
-                proof("ada", "wrong", &challenge),
-                proof("nobody", "", &strangers),
-                LoginRequest { digest: Some("".into()), ..request("ada") },
-                LoginRequest { digest: Some("rubbish!".into()), ..request("ada") },
-            ] {
-                assert_eq!(north.refuses(&wrong, version, 1).0, 409, "{wrong:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_unknown_user_looks_like_a_known_one_until_the_end() {
-        let mut north = Provider::new();
-        let challenge = north.challenges(&request("nobody"), Version::V1_2, 0);
-        assert_eq!(challenge.1, DigestSchema::Sha);
-        let (code, why) = north.refuses(&proof("nobody", "x", &challenge), Version::V1_2, 1);
-        assert_eq!(code, 409);
-        assert!(matches!(why, LoginError::UnknownUser { .. }));
-    }
-
-    #[test]
-    fn a_nonce_serves_once_and_for_a_minute_and_only_its_user_and_client() {
-        let mut north = Provider::new();
-        let challenge = north.challenges(&request("ada"), Version::V1_2, 0);
-        let right = proof("ada", "s3cret-Pass", &challenge);
-        let other_phone = LoginRequest { client: ClientId::default(), ..right.clone() };
-        assert!(matches!(north.refuses(&other_phone, Version::V1_2, 1).1, LoginError::NoNonce { .. }));
-        north.opens(&right, Version::V1_2, 2);
-        let (code, why) = north.refuses(&right, Version::V1_2, 3);
-        assert_eq!(code, 409, "a replay");
-        assert!(matches!(why, LoginError::NoNonce { .. }));
-
-        let challenge = north.challenges(&request("ada"), Version::V1_2, 10);
-        let late = proof("ada", "s3cret-Pass", &challenge);
-        assert!(matches!(north.refuses(&late, Version::V1_2, 70).1, LoginError::NoNonce { .. }));
-
-        // A wrong guess uses it up.
-        let challenge = north.challenges(&request("ada"), Version::V1_2, 100);
-        north.refuses(&proof("ada", "wrong", &challenge), Version::V1_2, 101);
-        north.refuses(&proof("ada", "s3cret-Pass", &challenge), Version::V1_2, 102);
-
-        // The last nonce counts.
-        let first = north.challenges(&request("ada"), Version::V1_2, 200);
-        let second = north.challenges(&request("ADA@north.example"), Version::V1_2, 200);
-        assert_ne!(first.0, second.0);
-        north.opens(&proof("ada", "s3cret-Pass", &second), Version::V1_2, 201);
-    }
-
-    #[test]
-    fn a_foreign_domain_is_516_and_every_own_domain_is_at_home() {
-        let mut north = Provider::new();
-        for wrong in [request("ada@south.example"), two_way("ada@south.example", "s3cret-Pass")] {
-            assert_eq!(north.refuses(&wrong, Version::V1_2, 0).0, 516);
-        }
-        north.challenges(&request("ada@mail.north.example"), Version::V1_2, 0);
-        assert_eq!(home_user(&"ada".parse().unwrap(), &[]), None);
-    }
-
-    #[test]
-    fn open_registration_makes_an_account_of_a_2_way_login() {
-        let mut north = Provider::new();
-        north.registration_open = true;
-        let opened = north.opens(&two_way("eve", "new"), Version::V1_2, 0);
-        assert_eq!(opened.register, Some(Password::new("new")));
-        assert_eq!(opened.session.record().user.as_str(), "wv:eve@north.example");
-        for refused in [two_way("eve", ""), two_way("eve/list", "new"), two_way("ada", "new")] {
-            assert_eq!(north.refuses(&refused, Version::V1_2, 0).0, 409);
-        }
-        let challenge = north.challenges(&request("eve"), Version::V1_2, 0);
-        assert_eq!(north.refuses(&proof("eve", "new", &challenge), Version::V1_2, 0).0, 409);
-    }
-
-    #[test]
-    fn a_password_in_clear_needs_leave() {
-        let mut north = Provider::new();
-        north.clear_password_allowed = false;
-        assert_eq!(north.refuses(&two_way("ada", "s3cret-Pass"), Version::V1_2, 0).0, 403);
-        let challenge = north.challenges(&request("ada"), Version::V1_2, 0);
-        north.opens(&proof("ada", "s3cret-Pass", &challenge), Version::V1_2, 0);
-    }
-
-    #[test]
-    fn a_second_login_of_the_same_client_replaces_the_first() {
-        let mut north = Provider::new();
-        let old: SessionId = "old".parse().unwrap();
-        north.same_key = Some(old.clone());
-        let opened = north.opens(&two_way("ada", "s3cret-Pass"), Version::V1_2, 0);
-        assert_eq!(opened.replaces, Some(old.clone()));
-        assert_ne!(opened.response.session, Some(old));
-    }
-
-    #[test]
-    fn a_1_3_client_takes_its_session_up_again_or_gets_a_fresh_one() {
-        let mut north = Provider::new();
-        let old: SessionId = "old".parse().unwrap();
-        let resuming = LoginRequest { session: Some(old.clone()), ..two_way("ada", "s3cret-Pass") };
-        let key = SessionKey::of(&resuming, "ada@north.example".parse().unwrap());
-        (north.same_key, north.named) = (Some(old.clone()), Some(key.clone()));
-        let LoginOutcome::Resumed(resumed) = north.decide(&resuming, Version::V1_3, 0) else {
-            panic!("not resumed");
-        };
-        assert_eq!((&resumed.session, &resumed.response.session), (&old, &Some(old.clone())));
-        assert_eq!(resumed.response.capability_request, Some(false));
-        assert_eq!((resumed.time_to_live, resumed.response.keep_alive), (7200, Some(7200)));
-        assert!(resumed.abilities.is_none());
-
-        // Of another user, of another client, or gone: a fresh session, never an error.
-        let foreign = SessionKey { user: "bo@north.example".parse().unwrap(), ..key.clone() };
-        let tablet = SessionKey { client: ClientId::default(), ..key };
-        for named in [Some(foreign), Some(tablet), None] {
-            (north.same_key, north.named) = (None, named);
-            let opened = north.opens(&resuming, Version::V1_3, 0);
-            assert_ne!(opened.response.session, Some(old.clone()));
-            assert_eq!((opened.response.capability_request, opened.replaces), (Some(true), None));
-        }
-    }
-
-    #[test]
-    fn a_1_3_client_negotiates_everything_in_its_login() {
-        let mut north = Provider::new();
-        let oneshot = LoginRequest {
-            functions: Some(Functions {
-                features: vec![Branch { name: "IMFeat".into(), branches: Vec::new() }],
-            }),
-            capabilities: Some(Box::new(Capabilities {
-                initial_delivery_method: Some(DeliveryMethod::Notify),
-                ..Capabilities::default()
-            })),
-            ..two_way("ada", "s3cret-Pass")
-        };
-        let opened = north.opens(&oneshot, Version::V1_3, 0);
-        assert_eq!(opened.response.capability_request, Some(false));
-        assert!(opened.response.functions.is_some());
-        assert_eq!(opened.response.agreed.unwrap().server_poll_min, Some(30));
-        assert_eq!(opened.session.abilities().method, DeliveryMethod::Notify);
-        // Before 1.3 there is no place for an answer.
-        let older = north.opens(&oneshot, Version::V1_2, 0);
-        assert_eq!((older.response.functions, older.response.agreed), (None, None));
-    }
-
-    #[test]
-    fn texts_that_are_kept_are_short() {
-        let mut north = Provider::new();
-        let long = LoginRequest { cookie: Some("x".repeat(513).into()), ..two_way("ada", "s3cret-Pass") };
-        let (code, why) = north.refuses(&long, Version::V1_2, 0);
-        assert_eq!((code, why), (402, LoginError::TooLong { what: "SessionCookie", octets: 513 }));
-    }
-}
+mod tests;

@@ -18,6 +18,7 @@
 
 pub mod abilities;
 pub mod answers;
+pub mod cir;
 pub mod digest;
 pub mod functions;
 pub mod login;
@@ -30,6 +31,7 @@ pub mod session;
 
 pub use abilities::{Abilities, Form};
 pub use answers::{fitting, parsable};
+pub use cir::{Arrival, Call, Next, Served, Site, Way};
 pub use digest::{digest_bytes, digest_matches};
 pub use functions::{ServedFunctions, answer_services, refused_functions};
 pub use login::{AccountFacts, Login, LoginError, LoginOutcome, Opened, Resumed, home_user};

@@ -1,6 +1,6 @@
 //! Negotiation of capabilities and of the time to live (reference csp.md §5.1, §6).
 //!
-//! No CIR method is agreed: the client polls. Which functions a client gets is in `functions`.
+//! How a client may be called is agreed in `cir`; which functions it gets, in `functions`.
 
 use super::abilities::CONTENT_TYPES_MAX;
 use crate::imps::Version;

@@ -391,16 +391,28 @@ impl Poll {
     /// Whether a poll now would be answered with a server request: the `Poll` flag of any other
     /// answer. While an answer is awaited it is F, because such a poll would come back empty.
     pub(super) fn flag(&self, keep_alive: Duration, now: Moment) -> bool {
-        self.farewell.is_some() || (!self.is_awaiting(now) && self.has_ready(keep_alive, now))
+        self.waits_at(keep_alive).is_some_and(|at| at <= now)
     }
 
-    /// When the oldest unanswered request is to be repeated.
-    pub(super) fn repeat_at(&self, keep_alive: Duration) -> Option<Moment> {
-        let open = self.window.iter().filter_map(|entry| match entry.state {
+    /// From when on a poll is answered with a server request, as far as is known; `None`: nothing waits.
+    pub(super) fn waits_at(&self, keep_alive: Duration) -> Option<Moment> {
+        if self.farewell.is_some() {
+            return Some(Moment::default());
+        }
+        let ready = |entry: &Entry| match entry.state {
+            State::Waiting => Some(Moment::default()),
             State::Open { since } => Some(since.after(keep_alive * REPEAT_KEEP_ALIVES)),
-            State::Waiting | State::Settling => None,
-        });
-        open.min()
+            State::Settling => None,
+        };
+        let left = self.wants_more().map(|_| Moment::default());
+        let ready = self.window.iter().filter_map(ready).chain(left).min()?;
+        let awaited = self.unanswered.as_ref().filter(|unanswered| !unanswered.polled);
+        Some(awaited.map_or(ready, |unanswered| ready.max(unanswered.since.after(ANSWER_WAIT))))
+    }
+
+    /// Whether the client owes an answer that may still come: then it hears of the rest.
+    pub(super) fn owes_answer(&self, now: Moment) -> bool {
+        self.unanswered.as_ref().is_some_and(|unanswered| now.since(unanswered.since) < ANSWER_WAIT)
     }
 
     fn has_ready(&self, keep_alive: Duration, now: Moment) -> bool {

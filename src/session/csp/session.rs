@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::abilities::Abilities;
+use super::cir::agree::{Whose, agree, number};
+use super::cir::calls::Calls;
+use super::cir::{self, Next, Site};
 use super::login::Resumed;
 use super::memory::{Begin, Memory};
 use super::negotiate::{agreed_capabilities, agreed_keep_alive};
@@ -75,6 +78,7 @@ pub struct Session {
     life: Life,
     memory: Memory,
     poll: Poll,
+    calls: Calls,
     /// `last_active` as the store has it.
     saved_activity: Moment,
     /// The store has to hear of more than activity.
@@ -89,6 +93,7 @@ impl Session {
             life: Life::Alive,
             memory: Memory::default(),
             poll: Poll::new(chance),
+            calls: Calls::default(),
             abilities: Abilities::from_stored(&record.capabilities),
             saved_activity: record.last_active,
             unsaved: false,
@@ -129,9 +134,20 @@ impl Session {
             Life::Ending { .. } => Ok(()),
             Life::Alive | Life::Over => {
                 self.record.last_active = self.record.last_active.max(now);
+                self.calls.heard();
                 Ok(())
             }
         }
+    }
+
+    /// A document that was heard is being carried out: until [`rested`](Self::rested) the client is not called.
+    pub fn working(&mut self) {
+        self.calls.working();
+    }
+
+    /// The answer to a document is ready; `told`: it says that more waits.
+    pub fn rested(&mut self, told: bool, now: Moment) {
+        self.calls.rested(told || self.poll.owes_answer(now), now);
     }
 
     /// Whether it can be forgotten: expired, or its Disconnect is said.
@@ -157,10 +173,65 @@ impl Session {
         if self.unsaved {
             return self.record.last_active;
         }
+        let end = self.call_at().map_or(end, |at| end.min(at));
         if self.record.last_active > self.saved_activity {
             return end.min(self.saved_activity.after(ACTIVITY_SAVE_AFTER));
         }
         end
+    }
+
+    /// When the client is to be called, or given up.
+    fn call_at(&self) -> Option<Moment> {
+        let callable = self.record.cookie.as_deref().is_some_and(cir::text::can_be_said);
+        if self.life == Life::Over || !callable {
+            return None;
+        }
+        self.calls.due_at(self.poll.waits_at(self.keep_alive()), &self.abilities.cir)
+    }
+
+    /// The call to be made now, if one is due. Load the queue first ([`Poll::wants_more`]).
+    pub fn call(&mut self, now: Moment) -> Option<Next> {
+        self.call_at().filter(|at| *at <= now)?;
+        let (version, cookie) = (self.record.version, self.record.cookie.as_deref().unwrap_or_default());
+        let text = || cir::text::request(version, cookie).into();
+        self.calls.next(&self.record.id, text, &self.abilities.cir, now)
+    }
+
+    /// The client has made a connection for calls (STCP). Whatever waits is called out anew.
+    pub fn attached(&mut self) {
+        self.calls.attached();
+    }
+
+    /// That connection is gone.
+    pub fn detached(&mut self, now: Moment) {
+        self.calls.lost(now);
+    }
+
+    /// Whether the message that goes out now says that the connection is gone (`CIR` = F): 1.2 on, and once
+    /// for each loss.
+    pub fn tells_loss(&mut self, now: Moment) -> bool {
+        self.record.version >= Version::V1_2 && self.calls.tells_loss(now)
+    }
+
+    /// A request of the client came straight from this address: datagrams follow it.
+    pub fn seen_at(&mut self, address: std::net::IpAddr) {
+        let address = address.to_canonical();
+        if self.abilities.cir.at.is_some_and(|known| known.ip() != address) {
+            let mut abilities = self.abilities.clone();
+            abilities.cir.moved(address);
+            self.agree(abilities);
+        }
+    }
+
+    /// The client has greeted by SMS from this number, which is thereby proved (SSMS). `false`: it is none.
+    pub fn greeted_from(&mut self, written: &str) -> bool {
+        let number = number(written);
+        let known = number.is_some();
+        let mut abilities = self.abilities.clone();
+        abilities.cir.number = number;
+        self.agree(abilities);
+        self.calls.forget();
+        known
     }
 
     /// What the store has to be told now, if anything.
@@ -201,13 +272,28 @@ impl Session {
     }
 
     /// ClientCapability-Request: the whole set is replaced (reference csp.md §5.1).
-    pub fn negotiate(&mut self, request: &ClientCapabilityRequest) -> ClientCapabilityResponse {
-        self.agree(Abilities::of(&request.capabilities));
+    pub fn negotiate(
+        &mut self,
+        request: &ClientCapabilityRequest,
+        site: &Site<'_>,
+    ) -> ClientCapabilityResponse {
         let version = self.record.version;
+        let mut agreed = agreed_capabilities(&request.capabilities, version);
+        let cir = agree(&request.capabilities, &self.whose(), site, &mut agreed);
+        self.agree(Abilities::of(&request.capabilities).called_by(cir));
         ClientCapabilityResponse {
             // From 1.2 on the list must be the first child (reference client-android §3).
             client: if version == Version::V1_1 { request.client.clone() } else { None },
-            agreed: Box::new(agreed_capabilities(&request.capabilities, version)),
+            agreed: Box::new(agreed),
+        }
+    }
+
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            version: self.record.version,
+            session: &self.record.id,
+            user: &self.record.user,
+            cookie: self.record.cookie.as_deref(),
         }
     }
 
@@ -249,6 +335,7 @@ impl Session {
         if self.life == Life::Alive {
             self.life = Life::Ending { code, until: now.after(FAREWELL_WAIT) };
             self.poll.say_farewell(code);
+            self.calls.forget();
         }
     }
 
@@ -290,15 +377,11 @@ impl Session {
     pub fn poll_flag(&self, now: Moment) -> bool {
         self.poll.flag(self.keep_alive(), now)
     }
-
-    /// When an unanswered server request is to be repeated: a reason to wake the client.
-    pub fn repeat_at(&self) -> Option<Moment> {
-        self.poll.repeat_at(self.keep_alive())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cir::Served;
     use super::super::poll::{Row, RowKind};
     use super::super::testing::{Counting, at};
     use super::*;
@@ -319,6 +402,13 @@ mod tests {
             created: at(0),
             last_active: at(0),
         }
+    }
+
+    static NOTHING: Served =
+        Served { tcp: Vec::new(), udp: Vec::new(), http: false, sms: None, advertise: None };
+
+    fn nowhere() -> Site<'static> {
+        Site { served: &NOTHING, arrival: None }
     }
 
     fn session(version: Version) -> Session {
@@ -359,7 +449,7 @@ mod tests {
         assert_eq!(session.to_save(at(45)), Some(Save::Activity(session.record().id.clone(), at(40))));
         assert_eq!((session.wake_at(), session.to_save(at(90))), (at(700), None));
         let request = ClientCapabilityRequest { client: None, capabilities: Box::default() };
-        session.negotiate(&request);
+        session.negotiate(&request, &nowhere());
         assert!(session.wake_at() <= at(90));
         assert_eq!(session.to_save(at(90)), Some(Save::Record(Box::new(session.record().clone()))));
         assert_eq!(session.to_save(at(90)), None);
@@ -374,7 +464,8 @@ mod tests {
             accepted_content_length: Some(9999),
             ..Capabilities::default()
         };
-        session.negotiate(&ClientCapabilityRequest { client: None, capabilities: Box::new(capabilities) });
+        let request = ClientCapabilityRequest { client: None, capabilities: Box::new(capabilities) };
+        session.negotiate(&request, &nowhere());
         let restored = Session::restore(session.record().clone(), &mut Counting::default());
         assert_eq!(restored.abilities(), session.abilities());
         assert_eq!(restored.abilities().push_octets_max, Some(9999));
@@ -384,9 +475,9 @@ mod tests {
     fn only_1_1_puts_the_client_before_the_agreed_list() {
         let client = Some(ClientId { url: Some("JiMMY".into()), ..ClientId::default() });
         let request = ClientCapabilityRequest { client: client.clone(), capabilities: Box::default() };
-        assert_eq!(session(Version::V1_1).negotiate(&request).client, client);
-        assert_eq!(session(Version::V1_2).negotiate(&request).client, None);
-        assert_eq!(session(Version::V1_3).negotiate(&request).client, None);
+        assert_eq!(session(Version::V1_1).negotiate(&request, &nowhere()).client, client);
+        assert_eq!(session(Version::V1_2).negotiate(&request, &nowhere()).client, None);
+        assert_eq!(session(Version::V1_3).negotiate(&request, &nowhere()).client, None);
     }
 
     #[test]

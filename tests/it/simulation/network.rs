@@ -397,8 +397,13 @@ impl Net {
         }
         let (sap, life, octets) = (door.sap.clone(), door.life.clone(), body.to_vec());
         let handled = door.handling.spawn(async move {
-            let document =
-                ClientDocument { body: &octets, encoding, charset: None, clear_password_allowed: true };
+            let document = ClientDocument {
+                body: &octets,
+                encoding,
+                charset: None,
+                clear_password_allowed: true,
+                arrival: None,
+            };
             tokio::select! {
                 biased;
                 () = life.cancelled() => None,

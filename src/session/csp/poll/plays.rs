@@ -140,7 +140,7 @@ fn a_client_that_never_answers_does_not_block_what_comes_behind() {
 fn an_unanswered_request_is_repeated_after_twice_the_keep_alive_time_under_its_id() {
     let mut play = Play::with([1]);
     let first = play.offer(Occasion::Poll, 0).unwrap();
-    assert_eq!(play.poll.repeat_at(KEEP_ALIVE), Some(at(1200)));
+    assert_eq!(play.poll.waits_at(KEEP_ALIVE), Some(at(1200)));
     assert_eq!(play.polls(1199), None);
     assert!(play.poll.flag(KEEP_ALIVE, at(1200)));
     let again = play.offer(Occasion::Poll, 1200).unwrap();
