@@ -82,7 +82,7 @@ impl CspHandler for Clients {
                 from: request.from,
                 to: request.to,
                 secure: request.secure,
-                direct: !CARRIED.iter().any(|name| request.headers.contains_key(name)),
+                direct: !CARRIED.iter().any(|name| request.headers.contains_key(*name)),
             }),
         };
         let body = Bytes::from(self.sap.client_document(document).await);
