@@ -58,6 +58,10 @@ const CSP_DOCUMENT_BYTES: u64 = 1_048_576;
 const HOLD_SECONDS: std::ops::RangeInclusive<u64> = 0..=60;
 const HOLD_MESSAGE_SECONDS: u64 = 5;
 const HOLD_QUERY_SECONDS: u64 = 20;
+const PEER_GONE: std::ops::RangeInclusive<u64> = 1..=86_400;
+const PEER_GONE_SECONDS: u64 = 300;
+const PRESENCE_PAUSE: std::ops::RangeInclusive<u64> = 0..=60;
+const PRESENCE_PAUSE_SECONDS: u64 = 2;
 const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 4096..=1_099_511_627_776;
 const QUEUE_BYTES_PER_PEER: u64 = 1_073_741_824;
 
@@ -189,6 +193,12 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let limits_settings = Limits {
         hold_message: seconds(limits.number("hold-message-seconds", HOLD_SECONDS, HOLD_MESSAGE_SECONDS)),
         hold_query: seconds(limits.number("hold-query-seconds", HOLD_SECONDS, HOLD_QUERY_SECONDS)),
+        peer_gone: seconds(limits.number("peer-gone-seconds", PEER_GONE, PEER_GONE_SECONDS)),
+        presence_pause: seconds(limits.number(
+            "presence-pause-seconds",
+            PRESENCE_PAUSE,
+            PRESENCE_PAUSE_SECONDS,
+        )),
         queue_bytes_per_peer: limits.number("queue-bytes-per-peer", QUEUE_BYTES, QUEUE_BYTES_PER_PEER),
     };
     limits.finish(&[]);

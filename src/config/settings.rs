@@ -248,6 +248,10 @@ pub struct Limits {
     pub hold_message: Duration,
     /// How long other CSP requests wait for a peer; zero: not at all.
     pub hold_query: Duration,
+    /// How long a peer is out of reach before its users are shown as offline.
+    pub peer_gone: Duration,
+    /// How far apart notices of what one user publishes are; zero: each is told.
+    pub presence_pause: Duration,
     /// Octets of messages that may wait for one peer.
     pub queue_bytes_per_peer: u64,
 }

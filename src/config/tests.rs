@@ -183,6 +183,8 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "backend",
         "hold-message-seconds",
         "hold-query-seconds",
+        "peer-gone-seconds",
+        "presence-pause-seconds",
         "queue-bytes-per-peer",
         "format",
         "level",

@@ -184,6 +184,8 @@ impl Node {
             settings: sap::Settings {
                 hold_message: settings.limits.hold_message,
                 hold_query: settings.limits.hold_query,
+                peer_gone: settings.limits.peer_gone,
+                presence_pause: settings.limits.presence_pause,
                 registration_open: settings.csp.registration == Registration::Open,
                 client_document_octets_max: settings.csp.max_document_bytes,
                 served: ServedFunctions::default(),

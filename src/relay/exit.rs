@@ -32,6 +32,9 @@ pub trait Exit: Send + Sync {
 
     /// Whether rows are known not to leave for a while: nobody should wait for their outcome.
     fn is_down(&self) -> bool;
+
+    /// Whether nothing has got through since an attempt failed, whatever is tried meanwhile.
+    fn is_failing(&self) -> bool;
 }
 
 /// Finds the exit for a link. Asked after each commit that wrote to the outbox.

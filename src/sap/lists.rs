@@ -39,6 +39,7 @@ impl Sap {
                 Ok(outcomes) if outcomes.first() == Some(&Outcome::Done) => {
                     // Whoever is on other lists now, or blocked, sees something else.
                     self.presence_changed(owner).await;
+                    self.presence_follows_lists(lists).await;
                     return answer;
                 }
                 Ok(_) => return Status::new(Code::UNKNOWN_USER).into(),

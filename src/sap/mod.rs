@@ -67,6 +67,10 @@ pub struct Settings {
     pub hold_message: Duration,
     /// How long a client's other requests wait for peers.
     pub hold_query: Duration,
+    /// How long a peer is out of reach before its users are shown as offline.
+    pub peer_gone: Duration,
+    /// How far apart notices of what one user publishes are.
+    pub presence_pause: Duration,
     /// Whether the first 2-way login of an unknown user makes the account.
     pub registration_open: bool,
     /// Octets of a client's document at most.
@@ -149,6 +153,8 @@ pub struct Sap {
     joining: Mutex<Vec<(Arc<clients::Client>, Vec<GroupId>)>>,
     glances: Mutex<presence::Glances>,
     easel: content::Easel,
+    gone_peers: Mutex<presence::Gone>,
+    pace: Mutex<presence::Pace>,
     /// Changes of groups take turns, those of one group in the same lane.
     group_lanes: [tokio::sync::Mutex<()>; GROUP_LANES],
 }
@@ -182,6 +188,8 @@ impl Sap {
             joining: Mutex::default(),
             glances: Mutex::default(),
             easel: content::Easel::default(),
+            gone_peers: Mutex::default(),
+            pace: Mutex::default(),
             group_lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }

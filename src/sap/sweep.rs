@@ -29,6 +29,7 @@ impl Sap {
     pub async fn sweep(self: &Arc<Self>, stop: CancellationToken) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        self.look_at_every_peer();
         let (mut expiry, mut forget, mut gauges) = (Moment::default(), Moment::default(), Moment::default());
         loop {
             tokio::select! {
@@ -42,9 +43,16 @@ impl Sap {
             self.join_elsewhere();
             self.answer_the_impatient(now);
             self.tell_of_silence(now);
+            self.sweep_pace(now).await;
+            if let Err(error) = self.renew_subscriptions().await {
+                warn!(%error, "subscriptions at a peer that is back cannot be renewed");
+            }
             if now >= expiry {
                 expiry = now.after(EXPIRY);
                 self.sweep_expired(now).await;
+                if let Err(error) = self.sweep_gone_peers(now).await {
+                    warn!(%error, "watchers of a peer that is out of reach cannot be told");
+                }
                 if let Err(error) = self.sweep_groups(now).await {
                     warn!(%error, "groups that end cannot be looked up");
                 }
@@ -65,6 +73,7 @@ impl Sap {
                 }
             }
         }
+        self.hurry_pace().await;
         // What was active meanwhile is written back, so that a restart does not end it early.
         self.save_activity().await;
     }

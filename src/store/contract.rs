@@ -5,6 +5,7 @@ mod common;
 mod content;
 mod groups;
 mod lists;
+mod presence;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub(super) use common::*;
 pub(super) use content::*;
 pub(super) use groups::*;
 pub(super) use lists::*;
+pub(super) use presence::*;
 
 /// Rows that fit into a mailbox.
 pub(super) const MAILBOX_MESSAGES_MAX: u64 = 5;
@@ -628,6 +630,10 @@ macro_rules! keeps_the_contract {
             content_is_kept_within_a_quota
             octets_are_litter_unless_somebody_keeps_them
             content_goes_with_its_account
+            presence_is_kept_and_changed_by_whoever_was_first
+            what_is_followed_is_bounded_and_ends_with_the_session
+            subscriptions_of_a_visitor_are_counted
+            those_who_watched_are_remembered_within_a_bound
             groups_are_kept_as_they_were_made
             edits_of_a_group_mean_the_same_on_disk_and_in_memory
             groups_are_found_by_session_wish_and_end

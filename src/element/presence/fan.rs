@@ -28,6 +28,10 @@ pub struct Telling {
     pub edits: Vec<Edit>,
     /// What to tell.
     pub notices: Vec<Notify>,
+    /// Something was held back that is to be told later.
+    pub held: bool,
+    /// Somebody is told who was told something before.
+    pub again: bool,
 }
 
 /// What one watcher is to be told.
@@ -63,8 +67,9 @@ fn news(home: &Home<'_>, watch: &Watch) -> Option<News> {
     (!list.is_empty()).then_some(News { list, told, first: watch.told == Told::default() })
 }
 
-/// What every watcher of a user has to hear now. `own` is the user's domain.
-pub fn tell(home: &Home<'_>, own: &Domain) -> Telling {
+/// What every watcher of a user has to hear now. `own` is the user's domain. `hold`: those who were told
+/// something before are told later.
+pub fn tell(home: &Home<'_>, own: &Domain, hold: bool) -> Telling {
     let mut telling = Telling::default();
     // Of peers' watchers those who see the same and were told before.
     let mut shared: HashMap<(AttributeSet, PresenceSubList), Vec<User>> = HashMap::new();
@@ -72,6 +77,11 @@ pub fn tell(home: &Home<'_>, own: &Domain) -> Telling {
     let owner = &home.publisher.owner;
     for watch in &home.publisher.watchers {
         let Some(News { list, told, first }) = news(home, watch) else { continue };
+        if hold && !first {
+            telling.held = true;
+            continue;
+        }
+        telling.again |= !first;
         telling.edits.push(Edit::Told(watch.key(), told));
         if let Some(session) = &watch.session {
             let mut notice = notice(home, own, vec![watch.watcher.clone()], list);

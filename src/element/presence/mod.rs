@@ -13,7 +13,7 @@ mod tests;
 pub mod view;
 
 use crate::imps::presence::{AttributeName, AttributeSet, PresenceSubList};
-use crate::imps::primitive::{ClientId, User};
+use crate::imps::primitive::{ClientId, User, WatcherStatus};
 use crate::imps::{ContactListId, Moment, SessionId, UserId, Version};
 
 use super::lists::Lists;
@@ -28,6 +28,14 @@ pub const QUESTIONS_MAX: usize = 200;
 pub const PUBLISHED_OCTETS_MAX: usize = 64 * 1024;
 /// Users whose presence one request may name, lists expanded.
 pub const USERS_MAX: usize = 2000;
+/// Subscriptions that one user of another domain may have here (reference ssp-behaviour §9).
+pub const SUBSCRIPTIONS_OF_VISITOR_MAX: u64 = 500;
+/// Of those who watched a user or looked at it, so many are remembered.
+pub const PAST_MAX: usize = 500;
+/// And for so many seconds: 30 days.
+pub const PAST_SECONDS: u32 = 30 * 86_400;
+/// Contact lists that the subscriptions of one user follow, each of its clients counted.
+pub const FOLLOWED_LISTS_MAX: usize = 200;
 /// Seconds until an unanswered question is forgotten: 30 days.
 pub const QUESTION_SECONDS: u32 = 30 * 86_400;
 
@@ -55,6 +63,8 @@ pub struct Publisher {
     pub questions: Vec<Question>,
     /// Who watches.
     pub watchers: Vec<Watch>,
+    /// Who watched, or looked once; those who watch now among them.
+    pub past: Vec<Past>,
 }
 
 /// What one client published of itself, or the user of itself.
@@ -111,6 +121,19 @@ pub struct Watch {
     pub told: Told,
 }
 
+/// Somebody who watched, or looked once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Who.
+    pub watcher: UserId,
+    /// What it did: [`WatcherStatus::Former`] or [`WatcherStatus::Access`].
+    pub status: WatcherStatus,
+    /// When it did so last.
+    pub at: Moment,
+    /// The session of a client of ours with which it subscribed.
+    pub session: Option<SessionId>,
+}
+
 /// What a watcher was told last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -152,6 +175,21 @@ pub struct Following {
     pub presentity: UserId,
     /// What it wants to see.
     pub wanted: AttributeSet,
+    /// The home of the presentity was out of reach so long that the subscription has to be renewed.
+    pub stale: bool,
+}
+
+/// A contact list whose members a client of ours watches, whoever they are by and by (AutoSubscribe).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowedList {
+    /// Who watches; the list is its own.
+    pub watcher: UserId,
+    /// With which client.
+    pub session: SessionId,
+    /// Which list.
+    pub list: ContactListId,
+    /// What it wants to see.
+    pub wanted: AttributeSet,
 }
 
 /// One step of a change of a [`Publisher`].
@@ -173,6 +211,8 @@ pub enum Edit {
     Unwatch(WatchKey),
     /// A watcher was told something.
     Told(WatchKey, Told),
+    /// Remember that somebody watched, in the place of what was remembered of it.
+    Past(Past),
 }
 
 /// A client that is logged in.
@@ -223,6 +263,7 @@ impl Publisher {
             grants: Vec::new(),
             questions: Vec::new(),
             watchers: Vec::new(),
+            past: Vec::new(),
         }
     }
 
@@ -255,6 +296,10 @@ impl Publisher {
                 if let Some(watch) = self.watchers.iter_mut().find(|watch| watch.key() == *key) {
                     watch.told = *told;
                 }
+            }
+            Edit::Past(past) => {
+                self.past.retain(|other| other.watcher != past.watcher);
+                self.past.push(past.clone());
             }
         }
     }

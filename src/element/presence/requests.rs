@@ -1,5 +1,8 @@
 //! What users ask of their own presence, and what others ask of it.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use crate::element::notify::{Actor, Notify, Reach};
 use crate::imps::presence::{Attribute, AttributeName, AttributeSet, PresenceSubList};
 use crate::imps::primitive::{
@@ -10,13 +13,16 @@ use crate::imps::primitive::{
     ReactiveAuthStatus, UpdatePresenceRequest, User, Watcher, WatcherStatus,
 };
 use crate::imps::status::Entity;
-use crate::imps::{Code, Domain, Moment, Status};
+use crate::imps::{Code, Domain, Moment, Status, UserId};
 use crate::wire::{Encoding, csp};
 
 use super::{
-    CONTACTS_SEE, Edit, For, GRANTS_MAX, Grant, Home, PUBLISHED_OCTETS_MAX, Published, Publisher,
-    QUESTION_SECONDS, QUESTIONS_MAX, Question, WATCHERS_MAX, Watch, client_key, wanted,
+    CONTACTS_SEE, Edit, For, GRANTS_MAX, Grant, Home, PAST_SECONDS, PUBLISHED_OCTETS_MAX, Past, Published,
+    Publisher, QUESTION_SECONDS, QUESTIONS_MAX, Question, WATCHERS_MAX, Watch, client_key, wanted,
 };
+
+/// Looks of the same user that are closer together are remembered as one.
+const LOOKS_APART: Duration = Duration::from_secs(60);
 
 /// What was decided: steps, and what others are told beside what watchers are.
 #[derive(Debug, Default, PartialEq)]
@@ -123,12 +129,13 @@ pub fn watch(
         return Err(Code::SERVICE_UNAVAILABLE);
     }
     let mut decision = Decision::from(vec![Edit::Watch(watch)]);
+    decision.edits.extend(watched(publisher, actor, now));
     let asks = home.allowed(&actor.user).is_none();
     if asks
         && publisher.question(actor.id(), now).is_none_or(|old| old.attributes != attributes)
         && publisher.questions.len() < QUESTIONS_MAX
     {
-        let until = now.after(std::time::Duration::from_secs(QUESTION_SECONDS.into()));
+        let until = now.after(Duration::from_secs(QUESTION_SECONDS.into()));
         let watcher = actor.id().clone();
         decision.edits.push(Edit::Ask(Question { watcher: watcher.clone(), attributes, until }));
         let names = (attributes != AttributeSet::ALL).then(|| PresenceSubList::naming(attributes));
@@ -144,7 +151,7 @@ pub fn watch(
 }
 
 /// Somebody subscribes no more: its client, or the user with all of them when a peer speaks for it.
-pub fn unwatch(publisher: &Publisher, actor: &Actor) -> Decision {
+pub fn unwatch(publisher: &Publisher, actor: &Actor, now: Moment) -> Decision {
     let of_it = publisher.watchers.iter().filter(|watch| {
         watch.watcher.id == *actor.id()
             && match &actor.session {
@@ -152,7 +159,32 @@ pub fn unwatch(publisher: &Publisher, actor: &Actor) -> Decision {
                 None => watch.session.is_none(),
             }
     });
-    of_it.map(|watch| Edit::Unwatch(watch.key())).collect::<Vec<_>>().into()
+    let mut edits: Vec<Edit> = of_it.map(|watch| Edit::Unwatch(watch.key())).collect();
+    if !edits.is_empty() {
+        edits.extend(watched(publisher, actor, now));
+    }
+    edits.into()
+}
+
+/// Somebody watched at this moment; a user who watches itself is not worth remembering.
+fn watched(publisher: &Publisher, actor: &Actor, at: Moment) -> Option<Edit> {
+    let past = Past {
+        watcher: actor.id().clone(),
+        status: WatcherStatus::Former,
+        at,
+        session: actor.session.clone(),
+    };
+    (past.watcher != publisher.owner).then_some(Edit::Past(past))
+}
+
+/// That somebody looked is worth remembering, if it was not remembered within the minute.
+pub fn looked(publisher: &Publisher, watcher: &UserId, now: Moment) -> Option<Past> {
+    let lately = |past: &&Past| past.watcher == *watcher && now.since(past.at) < LOOKS_APART;
+    let is_subscribed = publisher.watchers.iter().any(|watch| watch.watcher.id == *watcher);
+    if *watcher == publisher.owner || is_subscribed || publisher.past.iter().any(|past| lately(&past)) {
+        return None;
+    }
+    Some(Past { watcher: watcher.clone(), status: WatcherStatus::Access, at: now, session: None })
 }
 
 /// Somebody looks once. What it may not see it gets with Qualifier F (decisions.md 19).
@@ -171,20 +203,38 @@ pub fn look(home: &Home<'_>, watcher: &User, wanted: AttributeSet) -> Presence {
     Presence { user: home.publisher.owner.clone(), attributes: PresenceSubList::new(list) }
 }
 
-/// Who watches: those who are subscribed now, most of them once whatever their clients.
-pub fn watcher_list(publisher: &Publisher, request: &GetWatcherListRequest) -> GetWatcherListResponse {
+/// Who watches: those who are subscribed now, each once whatever its clients; where the request looks back,
+/// also those who watched or looked in that time, the latest first. It looks back [`PAST_SECONDS`] at most.
+pub fn watcher_list(
+    publisher: &Publisher,
+    request: &GetWatcherListRequest,
+    now: Moment,
+) -> GetWatcherListResponse {
+    let mut seen: HashSet<&UserId> = HashSet::from([&publisher.owner]);
+    let entry = |id: &UserId, status| Watcher { user: User::from(id.clone()), status: Some(status) };
     let mut watchers: Vec<Watcher> = Vec::new();
     for watch in &publisher.watchers {
-        if watch.watcher.id != publisher.owner && !watchers.iter().any(|it| it.user.id == watch.watcher.id) {
-            let user = User::from(watch.watcher.id.clone());
-            watchers.push(Watcher { user, status: Some(WatcherStatus::Current) });
+        if seen.insert(&watch.watcher.id) {
+            watchers.push(entry(&watch.watcher.id, WatcherStatus::Current));
+        }
+    }
+    let history_period = request.history_period.map(|seconds| seconds.min(PAST_SECONDS));
+    if let Some(seconds) = history_period {
+        let period = Duration::from_secs(seconds.into());
+        let mut past: Vec<&Past> =
+            publisher.past.iter().filter(|past| now.since(past.at) <= period).collect();
+        past.sort_by_key(|past| std::cmp::Reverse(past.at));
+        for past in past {
+            if seen.insert(&past.watcher) {
+                watchers.push(entry(&past.watcher, past.status));
+            }
         }
     }
     let count = u32::try_from(watchers.len()).ok();
     if let Some(limit) = request.limit {
         watchers.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
-    GetWatcherListResponse { result: Status::ok(), history_period: None, count, watchers }
+    GetWatcherListResponse { result: Status::ok(), history_period, count, watchers }
 }
 
 /// These may see these attributes. Answers the questions of the users named, too: that is how 1.3 does it.

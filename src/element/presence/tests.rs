@@ -57,7 +57,7 @@ impl Stage {
 
     /// What has to be told now; it is told.
     fn told(&mut self) -> Vec<crate::element::notify::Notify> {
-        let telling = fan::tell(&self.home(), &own());
+        let telling = fan::tell(&self.home(), &own(), false);
         telling.edits.iter().for_each(|edit| self.publisher.apply(edit));
         telling.notices
     }

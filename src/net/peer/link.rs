@@ -23,6 +23,7 @@ use tracing::{debug, info, warn};
 use super::carrier::{Job, Road};
 use super::lanes::Lanes;
 use super::sight::Watch;
+use super::told::Told;
 use super::{POSTS, Shared};
 use crate::element::common::offer;
 use crate::imps::agreement::{Agreement, PeerState, Profile};
@@ -57,6 +58,8 @@ pub(super) struct State {
     pub(super) window: Window,
     /// Rows that the link holds.
     pub(super) flying: HashMap<OperationId, StoredOutgoing>,
+    /// Notices that have arrived and that the peer may still say something about.
+    told_notices: Told,
     pub(super) chance: Box<dyn Chance>,
     /// The agreement was suspended or closed, and the link was told.
     pub(super) left: bool,
@@ -113,6 +116,7 @@ impl PeerLink {
             link,
             window: Window::default(),
             flying: HashMap::new(),
+            told_notices: Told::default(),
             chance: (shared.chance)(),
             left: false,
             told: Arc::new(agreement.clone()),
@@ -306,15 +310,19 @@ impl PeerLink {
                 events.ssp_link(&self.peer, true);
                 self.shared.sap.link_begins(&self.peer);
                 self.state().window.hurry();
+                self.shared.sap.peer_is_back(&self.peer);
             }
             Output::Down { reason } => {
                 info!(peer = %self.peer, own = %self.own, reason = reason.as_str(), "link down");
                 events.ssp_link(&self.peer, false);
             }
-            Output::Settled { operation } => self.finish(operation, |row| {
-                self.shared.sap.outgoing_settled(row);
-                Settled::Done
-            }),
+            Output::Settled { operation } => {
+                self.state().remember(operation);
+                self.finish(operation, |row| {
+                    self.shared.sap.outgoing_settled(row);
+                    Settled::Done
+                });
+            }
             Output::Failed { operation, http } => self.finish(operation, |row| {
                 self.shared.sap.outgoing_refused(row, http);
                 Settled::Done
@@ -511,7 +519,13 @@ impl PeerLink {
                 Arrived::Stray { transaction } => {
                     debug!(peer = %self.peer, %transaction, "an answer that nobody waits for");
                 }
-                Arrived::Repeat { .. } | Arrived::Acknowledged { .. } | Arrived::Control { .. } => {}
+                Arrived::Acknowledged { operation, content, .. } => {
+                    let notice = self.state().notice(operation);
+                    if let Some(notice) = notice {
+                        self.shared.sap.notice_acknowledged(&notice, &content);
+                    }
+                }
+                Arrived::Repeat { .. } | Arrived::Control { .. } => {}
             }
         }
         let ingress = Ingress { own: &self.own, agreement, version, via };
@@ -613,6 +627,18 @@ impl State {
         if self.link.capacity() == 0 || self.left { None } else { self.window.next_due() }
     }
 
+    /// A notice has arrived; the peer may still say something about it.
+    fn remember(&mut self, operation: OperationId) {
+        if let Some(row) = self.flying.get(&operation) {
+            self.told_notices.keep(operation, row);
+        }
+    }
+
+    /// The notice that an answer is about: one that has arrived, or one whose 2xx the answer overtook.
+    fn notice(&mut self, operation: OperationId) -> Option<StoredOutgoing> {
+        self.told_notices.take(operation).or_else(|| self.flying.get(&operation).cloned())
+    }
+
     /// Hands over rows of the window while the link has room.
     fn feed(&mut self, now: Moment) {
         if self.link.capacity() == 0 || self.left {
@@ -704,6 +730,11 @@ impl Exit for PeerLink {
         let now = self.now();
         let state = self.state();
         state.link.is_down(now) || state.left
+    }
+
+    fn is_failing(&self) -> bool {
+        let state = self.state();
+        state.link.is_failing() || state.left
     }
 }
 

@@ -8,6 +8,7 @@ mod link;
 mod places;
 mod sight;
 mod sockets;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

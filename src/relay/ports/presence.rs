@@ -1,8 +1,8 @@
 //! Presence in the store.
 
 use super::Promise;
-use crate::element::presence::{Edit, Following, Publisher};
-use crate::imps::{Domain, SessionId, UserId};
+use crate::element::presence::{Edit, FollowedList, Following, Past, Publisher};
+use crate::imps::{ContactListId, Domain, Moment, SessionId, UserId};
 
 /// Users of other domains that one of ours may follow, each of its clients counted.
 pub const FOLLOWING_MAX: usize = 5000;
@@ -32,6 +32,40 @@ pub enum PresenceChange {
         /// Whom.
         presentities: Vec<UserId>,
     },
+    /// Somebody looked at a user once, or was found to watch no more. Changes no version. Outcome: `Done`, or
+    /// `Missing` if there is no such account.
+    Past {
+        /// At whom.
+        owner: UserId,
+        /// Who.
+        past: Past,
+    },
+    /// A session ends: what it watched it watched until this moment. Outcome: `Done`.
+    WatchedUntil {
+        /// Which session.
+        session: SessionId,
+        /// When.
+        at: Moment,
+    },
+    /// A client follows whoever is on its user's contact lists. Outcome: `Done`, `Full` if the lists would be
+    /// too many, or `Missing` if the follower has no account.
+    FollowLists(Vec<FollowedList>),
+    /// It follows these lists no more: with one of its clients, or with all. Outcome: `Done` or `Missing`.
+    UnfollowLists {
+        /// Who.
+        watcher: UserId,
+        /// With which client.
+        session: Option<SessionId>,
+        /// Which lists.
+        lists: Vec<ContactListId>,
+    },
+    /// The subscriptions to users of this domain have to be renewed, or have been. Outcome: `Done`.
+    Stale {
+        /// Which domain.
+        domain: Domain,
+        /// Whether they have to be.
+        stale: bool,
+    },
 }
 
 /// Questions about presence.
@@ -44,4 +78,14 @@ pub trait PresenceStore {
 
     /// Who of ours follows users of this domain.
     fn followed_in(&self, domain: Domain) -> Promise<Vec<Following>>;
+
+    /// The domains whose users somebody of ours follows; with `stale` those alone where a subscription has to
+    /// be renewed.
+    fn followed_domains(&self, stale: bool) -> Promise<Vec<Domain>>;
+
+    /// The contact lists whose members this user's clients follow.
+    fn followed_lists(&self, watcher: UserId) -> Promise<Vec<FollowedList>>;
+
+    /// How many subscriptions to users of ours this user has.
+    fn subscriptions_of(&self, watcher: UserId) -> Promise<u64>;
 }

@@ -9,10 +9,10 @@ use crate::element::notify::Actor;
 use crate::element::presence::requests::{self, Decision};
 use crate::element::presence::{Following, Home, USERS_MAX};
 use crate::imps::presence::{AttributeSet, PresenceSubList};
-use crate::imps::primitive::{SubscribePresenceRequest, UnsubscribePresenceRequest};
+use crate::imps::primitive::{SubscribePresenceRequest, UnsubscribePresenceRequest, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, ContactListId, Primitive, Status, UserId};
-use crate::relay::ports::{Change, PresenceChange, StoreError};
+use crate::relay::ports::{Change, FOLLOWING_MAX, PresenceChange, StoreError};
 use crate::relay::split::{ByDomain, Elsewhere, by_domain};
 use crate::sap::Sap;
 use crate::sap::clients::Client;
@@ -25,9 +25,8 @@ impl Sap {
         request: SubscribePresenceRequest,
     ) -> Result<Status, Failed> {
         let wanted = requests::wants(request.attributes.as_ref()).map_err(Failed::Code)?;
-        // A subscription does not follow a list; clients then name its members (reference csp-messages §6).
         if request.auto_subscribe == Some(true) && !request.contact_lists.is_empty() {
-            return Err(Failed::Code(Code::NO_AUTO_SUBSCRIPTION));
+            self.follow_lists(client, &request.contact_lists, wanted).await?;
         }
         let (users, mut outcomes) = self.named(client, request.users, &request.contact_lists).await?;
         let divided = self.divided(users);
@@ -85,7 +84,8 @@ impl Sap {
         Question {
             own: user.domain().or_else(|| self.domains().into_iter().next()).unwrap_or(to.peer.clone()),
             peer: to.peer.clone(),
-            by: Some(client.as_user()),
+            // What is kept is kept for the user with all its clients, who share it.
+            by: Some(if kept { User::from(user.clone()) } else { client.as_user() }),
             client_originated: true,
             primitive: primitive.into(),
             kept: kept.then_some(SUBSCRIPTION_LIFE),
@@ -109,7 +109,8 @@ impl Sap {
     }
 
     pub(super) async fn unwatch(&self, user: &UserId, actor: &Actor) -> Result<Code, StoreError> {
-        let decide = |home: &Home<'_>| Ok(((), requests::unwatch(home.publisher, actor)));
+        let now = self.now();
+        let decide = |home: &Home<'_>| Ok(((), requests::unwatch(home.publisher, actor, now)));
         outcome(self.presence_change(user, decide).await)
     }
 
@@ -122,28 +123,10 @@ impl Sap {
         wanted: AttributeSet,
     ) -> Result<Vec<(Entity, Code)>, Failed> {
         let user = client.user();
-        let following = self.store.following(user.clone()).await?;
-        let rows: Vec<Following> = remote
-            .iter()
-            .flat_map(|elsewhere| &elsewhere.items)
-            .map(|presentity| Following {
-                watcher: user.clone(),
-                session: client.id.clone(),
-                presentity: presentity.clone(),
-                wanted,
-            })
-            .collect();
-        let mut questions = Vec::with_capacity(remote.len());
-        for elsewhere in &remote {
-            let others = following.iter().filter(|row| elsewhere.items.contains(&row.presentity));
-            let union = others.fold(wanted, |all, row| all.union(row.wanted));
-            let attributes = (union != AttributeSet::ALL).then(|| PresenceSubList::naming(union));
-            let users = elsewhere.items.clone();
-            let request =
-                SubscribePresenceRequest { users, attributes, ..SubscribePresenceRequest::default() };
-            questions.push(self.question(client, elsewhere, request, true));
-        }
-        let with = Change::Presence(Box::new(PresenceChange::Follow(rows)));
+        let Some((questions, with)) = self.subscriptions(client, &remote, wanted).await? else {
+            let all = remote.into_iter().flat_map(|elsewhere| elsewhere.items);
+            return Ok(all.map(|user| (Entity::User(user), Code::SERVICE_UNAVAILABLE)).collect());
+        };
         let replies = self.ask(questions, vec![with]).await?;
         let mut outcomes = Vec::new();
         let mut refused = Vec::new();
@@ -165,12 +148,92 @@ impl Sap {
         Ok(outcomes)
     }
 
+    /// The questions by which a client subscribes in other domains, and what is remembered of it; none if it
+    /// would follow too many.
+    async fn subscriptions(
+        &self,
+        client: &Arc<Client>,
+        remote: &[Elsewhere<UserId>],
+        wanted: AttributeSet,
+    ) -> Result<Option<(Vec<Question>, Change)>, StoreError> {
+        let user = client.user();
+        let following = self.store.following(user.clone()).await?;
+        let row = |presentity: &UserId| Following {
+            watcher: user.clone(),
+            session: client.id.clone(),
+            presentity: presentity.clone(),
+            wanted,
+            stale: false,
+        };
+        let rows: Vec<Following> = remote.iter().flat_map(|elsewhere| &elsewhere.items).map(row).collect();
+        if following.len().saturating_add(rows.len()) > FOLLOWING_MAX {
+            return Ok(None);
+        }
+        let mut questions = Vec::with_capacity(remote.len());
+        for elsewhere in remote {
+            let others = following.iter().filter(|row| elsewhere.items.contains(&row.presentity));
+            let union = others.fold(wanted, |all, row| all.union(row.wanted));
+            let request = subscription(elsewhere.items.clone(), union);
+            questions.push(self.question(client, elsewhere, request, true));
+        }
+        Ok(Some((questions, Change::Presence(Box::new(PresenceChange::Follow(rows))))))
+    }
+
+    /// A client watches these users though it has not asked for each, and nobody waits for what comes of it.
+    pub(super) async fn follow_quietly(
+        &self,
+        client: &Arc<Client>,
+        users: Vec<UserId>,
+        wanted: AttributeSet,
+    ) -> Result<(), StoreError> {
+        let divided = self.divided(users);
+        for user in divided.local {
+            self.watch(&user, &client.actor(), wanted).await?;
+        }
+        if !divided.remote.is_empty()
+            && let Some((questions, with)) = self.subscriptions(client, &divided.remote, wanted).await?
+        {
+            self.ask_for_nobody(questions, vec![with]).await?;
+        }
+        Ok(())
+    }
+
+    /// And these it watches no more.
+    pub(super) async fn leave_quietly(
+        &self,
+        client: &Arc<Client>,
+        users: Vec<UserId>,
+    ) -> Result<(), StoreError> {
+        let user = client.user();
+        let divided = self.divided(users);
+        for presentity in divided.local {
+            self.unwatch(&presentity, &client.actor()).await?;
+        }
+        let presentities: Vec<UserId> = divided.remote.into_iter().flat_map(|it| it.items).collect();
+        if presentities.is_empty() {
+            return Ok(());
+        }
+        let following = self.store.following(user.clone()).await?;
+        let needed = |presentity: &UserId| {
+            following.iter().any(|row| row.presentity == *presentity && row.session != client.id)
+        };
+        let gone: Vec<UserId> = presentities.iter().filter(|it| !needed(it)).cloned().collect();
+        let session = Some(client.id.clone());
+        let unfollow = PresenceChange::Unfollow { watcher: user.clone(), session, presentities };
+        self.store.commit(vec![Change::Presence(Box::new(unfollow))]).await?;
+        if !gone.is_empty() {
+            self.unsubscribe_elsewhere(client, gone).await;
+        }
+        Ok(())
+    }
+
     pub(super) async fn unsubscribe(
         &self,
         client: &Arc<Client>,
         request: UnsubscribePresenceRequest,
     ) -> Result<Status, Failed> {
         let user = client.user();
+        self.unfollow_lists(client, &request.contact_lists).await?;
         let (users, mut outcomes) = self.named(client, request.users, &request.contact_lists).await?;
         let divided = self.divided(users);
         let actor = Actor { user: user.clone().into(), session: Some(client.id.clone()) };
@@ -226,6 +289,9 @@ impl Sap {
         if let Err(failed) = self.presence_change(user, ended).await {
             debug!(%user, code = %failed.code(), "watchers cannot be told of a session that is over");
         }
+        let until = PresenceChange::WatchedUntil { session: client.id.clone(), at: self.now() };
+        // Carried out though nobody waits for it.
+        drop(self.store.commit(vec![Change::Presence(Box::new(until))]));
         match self.store.following(user.clone()).await {
             Ok(following) => {
                 let mut gone: Vec<UserId> = Vec::new();
@@ -256,4 +322,10 @@ impl Sap {
             warn!(user = %client.user(), %error, "peers cannot be told that a session is over");
         }
     }
+}
+
+/// The request by which a user's home subscribes it to these users.
+pub(super) fn subscription(users: Vec<UserId>, wanted: AttributeSet) -> SubscribePresenceRequest {
+    let attributes = (wanted != AttributeSet::ALL).then(|| PresenceSubList::naming(wanted));
+    SubscribePresenceRequest { users, attributes, ..SubscribePresenceRequest::default() }
 }

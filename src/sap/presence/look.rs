@@ -14,7 +14,7 @@ use crate::imps::primitive::{
 };
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, UserId};
-use crate::relay::ports::StoreError;
+use crate::relay::ports::{Change, PresenceChange, StoreError};
 use crate::relay::split::Elsewhere;
 use crate::sap::Sap;
 use crate::sap::clients::Client;
@@ -96,6 +96,11 @@ impl Sap {
                     let online = self.online(&user);
                     let home = Home { publisher, lists: &lists, online: &online, old: &[] };
                     presences.push(requests::look(&home, watcher, wanted));
+                    if let Some(past) = requests::looked(publisher, &watcher.id, self.now()) {
+                        let looked = PresenceChange::Past { owner: user.clone(), past };
+                        // Carried out though nobody waits for it.
+                        drop(self.store.commit(vec![Change::Presence(Box::new(looked))]));
+                    }
                     Code::SUCCESSFUL
                 }
             };

@@ -7,10 +7,15 @@
 //! (reference ssp-primitives §2).
 
 mod follow;
+mod gone;
+mod lists;
 mod look;
+mod pace;
 mod peer;
 
+pub(super) use gone::Gone;
 pub(super) use look::Glances;
+pub(super) use pace::Pace;
 
 use std::sync::Arc;
 
@@ -91,6 +96,7 @@ impl Sap {
             let lists = self.store.lists(vec![owner.clone()]).await?.pop();
             let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
             let online = self.online(owner);
+            let pace;
             let (answer, edits, notices) = {
                 let old = self.old_watchers(&publisher);
                 let home = Home { publisher: &publisher, lists: &lists, online: &online, old: &old };
@@ -100,7 +106,10 @@ impl Sap {
                     after.apply(edit);
                 }
                 let old = self.old_watchers(&after);
-                let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own);
+                let apart = pace::apart(&publisher, &edits, self.settings.presence_pause);
+                let held = apart.is_some_and(|apart| self.is_too_soon(owner, apart));
+                let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own, held);
+                pace = (held && telling.held, telling.again);
                 edits.extend(telling.edits);
                 notices.extend(telling.notices);
                 (answer, edits, notices)
@@ -108,10 +117,14 @@ impl Sap {
             if edits.is_empty() && notices.is_empty() {
                 return Ok(answer);
             }
+            let (waits, told) = pace;
             let edit = PresenceChange::Edit { owner: owner.clone(), version: publisher.version, edits };
             let change = Change::Presence(Box::new(edit));
             match self.commit_and_tell(vec![change], notices).await?.first() {
-                Some(Outcome::Done) => return Ok(answer),
+                Some(Outcome::Done) => {
+                    self.keep_pace(owner, told && !waits, waits);
+                    return Ok(answer);
+                }
                 Some(Outcome::Conflict) => {}
                 _ => return Err(Failed::Code(Code::UNKNOWN_USER)),
             }
@@ -158,7 +171,7 @@ impl Sap {
                     requests::update(home.publisher, &client.key.client, request.clone()).map(done)
                 }
                 Primitive::GetWatcherListRequest(request) => {
-                    Ok(read(requests::watcher_list(home.publisher, request).into()))
+                    Ok(read(requests::watcher_list(home.publisher, request, now).into()))
                 }
                 Primitive::CreateAttributeListRequest(request) => {
                     requests::create_attribute_list(home, request).map(|(status, it)| (status.into(), it))

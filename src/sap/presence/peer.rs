@@ -1,7 +1,7 @@
 //! What peers ask of our users' presence, and what they tell of theirs.
 
 use crate::element::notify::{Actor, Notify, Reach};
-use crate::element::presence::{Following, USERS_MAX, requests};
+use crate::element::presence::{Following, SUBSCRIPTIONS_OF_VISITOR_MAX, USERS_MAX, requests};
 use crate::imps::presence::PresenceSubList;
 use crate::imps::primitive::{GetPresenceResponse, Presence, PresenceNotification, User};
 use crate::imps::status::Entity;
@@ -13,6 +13,9 @@ use crate::sap::services::PeerAsks;
 
 /// Seconds that a notice of a peer waits for a client of ours: its session, which it ends with.
 const SESSION_SECONDS: u32 = 7 * 86_400;
+
+/// Seconds after which a user with too many subscriptions may ask again.
+const FULL_RETRY_SECONDS: u32 = 3600;
 
 impl Sap {
     /// A peer's request about presence. An error means that nothing was stored.
@@ -38,11 +41,23 @@ impl Sap {
                     Ok(wanted) => wanted,
                     Err(code) => return Ok(Status::new(code).into()),
                 };
+                let mut there = self.store.subscriptions_of(actor.id().clone()).await?;
                 for presentity in within(request.users, &mut outcomes) {
+                    if there >= SUBSCRIPTIONS_OF_VISITOR_MAX
+                        && !self.is_watched(&presentity, actor.id()).await?
+                    {
+                        outcomes.push((Entity::User(presentity), Code::SERVICE_UNAVAILABLE));
+                        continue;
+                    }
                     let code = self.watch(&presentity, &actor, wanted).await?;
+                    there += u64::from(code.is_success());
                     outcomes.push((Entity::User(presentity), code));
                 }
-                Ok(Status::merge(outcomes).into())
+                let mut status = Status::merge(outcomes);
+                if there >= SUBSCRIPTIONS_OF_VISITOR_MAX && status.code == Code::SERVICE_UNAVAILABLE {
+                    status.try_again = Some(FULL_RETRY_SECONDS);
+                }
+                Ok(status.into())
             }
             Primitive::UnsubscribePresenceRequest(request) => {
                 for presentity in within(request.users, &mut outcomes) {
@@ -63,6 +78,11 @@ impl Sap {
             }
             _ => Ok(Status::new(Code::NOT_IMPLEMENTED).into()),
         }
+    }
+
+    async fn is_watched(&self, presentity: &UserId, watcher: &UserId) -> Result<bool, StoreError> {
+        let found = self.store.publishers(vec![presentity.clone()]).await?.pop().flatten();
+        Ok(found.is_some_and(|found| found.watchers.iter().any(|watch| watch.watcher.id == *watcher)))
     }
 
     /// A peer tells of its users: each of our clients that follows one of them hears of it, and whoever
@@ -105,7 +125,7 @@ impl Sap {
 }
 
 /// The notice for one client, with what it wants of it.
-fn shared_out(own: &Domain, row: &Following, presence: &Presence) -> Option<Notify> {
+pub(super) fn shared_out(own: &Domain, row: &Following, presence: &Presence) -> Option<Notify> {
     let attributes = presence.attributes.attributes.iter();
     let wanted: Vec<_> = attributes.filter(|it| row.wanted.contains(it.name())).cloned().collect();
     if wanted.is_empty() {

@@ -442,10 +442,15 @@ pub enum Arrived {
         /// Its id.
         transaction: TransactionId,
     },
-    /// The answer to a notice, which needed none. For counting.
+    /// The answer to a notice, which needed none. What it says of those who should have been told may be
+    /// of use; the notice itself is settled.
     Acknowledged {
+        /// Which notice.
+        operation: OperationId,
         /// Its id.
         transaction: TransactionId,
+        /// What the peer says.
+        content: Carried,
     },
     /// An answer that nobody waits for, or that came twice. For counting.
     Stray {

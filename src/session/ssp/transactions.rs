@@ -90,8 +90,13 @@ pub(super) enum Ended {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Match {
     Operation(OperationId),
-    /// A notice; settles it if its 2xx has not come yet.
-    Notice(Option<OperationId>),
+    /// A notice.
+    Notice {
+        /// Which.
+        operation: OperationId,
+        /// Its 2xx has not come yet: the answer settles it.
+        early: bool,
+    },
     Nothing,
 }
 
@@ -205,7 +210,7 @@ impl Transactions {
             Owner::Operation(operation, kind) => {
                 let item = self.remove(key)?;
                 if kind == Kind::Notice {
-                    self.notices.insert(item.transaction);
+                    self.notices.insert(item.transaction, operation);
                 }
                 Some(Ended::Settled(operation))
             }
@@ -265,11 +270,14 @@ impl Transactions {
         {
             return match item.owner {
                 Owner::Operation(operation, Kind::Request) => Match::Operation(operation),
-                Owner::Operation(operation, _) => Match::Notice(Some(operation)),
+                Owner::Operation(operation, _) => Match::Notice { operation, early: true },
                 Owner::Answer => Match::Nothing,
             };
         }
-        if self.notices.remove(transaction) { Match::Notice(None) } else { Match::Nothing }
+        match self.notices.remove(transaction) {
+            Some(operation) => Match::Notice { operation, early: false },
+            None => Match::Nothing,
+        }
     }
 
     /// Requests whose time for an answer is over.
@@ -367,13 +375,13 @@ impl Item {
 /// The last so many ids.
 #[derive(Debug, Default)]
 struct Recent {
-    ids: HashSet<TransactionId>,
+    ids: HashMap<TransactionId, OperationId>,
     order: VecDeque<TransactionId>,
 }
 
 impl Recent {
-    fn insert(&mut self, id: TransactionId) {
-        self.ids.insert(id.clone());
+    fn insert(&mut self, id: TransactionId, operation: OperationId) {
+        self.ids.insert(id.clone(), operation);
         self.order.push_back(id);
         if self.order.len() > NOTICES_MAX
             && let Some(oldest) = self.order.pop_front()
@@ -382,7 +390,7 @@ impl Recent {
         }
     }
 
-    fn remove(&mut self, id: &TransactionId) -> bool {
+    fn remove(&mut self, id: &TransactionId) -> Option<OperationId> {
         self.ids.remove(id)
     }
 }
@@ -424,7 +432,8 @@ mod tests {
         assert_eq!(ended, [Ended::Settled(OperationId(2)), Ended::Settled(OperationId(3))]);
         assert_eq!(table.arrived(&id("t1")), Match::Operation(OperationId(1)));
         assert_eq!(table.arrived(&id("t1")), Match::Nothing);
-        assert_eq!(table.arrived(&id("t2")), Match::Notice(None));
+        let late = Match::Notice { operation: OperationId(2), early: false };
+        assert_eq!(table.arrived(&id("t2")), late);
         assert_eq!(table.arrived(&id("t3")), Match::Nothing);
         assert_eq!((table.capacity(10), table.next_deadline()), (10, None));
     }
@@ -445,7 +454,8 @@ mod tests {
         let mut table = with(&[Kind::Request, Kind::Notice]);
         let taken = table.take(10);
         assert_eq!(table.arrived(&id("t1")), Match::Operation(OperationId(1)));
-        assert_eq!(table.arrived(&id("t2")), Match::Notice(Some(OperationId(2))));
+        let early = Match::Notice { operation: OperationId(2), early: true };
+        assert_eq!(table.arrived(&id("t2")), early);
         for (key, _) in taken {
             assert_eq!(table.accepted(key, &session(), NOW), None);
         }

@@ -4,11 +4,12 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::rows::{self, Columns, change, many, millis, one};
 use crate::element::presence::{
-    Edit, Following, For, Grant, Published, Publisher, Question, Told, Watch, WatchKey,
+    Edit, FOLLOWED_LISTS_MAX, FollowedList, Following, For, Grant, PAST_MAX, Past, Published, Publisher,
+    Question, Told, Watch, WatchKey,
 };
 use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{ClientId, UpdatePresenceRequest, User};
-use crate::imps::{Domain, Primitive, SessionId, UserId, Version};
+use crate::imps::{ContactListId, Domain, Moment, Primitive, SessionId, UserId, Version};
 use crate::relay::ports::{FOLLOWING_MAX, Outcome, PresenceChange};
 use crate::wire::{Encoding, csp};
 
@@ -68,6 +69,27 @@ fn following(row: &Row<'_>) -> Result<Following> {
         session: columns.parsed()?,
         presentity: columns.parsed()?,
         wanted: set(&mut columns)?,
+        stale: columns.get()?,
+    })
+}
+
+fn past(row: &Row<'_>) -> Result<Past> {
+    let mut columns = Columns::of(row);
+    Ok(Past {
+        watcher: columns.parsed()?,
+        status: columns.parsed()?,
+        at: columns.moment()?,
+        session: columns.parsed_if_any()?,
+    })
+}
+
+fn followed_list(row: &Row<'_>) -> Result<FollowedList> {
+    let mut columns = Columns::of(row);
+    Ok(FollowedList {
+        watcher: columns.parsed()?,
+        session: columns.parsed()?,
+        list: columns.parsed()?,
+        wanted: set(&mut columns)?,
     })
 }
 
@@ -87,8 +109,10 @@ fn publisher(connection: &Connection, user: &UserId) -> Result<Option<Publisher>
     let sql = "SELECT address, session, url, msisdn, text, wanted, shown, digest FROM watcher
                WHERE owner = ?1 ORDER BY watcher, place";
     let watchers = many(connection, sql, [id], watch)?;
+    let sql = "SELECT address, status, at, session FROM watched WHERE owner = ?1 ORDER BY watcher";
+    let past = many(connection, sql, [id], past)?;
     let version = version(connection, id)?;
-    Ok(Some(Publisher { owner: user.clone(), version, published, grants, questions, watchers }))
+    Ok(Some(Publisher { owner: user.clone(), version, published, grants, questions, watchers, past }))
 }
 
 /// What these users have, in order.
@@ -96,7 +120,7 @@ pub(super) fn publishers(connection: &Connection, owners: &[UserId]) -> Result<V
     owners.iter().map(|owner| publisher(connection, owner)).collect()
 }
 
-const FOLLOWING: &str = "SELECT a.address, f.session, f.address, f.wanted FROM following f
+const FOLLOWING: &str = "SELECT a.address, f.session, f.address, f.wanted, f.stale FROM following f
                          JOIN account a ON a.id = f.watcher";
 
 /// Whom this user follows.
@@ -111,6 +135,26 @@ pub(super) fn followed_in(connection: &Connection, domain: &Domain) -> Result<Ve
     many(connection, &sql, [domain.as_str()], following)
 }
 
+/// The domains whose users somebody follows; those alone where a subscription has to be renewed.
+pub(super) fn followed_domains(connection: &Connection, stale: bool) -> Result<Vec<Domain>> {
+    let sql = "SELECT DISTINCT domain FROM following WHERE stale >= ?1 ORDER BY domain";
+    many(connection, sql, [stale], |row| Columns::of(row).parsed())
+}
+
+/// The contact lists that this user's clients follow.
+pub(super) fn lists_followed_by(connection: &Connection, watcher: &UserId) -> Result<Vec<FollowedList>> {
+    let sql = "SELECT a.address, f.session, f.address, f.wanted FROM followed_list f
+               JOIN account a ON a.id = f.watcher
+               WHERE a.key = ?1 AND a.removed = 0 ORDER BY f.list, f.session";
+    many(connection, sql, [watcher.key()], followed_list)
+}
+
+/// How many subscriptions this user has.
+pub(super) fn subscriptions_of(connection: &Connection, watcher: &UserId) -> Result<u64> {
+    let sql = "SELECT count(*) FROM watcher WHERE watcher = ?1";
+    Ok(one(connection, sql, [watcher.key()], |row| Columns::of(row).count())?.unwrap_or(0))
+}
+
 /// Carries out one change.
 pub(super) fn apply(connection: &Connection, wanted: &PresenceChange) -> Result<Outcome> {
     match wanted {
@@ -118,6 +162,20 @@ pub(super) fn apply(connection: &Connection, wanted: &PresenceChange) -> Result<
         PresenceChange::Follow(all) => follow(connection, all),
         PresenceChange::Unfollow { watcher, session, presentities } => {
             unfollow(connection, watcher, session.as_ref(), presentities)
+        }
+        PresenceChange::Past { owner, past } => match rows::account_id(connection, owner)? {
+            Some(owner) => put_past(connection, owner, past).map(|_| Outcome::Done),
+            None => Ok(Outcome::Missing),
+        },
+        PresenceChange::WatchedUntil { session, at } => watched_until(connection, session, *at),
+        PresenceChange::FollowLists(lists) => follow_lists(connection, lists),
+        PresenceChange::UnfollowLists { watcher, session, lists } => {
+            unfollow_lists(connection, watcher, session.as_ref(), lists)
+        }
+        PresenceChange::Stale { domain, stale } => {
+            let sql = "UPDATE following SET stale = ?2 WHERE domain = ?1";
+            change(connection, sql, params![domain.as_str(), stale])?;
+            Ok(Outcome::Done)
         }
     }
 }
@@ -195,6 +253,7 @@ fn step(connection: &Connection, owner: i64, edit: &Edit) -> Result<()> {
             let key = watcher.key();
             change(connection, sql, params![owner, key, place, told.shown.bits(), told.digest])?
         }
+        Edit::Past(past) => put_past(connection, owner, past)?,
     };
     Ok(())
 }
@@ -234,6 +293,62 @@ fn put_watch(connection: &Connection, owner: i64, watch: &Watch) -> Result<usize
             digest
         ],
     )
+}
+
+/// The newest are kept.
+fn put_past(connection: &Connection, owner: i64, past: &Past) -> Result<usize> {
+    let Past { watcher, status, at, session } = past;
+    let session = session.as_ref().map(SessionId::as_str);
+    let sql = "INSERT OR REPLACE INTO watched (owner, watcher, address, status, at, session)
+               VALUES (?, ?, ?, ?, ?, ?)";
+    let (key, address, status) = (watcher.key(), watcher.as_str(), status.as_str());
+    change(connection, sql, params![owner, key, address, status, millis(*at), session])?;
+    let sql = "DELETE FROM watched WHERE owner = ?1 AND watcher IN
+                   (SELECT watcher FROM watched WHERE owner = ?1 ORDER BY at DESC LIMIT -1 OFFSET ?2)";
+    change(connection, sql, params![owner, i64::try_from(PAST_MAX).unwrap_or(i64::MAX)])
+}
+
+fn watched_until(connection: &Connection, session: &SessionId, at: Moment) -> Result<Outcome> {
+    let sql = "UPDATE watched SET at = ?2, status = 'FORMER_SUBSCRIBER' WHERE session = ?1";
+    change(connection, sql, params![session.as_str(), millis(at)])?;
+    Ok(Outcome::Done)
+}
+
+fn follow_lists(connection: &Connection, lists: &[FollowedList]) -> Result<Outcome> {
+    let Some(first) = lists.first() else { return Ok(Outcome::Done) };
+    let Some(watcher) = rows::account_id(connection, &first.watcher)? else { return Ok(Outcome::Missing) };
+    for FollowedList { session, list, wanted, .. } in lists {
+        let sql = "INSERT OR REPLACE INTO followed_list (watcher, list, session, address, wanted)
+                   VALUES (?, ?, ?, ?, ?)";
+        let (key, address) = (list.key(), list.as_str());
+        change(connection, sql, params![watcher, key, session.as_str(), address, wanted.bits()])?;
+    }
+    let sql = "SELECT count(*) FROM followed_list WHERE watcher = ?1";
+    let there = one(connection, sql, [watcher], |row| Columns::of(row).count())?.unwrap_or(0);
+    if usize::try_from(there).unwrap_or(usize::MAX) <= FOLLOWED_LISTS_MAX {
+        return Ok(Outcome::Done);
+    }
+    for FollowedList { session, list, .. } in lists {
+        let sql = "DELETE FROM followed_list WHERE watcher = ?1 AND list = ?2 AND session = ?3";
+        change(connection, sql, params![watcher, list.key(), session.as_str()])?;
+    }
+    Ok(Outcome::Full)
+}
+
+fn unfollow_lists(
+    connection: &Connection,
+    watcher: &UserId,
+    session: Option<&SessionId>,
+    lists: &[ContactListId],
+) -> Result<Outcome> {
+    let Some(watcher) = rows::account_id(connection, watcher)? else { return Ok(Outcome::Missing) };
+    let mut gone = 0;
+    for list in lists {
+        let sql = "DELETE FROM followed_list
+                   WHERE watcher = ?1 AND list = ?2 AND (?3 IS NULL OR session = ?3)";
+        gone += change(connection, sql, params![watcher, list.key(), session.map(SessionId::as_str)])?;
+    }
+    Ok(if gone > 0 { Outcome::Done } else { Outcome::Missing })
 }
 
 fn follow(connection: &Connection, all: &[Following]) -> Result<Outcome> {
@@ -279,6 +394,8 @@ pub(super) fn session_over(connection: &Connection, session: &SessionId) -> Resu
     change(connection, sql, session)?;
     change(connection, "DELETE FROM watcher WHERE session = ?1", session)?;
     change(connection, "DELETE FROM following WHERE session = ?1", session)?;
+    change(connection, "DELETE FROM followed_list WHERE session = ?1", session)?;
+    change(connection, "DELETE FROM notification_wish WHERE session = ?1", session)?;
     Ok(())
 }
 
@@ -291,6 +408,8 @@ pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -
         "DELETE FROM presence_question WHERE owner = ?1",
         "DELETE FROM watcher WHERE owner = ?1",
         "DELETE FROM following WHERE watcher = ?1",
+        "DELETE FROM followed_list WHERE watcher = ?1",
+        "DELETE FROM watched WHERE owner = ?1",
     ] {
         change(connection, sql, [id])?;
     }
@@ -299,5 +418,6 @@ pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -
                WHERE owner IN (SELECT owner FROM watcher WHERE watcher = ?1)";
     change(connection, sql, [&key])?;
     change(connection, "DELETE FROM watcher WHERE watcher = ?1", [&key])?;
+    change(connection, "DELETE FROM watched WHERE watcher = ?1", [&key])?;
     Ok(())
 }

@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_entry.sql"),
     include_str!("schema_operators.sql"),
     include_str!("schema_content.sql"),
+    include_str!("schema_watching.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -147,6 +148,7 @@ mod tests {
                 "content_item",
                 "content_litter",
                 "csp_session",
+                "followed_list",
                 "following",
                 "group_auto_join",
                 "group_invited",
@@ -164,6 +166,7 @@ mod tests {
                 "mailbox",
                 "meta",
                 "migration",
+                "notification_wish",
                 "outbox",
                 "presence",
                 "presence_question",
@@ -173,6 +176,7 @@ mod tests {
                 "sent",
                 "sqlite_sequence",
                 "ssp_session",
+                "watched",
                 "watcher"
             ]
         );

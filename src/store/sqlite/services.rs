@@ -8,7 +8,7 @@ use crate::element::common::invite::Invitation;
 use crate::element::common::search::query::Query;
 use crate::element::group::Said;
 use crate::element::lists::Lists;
-use crate::element::presence::{Following, Publisher};
+use crate::element::presence::{FollowedList, Following, Publisher};
 use crate::imps::primitive::Property;
 use crate::imps::{Domain, GroupId, InviteId, MessageId, Moment, SessionId, UserId};
 use crate::relay::ports::{CommonStore, GroupStore, ListsStore, PresenceStore, Promise, StoredGroup, Visit};
@@ -107,5 +107,17 @@ impl PresenceStore for Sqlite {
 
     fn followed_in(&self, domain: Domain) -> Promise<Vec<Following>> {
         self.ask(move |connection| presence::followed_in(connection, &domain))
+    }
+
+    fn followed_domains(&self, stale: bool) -> Promise<Vec<Domain>> {
+        self.ask(move |connection| presence::followed_domains(connection, stale))
+    }
+
+    fn followed_lists(&self, watcher: UserId) -> Promise<Vec<FollowedList>> {
+        self.ask(move |connection| presence::lists_followed_by(connection, &watcher))
+    }
+
+    fn subscriptions_of(&self, watcher: UserId) -> Promise<u64> {
+        self.ask(move |connection| presence::subscriptions_of(connection, &watcher))
     }
 }

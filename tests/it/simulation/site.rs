@@ -245,6 +245,8 @@ impl Site {
             settings: sap::Settings {
                 hold_message: Duration::from_secs(5),
                 hold_query: Duration::from_secs(20),
+                peer_gone: Duration::from_secs(300),
+                presence_pause: Duration::from_secs(2),
                 registration_open: false,
                 client_document_octets_max: 1 << 20,
                 served: ServedFunctions::default(),

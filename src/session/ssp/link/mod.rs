@@ -210,6 +210,12 @@ impl Link {
         failing || self.closed.is_some()
     }
 
+    /// Whether nothing has got through since an attempt failed, whatever is tried meanwhile.
+    pub fn is_failing(&self) -> bool {
+        let failures = if self.is_up() { self.traffic_failures } else { self.setup_failures };
+        failures > 0 || self.closed.is_some()
+    }
+
     /// Version of the session that is sent on; of our side if there is none.
     pub fn version(&self) -> Version {
         self.sessions.current().map_or(self.settings.version, |session| session.record.version)

@@ -199,6 +199,7 @@ impl Link {
             session.worked = true;
             // It worked, so its loss later is a new event: no need to wait then.
             self.setup_gate = Gate::default();
+            self.setup_failures = 0;
         }
         if session.touch(now) {
             let record = session.record.clone();
@@ -347,11 +348,11 @@ impl Link {
         }
         match self.transactions.arrived(&id) {
             Match::Operation(operation) => Arrived::Answer { operation, transaction: id, content, place },
-            Match::Notice(early) => {
-                if let Some(operation) = early {
+            Match::Notice { operation, early } => {
+                if early {
                     self.outputs.push_back(Output::Settled { operation });
                 }
-                Arrived::Acknowledged { transaction: id }
+                Arrived::Acknowledged { operation, transaction: id, content }
             }
             Match::Nothing => Arrived::Stray { transaction: id },
         }

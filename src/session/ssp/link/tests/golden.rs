@@ -185,7 +185,7 @@ impl Replay {
             Arrived::Told { transaction, content, .. } => format!("told: {} {transaction}", content.name()),
             Arrived::Answer { transaction, .. } => format!("answered: {transaction}"),
             Arrived::Repeat { transaction } => format!("repeat: {transaction}"),
-            Arrived::Acknowledged { transaction } => format!("acknowledged: {transaction}"),
+            Arrived::Acknowledged { transaction, .. } => format!("acknowledged: {transaction}"),
             Arrived::Stray { transaction } => format!("stray: {transaction}"),
             Arrived::Control { name } => format!("control: {name}"),
         };

@@ -73,7 +73,9 @@ fn notices_and_replies_end_at_2xx() {
     let settled = |operation| Output::Settled { operation: OperationId(operation) };
     assert_eq!(stage.said(), [settled(1), settled(2)]);
     let arrived = stage.in_session("1@b.test", Mode::Response, "t1", ok()).unwrap();
-    assert_eq!(arrived, [Arrived::Acknowledged { transaction: id("t1") }]);
+    let content = crate::wire::Carried::Primitive(Box::new(ok()));
+    let acknowledged = Arrived::Acknowledged { operation: OperationId(1), transaction: id("t1"), content };
+    assert_eq!(arrived, [acknowledged]);
 }
 
 #[test]
