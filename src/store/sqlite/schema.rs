@@ -168,6 +168,7 @@ mod tests {
                 "migration",
                 "notification_wish",
                 "outbox",
+                "peer_suspension",
                 "presence",
                 "presence_question",
                 "presence_value",
