@@ -78,6 +78,8 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::GetAttributeListRequest(_)
         | Primitive::PresenceAuthRequest(_)
         | Primitive::PresenceAuthUser(_) => Standing::Delegated(Service::Presence),
+        Primitive::ExtendConversationRequest(_) => Standing::Delegated(Service::Group),
+        Primitive::GetMapRequest(_) => Standing::Delegated(Service::Content),
         Primitive::NewMessage(_)
         | Primitive::MessageDelivered(_)
         | Primitive::MessageNotification(_)
@@ -126,7 +128,9 @@ pub const fn standing(primitive: &Primitive) -> Standing {
         | Primitive::GetGroupMembersResponse(_)
         | Primitive::GetJoinedUsersResponse(_)
         | Primitive::RejectListResponse(_)
-        | Primitive::SubscribeGroupNoticeResponse(_) => Standing::Answer,
+        | Primitive::SubscribeGroupNoticeResponse(_)
+        | Primitive::ExtendConversationResponse(_)
+        | Primitive::GetMapResponse(_) => Standing::Answer,
     }
 }
 

@@ -15,13 +15,14 @@ use tracing::{debug, info, warn};
 use super::clients::{Client, queue_row};
 use super::common::discover;
 use super::{Sap, store_code};
+use crate::element::common::system;
 use crate::element::im::fetch;
 use crate::imps::primitive::{GetSpInfoRequest, GetSpInfoResponse, LoginRequest};
 use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
 use crate::relay::ports::{Account, Change, Outcome};
 use crate::session::csp::{
     AccountFacts, Answered, Arrival, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, Site,
-    answer_services, fitting, home_user, parsable,
+    answer_services, fitting, home_user, parsable, understood,
 };
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
@@ -236,6 +237,7 @@ impl Sap {
                 if let Some(client) = self.clients.get(&record.id) {
                     self.negotiated(&client).await;
                     self.auto_join(&client).await;
+                    self.ask_again(&client).await;
                 }
                 Primitive::LoginResponse(Box::new(opened.response))
             }
@@ -415,7 +417,7 @@ impl Sap {
                     crate::imps::primitive::Disconnect { result: Status::new(code) }.into()
                 }
                 Offered::Row { id, form } => match self.row_as(client, id, form).await {
-                    Ok(Some(primitive)) => primitive,
+                    Ok(Some(primitive)) => for_version(client, primitive),
                     Ok(None) => {
                         client.machine().poll().removed(id);
                         continue;
@@ -549,6 +551,20 @@ impl Sap {
         // Carried out without being waited for; found expired after a crash in between.
         drop(self.store.commit(vec![Change::DropCspSession(client.id.clone())]));
         self.events.csp_sessions(self.clients.len());
+    }
+}
+
+/// A request of ours in the form that the client's version knows.
+fn for_version(client: &Client, request: Primitive) -> Primitive {
+    let version = client.machine().record().version;
+    match (request, client.user().domain()) {
+        (Primitive::SystemMessageRequest(request), Some(own)) if version < Version::V1_3 => {
+            match system::plain(&request, &own, client.user()) {
+                Some(message) => message.into(),
+                None => request.into(),
+            }
+        }
+        (request, _) => understood(request, version),
     }
 }
 

@@ -5,6 +5,7 @@
 //! there; which of our clients are in is remembered, so that a peer can speak to nobody else, and so that
 //! they are out when their session ends.
 
+mod conversation;
 mod entry;
 mod history;
 

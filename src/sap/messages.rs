@@ -435,6 +435,9 @@ impl Sap {
             Ok(true) if stored.mail.kind == MailKind::Message => {
                 self.events.message_failed(Undelivered::Expired);
             }
+            Ok(true) if stored.mail.kind == MailKind::Notice => {
+                self.invitation_unfetched(&stored.mail).await;
+            }
             Ok(_) => {}
             Err(error) => warn!(row = stored.row, %error, "an expired message cannot be removed"),
         }

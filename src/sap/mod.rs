@@ -44,6 +44,7 @@ use crate::relay::route::Routes;
 use crate::session::csp::{Login, ServedFunctions, Session};
 
 pub use client::ClientDocument;
+pub use common::{AnnounceError, Announced};
 pub use content::{ContentError, ContentSettings, Proof};
 pub use outgoing::Settled;
 pub use peer::{PeerAnswer, PeerRequest};

@@ -6,7 +6,7 @@
 //! (reference ssp-primitives G7, ssp-behaviour §5).
 
 use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -242,7 +242,7 @@ impl Sap {
     }
 
     /// The peer answered.
-    pub(super) fn question_answered(&self, row: &StoredOutgoing, answer: &Carried) -> Settled {
+    pub(super) fn question_answered(self: &Arc<Self>, row: &StoredOutgoing, answer: &Carried) -> Settled {
         let reply = match answer {
             Carried::Primitive(primitive) => Reply::Answer(primitive.clone()),
             other => {
@@ -263,19 +263,33 @@ impl Sap {
                 return self.deferred(row, at);
             }
         }
+        if !heard && !code.is_success() {
+            self.unheard(row, code);
+        }
         self.dropped(row)
     }
 
     /// It will not be answered.
-    pub(super) fn question_ended(&self, row: &StoredOutgoing, code: Code) -> Settled {
+    pub(super) fn question_ended(self: &Arc<Self>, row: &StoredOutgoing, code: Code) -> Settled {
         if row.outgoing.via.is_some() {
             return self.passage_ended(row, code);
         }
-        if let Some(asker) = self.askers().remove(&row.row) {
-            // The asker may be gone; then nobody has to hear it.
-            let _ = asker.reply.send(Reply::Failed(code));
+        let asker = self.askers().remove(&row.row);
+        // The asker may be gone; then nobody has to hear it.
+        let heard = asker.is_some_and(|asker| asker.reply.send(Reply::Failed(code)).is_ok());
+        // What the peer took is not known to be lost.
+        if !heard && code != Code::TIMEOUT {
+            self.unheard(row, code);
         }
         self.dropped(row)
+    }
+
+    /// Whoever was told that it is on its way hears that it did not arrive, where somebody waits for that.
+    fn unheard(self: &Arc<Self>, row: &StoredOutgoing, code: Code) {
+        if *row.outgoing.primitive == *"InviteRequest" {
+            let (sap, row) = (Arc::clone(self), row.clone());
+            tokio::spawn(async move { sap.invitation_unheard(&row, code).await });
+        }
     }
 
     /// The peer turns out to be in trouble: whoever asked for something that is kept need not wait.

@@ -48,6 +48,7 @@ impl Sap {
             | Primitive::BlockEntityRequest(_)) => self.lists_request(client.user(), &primitive).await,
             common if is_common(&common) => self.common_from_client(client, common).await,
             group if group_of(&group).is_some() => self.group_request(client, group).await,
+            Primitive::ExtendConversationRequest(request) => self.extend_conversation(client, *request).await,
             primitive @ (Primitive::SubscribePresenceRequest(_)
             | Primitive::UnsubscribePresenceRequest(_)
             | Primitive::GetPresenceRequest(_)

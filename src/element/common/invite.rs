@@ -212,6 +212,29 @@ pub fn told(
     }
 }
 
+/// What the inviter is told of an invitation that nobody heard: a refusal that says so, since no other answer
+/// to an invitation exists.
+pub fn unheard(id: InviteId, inviter: &UserId, named: &Recipient, code: Code, own: Domain) -> Notify {
+    let responder = match named {
+        Recipient::User(user) => Some(Party::User(User { client: None, ..user.clone() })),
+        Recipient::ScreenName(name) => Some(Party::ScreenName(name.clone())),
+        Recipient::Group(_) | Recipient::ContactList(_) => None,
+    };
+    let response = InviteResponse {
+        id,
+        acceptance: false,
+        responder,
+        inviter: Some(Party::User(inviter.clone().into())),
+        note: Some(format!("not delivered: {code}").into()),
+        screen_name: None,
+    };
+    Notify {
+        reach: Reach::Account,
+        seconds: ANSWER_SECONDS,
+        ..Notify::new(own, vec![inviter.clone().into()], response)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,3 +5,4 @@ pub mod invite;
 pub mod offer;
 pub mod profile;
 pub mod search;
+pub mod system;

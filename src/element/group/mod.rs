@@ -7,6 +7,7 @@
 //! others are told ([`Decision`]). Who asks may be a user of ours or of a peer: the same functions decide
 //! (reference ssp-primitives §4, G9; csp-messages §8).
 
+pub mod conversation;
 mod entry;
 pub mod history;
 mod members;

@@ -6,6 +6,7 @@
 //! SSP carries it beside as [`MetaInfo`].
 
 mod access;
+mod conversation;
 mod group;
 mod im;
 mod invite;
@@ -18,6 +19,7 @@ mod profile;
 mod search;
 
 pub use access::*;
+pub use conversation::*;
 pub use group::*;
 pub use im::*;
 pub use invite::*;
@@ -228,6 +230,14 @@ primitives! {
     SubscribeGroupNoticeResponse(SubscribeGroupNoticeResponse);
     /// Something changed in a group.
     GroupChangeNotice(Box<GroupChangeNotice>);
+    /// CSP: make a group of a conversation (1.3).
+    ExtendConversationRequest(Box<ExtendConversationRequest>);
+    /// CSP: the group it became (1.3).
+    ExtendConversationResponse(Box<ExtendConversationResponse>);
+    /// CSP: a map, please (1.3).
+    GetMapRequest(GetMapRequest);
+    /// CSP: the map (1.3).
+    GetMapResponse(GetMapResponse);
     /// Notify me of the presence of users (SSP `SubscribeRequest`).
     SubscribePresenceRequest(SubscribePresenceRequest);
     /// Notify me no more (SSP `UnsubscribeRequest`).
@@ -291,6 +301,8 @@ impl Primitive {
             Self::RejectListResponse(response) => Some(&response.result),
             Self::SubscribeGroupNoticeResponse(response) => Some(&response.result),
             Self::GetPublicProfileResponse(response) => Some(&response.result),
+            Self::ExtendConversationResponse(response) => Some(&response.result),
+            Self::GetMapResponse(response) => Some(&response.result),
             _ => None,
         }
     }

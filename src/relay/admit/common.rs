@@ -50,6 +50,14 @@ pub(super) fn from_client(
                 profile.user = profile.user.completed(home);
             }
         }
+        Primitive::ExtendConversationRequest(request) => {
+            bounded(request.users.len(), 0, NAMED_MAX)?;
+            request.users.iter_mut().for_each(|user| *user = user.completed(home));
+            request.partner.id = request.partner.id.completed(home);
+        }
+        Primitive::GetMapRequest(request) => {
+            request.user = request.user.take().map(|user| user.completed(home));
+        }
         Primitive::InviteUserRequest(_)
         | Primitive::CancelInviteUserRequest(_)
         | Primitive::InviteResponse(_)

@@ -3,6 +3,7 @@
 use crate::element::common::invite::Invitation;
 use crate::element::common::profile::ProfileChange;
 use crate::element::common::search::query::Query;
+use crate::element::common::system::Asked;
 use crate::imps::primitive::Property;
 use crate::imps::{Address, GroupId, InviteId, Moment, UserId};
 
@@ -31,6 +32,21 @@ pub enum CommonChange {
         /// Whom the inviter named.
         addressed: Address,
     },
+    /// A user of ours is told something by the provider, in the place of an earlier announcement of the same id.
+    /// Outcome: `Done`, `Full` if there are too many ([`ASKED_MAX`](crate::element::common::system::ASKED_MAX)),
+    /// or `Missing` without an account.
+    Announce(Box<Asked>),
+    /// A user answered an announcement. Outcome: `Done`, or `Missing` if there is none that is open.
+    AnswerAnnouncement {
+        /// Who.
+        user: UserId,
+        /// Which.
+        id: Box<str>,
+        /// The answer chosen.
+        chosen: Option<u32>,
+        /// When.
+        now: Moment,
+    },
     /// Change the profile of a user of ours; names of properties that are not public are for the operator.
     /// Outcome: `Done` or `Missing`.
     SetProfile {
@@ -52,6 +68,15 @@ pub trait CommonStore {
     /// The profiles of these users, in order, with what only the operator sets; `None` where there is no
     /// account.
     fn profiles(&self, users: Vec<UserId>) -> Promise<Vec<Option<Vec<Property>>>>;
+
+    /// The announcement of this id that this user has, over or not.
+    fn announced(&self, user: UserId, id: Box<str>) -> Promise<Option<Asked>>;
+
+    /// The announcements that this user has to answer and has not, oldest first.
+    fn unanswered(&self, user: UserId, now: Moment) -> Promise<Vec<Asked>>;
+
+    /// Everybody who has the announcement of this id, ordered by address, after `after`, at most `limit`.
+    fn announced_to(&self, id: Box<str>, after: Option<UserId>, limit: usize) -> Promise<Vec<Asked>>;
 
     /// The users who fit, ordered by address, at most `limit`.
     fn find_users(&self, query: Query, limit: usize) -> Promise<Vec<UserId>>;

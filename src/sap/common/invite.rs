@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::super::Sap;
 use super::super::clients::Client;
@@ -12,6 +12,7 @@ use super::super::questions::{Question, Reply, style};
 use super::super::services::PeerAsks;
 use crate::element::common::invite::{self, Invitation};
 use crate::element::group::{self, Group};
+use crate::element::im::{Mail, fetch};
 use crate::element::lists::access::Caller;
 use crate::element::notify::Notify;
 use crate::imps::primitive::{
@@ -21,9 +22,10 @@ use crate::imps::primitive::{
 use crate::imps::status::Entity;
 use crate::imps::{Address, Code, Domain, GroupId, InviteId, Primitive, Status, TransactionId, UserId};
 use crate::relay::admit::Origin;
-use crate::relay::ports::{Change, CommonChange, Outcome, StoreError};
+use crate::relay::ports::{Change, CommonChange, Outcome, StoreError, StoredOutgoing};
 use crate::relay::route::Home;
 use crate::relay::split::by_domain;
+use crate::wire::{Carried, Limits, ssp};
 
 /// What an invitation comes to at the home of those who are invited.
 #[derive(Default)]
@@ -48,7 +50,7 @@ const fn for_client(code: Code) -> Code {
 impl Sap {
     /// A client invites. Everybody here is told at once, those elsewhere are asked for by one request each
     /// (reference ssp-primitives §3.1); the answer says whom the invitation reaches.
-    pub(super) async fn invite(
+    pub(in super::super) async fn invite(
         &self,
         client: &Arc<Client>,
         mut request: InviteRequest,
@@ -393,6 +395,43 @@ impl Sap {
             Home::At(_) | Home::Nowhere => {}
         }
         Ok(())
+    }
+
+    /// An invitation of ours waited for a peer in vain, or was refused after its inviter was told that it is on
+    /// its way: the inviter hears it, and it is over.
+    pub(in super::super) async fn invitation_unheard(&self, row: &StoredOutgoing, code: Code) {
+        let Some(inviter) = &row.outgoing.author else { return };
+        let limits = Limits::for_document(row.outgoing.body.len().max(1024));
+        let request = match ssp::decode_primitive(&row.outgoing.body, &limits) {
+            Ok((_, Carried::Primitive(primitive))) => match *primitive {
+                Primitive::InviteRequest(request) => request,
+                _ => return,
+            },
+            _ => return,
+        };
+        let Some(named) = request.recipients.first() else { return };
+        let over = invite::address(named).map(|address| dropped(inviter, &request.id, address));
+        let told = invite::unheard(request.id.clone(), inviter, named, code, row.outgoing.own.clone());
+        if let Err(error) = self.commit_and_tell(over.into_iter().collect(), vec![told]).await {
+            warn!(%inviter, %error, "an inviter cannot be told that nobody heard the invitation");
+        }
+    }
+
+    /// An invitation expired in the mailbox of a user of ours who never fetched it. Inviters of ours hear it;
+    /// those of others are told by nobody, as in the reference.
+    pub(in super::super) async fn invitation_unfetched(&self, mail: &Mail) {
+        let Ok(inviter) = mail.sender.parse::<UserId>() else { return };
+        let is_ours = |domain: &Domain| self.map().directory.own().contains(domain);
+        let Some(own) = inviter.domain().filter(is_ours) else { return };
+        let Ok(Primitive::InviteUserRequest(request)) = fetch::push(mail) else { return };
+        let named = Recipient::User(mail.owner.clone().into());
+        let told = invite::unheard(request.id.clone(), &inviter, &named, Code::EXPIRED, own);
+        let address = Address::clone(&mail.owner);
+        if let Err(error) =
+            self.commit_and_tell(vec![dropped(&inviter, &request.id, address)], vec![told]).await
+        {
+            warn!(%inviter, %error, "an inviter cannot be told that nobody heard the invitation");
+        }
     }
 
     /// A client takes an invitation back, from some or from everybody.

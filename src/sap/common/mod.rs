@@ -4,6 +4,9 @@
 mod invite;
 mod profile;
 mod search;
+mod system;
+
+pub use system::{AnnounceError, Announced};
 
 use std::sync::Arc;
 
@@ -35,8 +38,7 @@ impl Sap {
             Primitive::VerifyIdRequest(request) => self.verify(client, request).await,
             Primitive::GetPublicProfileRequest(request) => self.profiles(client, request).await,
             Primitive::UpdatePublicProfileRequest(request) => self.update_profile(client, request).await,
-            // Nothing was asked of the user that could be answered.
-            Primitive::SystemMessageUser(_) => Ok(Status::new(Code::INVALID_MESSAGE_ID).into()),
+            Primitive::SystemMessageUser(request) => self.answer_announcements(client, request).await,
             other => {
                 debug!(user = %client.user(), primitive = other.name(), "no common feature");
                 Ok(Status::new(Code::NOT_IMPLEMENTED).into())

@@ -5,6 +5,7 @@
 //! a client could not parse is not sent at all (reference csp.md §5.1).
 
 use super::Abilities;
+use crate::imps::primitive::InviteType;
 use crate::imps::{Code, Primitive, Status, Version};
 use crate::wire::{Encoding, csp};
 
@@ -24,6 +25,27 @@ pub fn fitting(answer: Primitive, version: Version) -> Primitive {
         }
         _ => answer,
     }
+}
+
+/// A request of ours as a client of this version understands it. An invitation to what its version does not
+/// know is one into the group that it is about, or to exchange messages.
+pub fn understood(mut request: Primitive, version: Version) -> Primitive {
+    if let Primitive::InviteUserRequest(invitation) = &mut request {
+        let since = match invitation.kind {
+            InviteType::Membership => Version::V1_2,
+            InviteType::ExtendConversation | InviteType::ExtendGroup | InviteType::Application => {
+                Version::V1_3
+            }
+            InviteType::Group | InviteType::Message | InviteType::Presence | InviteType::Content => {
+                Version::V1_1
+            }
+        };
+        if version < since {
+            invitation.kind =
+                if invitation.group.is_some() { InviteType::Group } else { InviteType::Message };
+        }
+    }
+    request
 }
 
 /// The answer, or 432 where it is a list larger than what the client said that it can parse.

@@ -30,7 +30,7 @@ pub mod record;
 pub mod session;
 
 pub use abilities::{Abilities, Form};
-pub use answers::{fitting, parsable};
+pub use answers::{fitting, parsable, understood};
 pub use cir::{Arrival, Call, Next, Served, Site, Way};
 pub use digest::{digest_bytes, digest_matches};
 pub use functions::{ServedFunctions, answer_services, refused_functions};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Result, Row, params};
 
 use super::rows::{self, Columns, change, many, millis, one};
+use super::system;
 use crate::element::common::invite::{INVITATIONS_PER_HOUR, Invitation};
 use crate::element::common::profile::{PUBLIC, ProfileChange};
 use crate::element::common::search::query::{Club, Person, Query};
@@ -37,6 +38,10 @@ pub(super) fn apply(connection: &Connection, wanted: &CommonChange) -> Result<Ou
             let sql = "DELETE FROM invitation WHERE inviter = ?1 AND id = ?2 AND addressed = ?3";
             let rows = change(connection, sql, params![inviter.as_str(), id.as_str(), addressed.as_str()])?;
             Ok(if rows > 0 { Outcome::Done } else { Outcome::Missing })
+        }
+        CommonChange::Announce(asked) => system::announce(connection, asked),
+        CommonChange::AnswerAnnouncement { user, id, chosen, now } => {
+            system::answer(connection, user, id, *chosen, *now)
         }
         CommonChange::SetProfile { user, change } => set_profile(connection, user, change),
     }
@@ -114,6 +119,7 @@ fn set_profile(connection: &Connection, user: &UserId, wanted: &ProfileChange) -
 pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -> Result<()> {
     change(connection, "DELETE FROM profile_property WHERE owner = ?1", [id])?;
     change(connection, "DELETE FROM group_auto_join WHERE owner = ?1", [id])?;
+    change(connection, "DELETE FROM system_message WHERE owner = ?1", [id])?;
     change(connection, "DELETE FROM invitation WHERE inviter = ?1", [user.as_str()])?;
     change(connection, "DELETE FROM invitation WHERE invitee = ?1", [user.as_str()])?;
     Ok(())
@@ -127,7 +133,8 @@ pub(super) fn forget(connection: &Connection, before: Moment, page: usize) -> Re
     let sql = "DELETE FROM invitation_count WHERE inviter IN
                    (SELECT inviter FROM invitation_count WHERE since < ?1 ORDER BY since LIMIT ?2)";
     let hour_ago = millis(before).saturating_sub(3_600_000);
-    Ok(over.max(change(connection, sql, params![hour_ago, rows::octets(page)])?))
+    let counted = change(connection, sql, params![hour_ago, rows::octets(page)])?;
+    Ok(over.max(counted).max(system::forget(connection, before, page)?))
 }
 
 pub(super) fn invitations(

@@ -26,6 +26,7 @@ mod readers;
 mod rows;
 mod schema;
 mod services;
+mod system;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -23,6 +23,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_operators.sql"),
     include_str!("schema_content.sql"),
     include_str!("schema_watching.sql"),
+    include_str!("schema_system.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -178,6 +179,7 @@ mod tests {
                 "sqlite_sequence",
                 "ssp_session",
                 "watched",
+                "system_message",
                 "watcher"
             ]
         );

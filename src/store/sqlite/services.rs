@@ -3,9 +3,10 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use super::{Engine, Sqlite, common, groups, history, lists, presence};
+use super::{Engine, Sqlite, common, groups, history, lists, presence, system};
 use crate::element::common::invite::Invitation;
 use crate::element::common::search::query::Query;
+use crate::element::common::system::Asked;
 use crate::element::group::Said;
 use crate::element::lists::Lists;
 use crate::element::presence::{FollowedList, Following, Publisher};
@@ -85,6 +86,18 @@ impl CommonStore for Sqlite {
 
     fn profiles(&self, users: Vec<UserId>) -> Promise<Vec<Option<Vec<Property>>>> {
         self.ask(move |connection| common::profiles(connection, &users))
+    }
+
+    fn announced(&self, user: UserId, id: Box<str>) -> Promise<Option<Asked>> {
+        self.ask(move |connection| system::of_user(connection, &user, &id))
+    }
+
+    fn unanswered(&self, user: UserId, now: Moment) -> Promise<Vec<Asked>> {
+        self.ask(move |connection| system::unanswered(connection, &user, now))
+    }
+
+    fn announced_to(&self, id: Box<str>, after: Option<UserId>, limit: usize) -> Promise<Vec<Asked>> {
+        self.ask(move |connection| system::to_everybody(connection, &id, after.as_ref(), limit))
     }
 
     fn find_users(&self, query: Query, limit: usize) -> Promise<Vec<UserId>> {

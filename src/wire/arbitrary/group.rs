@@ -9,12 +9,13 @@ use proptest::sample::select;
 
 use super::{content, group_id, screen_name, status, text, user, user_id};
 use crate::imps::primitive::{
-    AddGroupMembersRequest, CreateGroupRequest, DeleteGroupRequest, GetGroupMembersRequest,
-    GetGroupMembersResponse, GetGroupPropsRequest, GetGroupPropsResponse, GetJoinedUsersRequest,
-    GetJoinedUsersResponse, GroupChangeNotice, GroupProperties, JoinGroupRequest, JoinGroupResponse,
-    JoinedUsers, LeaveGroupRequest, LeaveGroupResponse, Mapping, MemberAccessRequest, Moves, NoticeWish,
-    Property, Ranks, RejectListRequest, RejectListResponse, RemoveGroupMembersRequest, SetGroupPropsRequest,
-    SubscribeGroupNoticeRequest, SubscribeGroupNoticeResponse, WelcomeNote,
+    AddGroupMembersRequest, CreateGroupRequest, DeleteGroupRequest, ExtendConversationRequest,
+    ExtendConversationResponse, GetGroupMembersRequest, GetGroupMembersResponse, GetGroupPropsRequest,
+    GetGroupPropsResponse, GetJoinedUsersRequest, GetJoinedUsersResponse, GetMapRequest, GetMapResponse,
+    GroupChangeNotice, GroupProperties, JoinGroupRequest, JoinGroupResponse, JoinedUsers, LeaveGroupRequest,
+    LeaveGroupResponse, Mapping, MemberAccessRequest, Moves, NoticeWish, Property, Ranks, RejectListRequest,
+    RejectListResponse, RemoveGroupMembersRequest, SetGroupPropsRequest, SubscribeGroupNoticeRequest,
+    SubscribeGroupNoticeResponse, User, WelcomeNote,
 };
 use crate::imps::{Primitive, UserId, Version};
 
@@ -152,6 +153,30 @@ fn answers() -> BoxedStrategy<Primitive> {
     .boxed()
 }
 
+/// What conversations become.
+pub(crate) fn conversation() -> BoxedStrategy<Primitive> {
+    let name = || "[A-Za-z0-9]{1,12}".prop_map(|text| text.parse().unwrap());
+    let partner = (user_id(), option::of(super::client_id()))
+        .prop_map(|(id, client)| User { client, ..User::from(id) });
+    prop_oneof![
+        (name(), users(), partner, any::<Option<bool>>(), note(), option::of(screen_name())).prop_map(
+            |(id, users, partner, subscribe, welcome_note, screen_name)| {
+                let request =
+                    ExtendConversationRequest { id, users, partner, subscribe, welcome_note, screen_name };
+                Box::new(request).into()
+            }
+        ),
+        (name(), option::of(group_id()), option::of(text()), status()).prop_map(
+            |(id, group, note, result)| {
+                Box::new(ExtendConversationResponse { id, group, note, result }).into()
+            }
+        ),
+        (note(), option::of(text()))
+            .prop_map(|(map, url)| { GetMapResponse { result: crate::imps::Status::ok(), map, url }.into() }),
+    ]
+    .boxed()
+}
+
 /// Every group primitive.
 pub(crate) fn primitive() -> BoxedStrategy<Primitive> {
     prop_oneof![2 => requests(), 1 => answers()].boxed()
@@ -184,6 +209,7 @@ pub(crate) fn fit_csp(
 ) {
     let old = version < Version::V1_3;
     match primitive {
+        Primitive::ExtendConversationResponse(it) => fit_status(&mut it.result, version),
         Primitive::CreateGroupRequest(it) if old => it.own.clear(),
         Primitive::JoinGroupRequest(it) if version == Version::V1_1 => it.own.clear(),
         Primitive::GetGroupPropsResponse(it) => it.result = crate::imps::Status::ok(),

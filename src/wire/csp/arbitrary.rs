@@ -379,6 +379,7 @@ pub(in crate::wire) fn primitive() -> BoxedStrategy<Primitive> {
         common::shared(),
         common::csp_only(),
         group::primitive(),
+        group::conversation(),
         crate::wire::pa::arbitrary::csp_primitive()
     ]
     .boxed()

@@ -11,6 +11,7 @@ mod access;
 pub(in crate::wire) mod arbitrary;
 mod common;
 mod content;
+mod conversation;
 mod envelope;
 mod group;
 mod im;

@@ -361,7 +361,7 @@ fn a_faulty_primitive_leaves_an_envelope_to_answer() {
         ("SendMessage-Request/MessageInfo/Recipient/User/UserID".into(), 427)
     );
     assert_eq!(fault(""), ("TransactionContent/primitive".into(), 400));
-    assert_eq!(carried(Version::V1_2, "<GetMap-Request/>"), Carried::NotServed("GetMap-Request"));
+    assert_eq!(carried(Version::V1_2, "<GetSegment-Request/>"), Carried::NotServed("GetSegment-Request"));
     assert_eq!(carried(Version::V1_2, "<Dance-Request/>"), Carried::Unknown("Dance-Request".into()));
 }
 

@@ -93,9 +93,11 @@ primitives! {
         GetAttributeListResponse: "GetAttributeListResponse" delegated,
         PresenceAuthRequest: "PresenceAuthRequest" delegated,
         PresenceAuthUser: "PresenceAuthUser" delegated,
+        ExtendConversationRequest: "ExtendConversationRequest" delegated,
+        ExtendConversationResponse: "ExtendConversationResponse" delegated,
+        GetMapRequest: "GetMapRequest" delegated,
+        GetMapResponse: "GetMapResponse" delegated,
     } not served {
-        // Delegated services, in CSP shape (ssp-primitives §6).
-        "ExtendConversationRequest", "ExtendConversationResponse", "GetMapRequest", "GetMapResponse",
     }
 }
 

@@ -157,7 +157,7 @@ async fn what_is_unknown_not_served_not_agreed_or_faulty_has_its_own_code() {
         ("<ForwardMessageRequest messageID='m'/>".to_owned(), 506, "not-agreed"),
         ("<SubscribeRequest/>".to_owned(), 506, "not-agreed"),
         ("<SearchRequest/>".to_owned(), 506, "not-agreed"),
-        ("<GetMapRequest/>".to_owned(), 501, "not-served"),
+        ("<GetMapRequest/>".to_owned(), 506, "not-agreed"),
         ("<SendMessageRequest/>".to_owned(), 400, "faulty"),
         (good.replace("<Recipient>", "<Nobody>").replace("</Recipient>", "</Nobody>"), 400, "faulty"),
         (good.replace("contentSize=\"1\"", "validity=\"long\""), 402, "faulty"),
