@@ -645,6 +645,7 @@ macro_rules! keeps_the_contract {
             nothing_to_do_is_done
             invitations_are_remembered_until_they_are_dropped
             an_inviter_makes_so_many_invitations_an_hour
+            what_the_provider_told_is_kept_until_it_is_answered
             a_profile_is_set_and_cleared
             users_are_found_in_the_directory
             groups_that_want_to_be_found_are

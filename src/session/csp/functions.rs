@@ -77,7 +77,7 @@ impl Default for ServedFunctions {
             "GETWL", "REACT", "CAAUT", "GETAUT", "GETPR", "UPDPR", "CALI", "DALI", "GALS", //
             "MDELIV", "FWMSG", "SETD", "GETLM", "GETM", "REJCM", "NOTIF", "NEWM", "GLBLU", "BLENT", //
             "CREAG", "DELGR", "GETGP", "SETGP", "SUBGCN", "GRCHN", "GETGM", "ADDGM", "RMVGM", "MBRAC",
-            "REJEC", "GETJU",
+            "REJEC", "GETJU", "EXCON",
         ])
     }
 }

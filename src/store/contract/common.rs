@@ -4,8 +4,9 @@ use super::{account, all, at, one, user};
 use crate::element::common::invite::{INVITATIONS_PER_HOUR, Invitation};
 use crate::element::common::profile::ProfileChange;
 use crate::element::common::search::query::{Query, compile};
+use crate::element::common::system::{ASKED_MAX, Asked};
 use crate::element::group::{Group, Occupant};
-use crate::imps::primitive::{InviteType, Property, SearchPair, SearchRequest};
+use crate::imps::primitive::{AnswerOption, InviteType, Property, SearchPair, SearchRequest, SystemMessage};
 use crate::imps::{Address, InviteId};
 use crate::relay::ports::{Change, CommonChange, GroupChange, Outcome, Store};
 
@@ -158,4 +159,50 @@ pub(in crate::store) async fn who_has_no_account_has_no_profile_and_no_invitatio
     one(store, Change::AddAccount(account(ADA))).await;
     assert_eq!(store.profiles(vec![user(ADA)]).await.unwrap(), [Some(Vec::new())]);
     assert_eq!(store.invitations(user(ADA), id("i1")).await.unwrap(), []);
+}
+
+fn asked(who: &str, name: &str, required: bool) -> Asked {
+    let message = SystemMessage {
+        id: name.into(),
+        requires_response: required,
+        text: Some("Do you agree?".into()),
+        options: vec![AnswerOption { id: 1, text: "Yes".into() }],
+        verification: None,
+    };
+    let key = Some("K7".into());
+    Asked { user: user(who), message, key, until: at(1000), answered: None, chosen: None }
+}
+
+fn announce(asked: &Asked) -> Change {
+    Change::Common(CommonChange::Announce(Box::new(asked.clone())))
+}
+
+pub(in crate::store) async fn what_the_provider_told_is_kept_until_it_is_answered(store: &dyn Store) {
+    let first = asked("wv:Ada@north.example", "terms", true);
+    assert_eq!(one(store, announce(&first)).await, Outcome::Missing, "no account");
+    all(store, vec![Change::AddAccount(account("wv:Ada@north.example")), Change::AddAccount(account(BO))])
+        .await;
+    assert_eq!(one(store, announce(&first)).await, Outcome::Done);
+    assert_eq!(one(store, announce(&asked(ADA, "news", false))).await, Outcome::Done);
+    assert_eq!(store.announced(user(ADA), "terms".into()).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.announced(user(ADA), "other".into()).await.unwrap(), None);
+    let open = store.unanswered(user(ADA), at(1)).await.unwrap();
+    assert_eq!(open, std::slice::from_ref(&first), "what must be answered");
+    assert_eq!(store.unanswered(user(ADA), at(1000)).await.unwrap(), [], "in time");
+    let answer = || {
+        let (id, now) = ("terms".into(), at(7));
+        Change::Common(CommonChange::AnswerAnnouncement { user: user(ADA), id, chosen: Some(1), now })
+    };
+    assert_eq!(one(store, answer()).await, Outcome::Done);
+    assert_eq!(one(store, answer()).await, Outcome::Missing, "once");
+    one(store, announce(&asked(BO, "terms", true))).await;
+    let everybody = store.announced_to("terms".into(), None, 9).await.unwrap();
+    let done = Asked { answered: Some(at(7)), chosen: Some(1), ..first };
+    assert_eq!(everybody, [done, asked(BO, "terms", true)]);
+    assert_eq!(store.announced_to("terms".into(), Some(user(ADA)), 9).await.unwrap().len(), 1);
+    for number in 2..ASKED_MAX {
+        assert_eq!(one(store, announce(&asked(ADA, &format!("n{number}"), false))).await, Outcome::Done);
+    }
+    assert_eq!(one(store, announce(&asked(ADA, "more", false))).await, Outcome::Full);
+    assert_eq!(one(store, announce(&asked(ADA, "terms", true))).await, Outcome::Done, "in its own place");
 }

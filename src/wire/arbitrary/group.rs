@@ -171,6 +171,7 @@ pub(crate) fn conversation() -> BoxedStrategy<Primitive> {
                 Box::new(ExtendConversationResponse { id, group, note, result }).into()
             }
         ),
+        option::of(user_id()).prop_map(|user| GetMapRequest { user, attributes: None }.into()),
         (note(), option::of(text()))
             .prop_map(|(map, url)| { GetMapResponse { result: crate::imps::Status::ok(), map, url }.into() }),
     ]

@@ -145,3 +145,39 @@ fn what_waits_for_a_user_is_told_fetched_and_refused_as_between_client_and_serve
     both(V1_2, &list(info), &there);
     both(V1_3, &list(&format!("<MessageInfoList>{info}</MessageInfoList>")), &there);
 }
+
+#[test]
+fn a_conversation_is_extended_and_a_map_is_asked_for_in_the_words_of_1_3() {
+    let asked = "<ExtendConversationID>x1</ExtendConversationID>
+                 <UserIDList><UserID>wv:cy@alpha.example</UserID></UserIDList>
+                 <ExtendConversationUser><UserID>wv:bo@beta.example</UserID><ClientID><URL>phone</URL></ClientID>
+                 </ExtendConversationUser><SubscribeNotification>T</SubscribeNotification>
+                 <ScreenName><SName>Ada</SName><GroupID>wv:/g@alpha.example</GroupID></ScreenName>";
+    both(
+        V1_3,
+        &format!("<ExtendConversation-Request>{asked}</ExtendConversation-Request>"),
+        &format!("<ExtendConversationRequest>{asked}</ExtendConversationRequest>"),
+    );
+    let made = "<ExtendConversationID>x1</ExtendConversationID><GroupID>wv:ada/talk@alpha.example</GroupID>
+                <ResponseNote>come</ResponseNote>";
+    both(
+        V1_3,
+        &format!(
+            "<ExtendConversation-Response>{made}<Result><Code>200</Code></Result></ExtendConversation-Response>"
+        ),
+        &format!("<ExtendConversationResponse>{made}{OK}</ExtendConversationResponse>"),
+    );
+    let whose = "<UserID>wv:bo@beta.example</UserID>";
+    both(
+        V1_3,
+        &format!("<GetMap-Request>{whose}</GetMap-Request>"),
+        &format!("<GetMapRequest>{whose}</GetMapRequest>"),
+    );
+    let map = "<Map><ContentType>text/plain</ContentType><ContentData>here</ContentData></Map>
+               <URL>https://maps.example/1</URL>";
+    both(
+        V1_3,
+        &format!("<GetMap-Response>{map}</GetMap-Response>"),
+        &format!("<GetMapResponse>{OK}{map}</GetMapResponse>"),
+    );
+}

@@ -1,5 +1,6 @@
 //! Groups: made by one user, joined from several domains, spoken in, moderated, and ended.
 
+mod conversation;
 mod entry;
 mod history;
 mod peers;

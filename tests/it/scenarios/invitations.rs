@@ -1,5 +1,7 @@
 //! Invitations: asked, answered, taken back, here and between providers.
 
+mod endings;
+
 use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::Phone;
 use causeway::imps::primitive::{

@@ -29,6 +29,7 @@ mod reports;
 mod search;
 mod sessions;
 mod shared;
+mod system_messages;
 mod terminal;
 mod transit;
 mod weather;
