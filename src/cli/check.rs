@@ -39,7 +39,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if words.json {
         let findings: Vec<_> = findings.iter().map(as_json).collect();
-        writeln!(streams.output, "{}", serde_json::Value::from(findings))?;
+        writeln!(streams.output, "{}", serde_json::to_string(&findings)?)?;
     } else {
         for finding in &findings {
             writeln!(streams.errors, "{finding}")?;
@@ -51,7 +51,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
 }
 
 /// Peers that an operator has suspended: the file does not say so.
-fn suspended(settings: &Settings) -> Vec<Finding> {
+pub(super) fn suspended(settings: &Settings) -> Vec<Finding> {
     // A store that cannot be read yet, or at all, is for `serve` to speak of.
     let suspensions = sqlite::suspensions(&settings.node.data).unwrap_or_default();
     let told = settings.peers.iter().filter_map(|peer| {
@@ -107,15 +107,24 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn as_json(finding: &Finding) -> serde_json::Value {
-    let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-    serde_json::json!({
-        "file": finding.file.display().to_string(),
-        "line": finding.line,
-        "column": finding.column,
-        "severity": severity,
-        "text": finding.text,
-    })
+/// A finding for programs.
+#[derive(serde::Serialize)]
+struct Told<'f> {
+    file: String,
+    line: usize,
+    column: usize,
+    severity: &'static str,
+    text: &'f str,
+}
+
+fn as_json(finding: &Finding) -> Told<'_> {
+    Told {
+        file: finding.file.display().to_string(),
+        line: finding.line,
+        column: finding.column,
+        severity: if finding.severity == Severity::Error { "error" } else { "warning" },
+        text: &finding.text,
+    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ pub mod cert;
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod doctor;
 pub mod laboratory;
 pub mod peer;
 pub mod phone;
+pub mod portable;
 pub mod queue;
 pub mod serve;
 pub mod user;
@@ -50,9 +52,15 @@ enum Verb {
     Check(check::Words),
     /// Log in as a user and talk: contacts, messages, groups, files
     Client(client::Words),
+    /// Like check, and look outward: DNS, whether we are reached, and a peer step by step
+    Doctor(doctor::Words),
     /// Make, list and remove accounts; a node may run meanwhile
     #[command(subcommand)]
     User(user::Words),
+    /// Write accounts, lists and groups as JSON Lines; a node may run meanwhile
+    Export(portable::Export),
+    /// Take accounts, lists and groups from an export; a node may run meanwhile
+    Import(portable::Import),
     /// The agreements of the running node and their links: look, suspend, resume, retry, test
     #[command(subcommand)]
     Peer(peer::Words),
@@ -116,7 +124,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Demo(words) => demo::run(&words, streams),
         Verb::Check(words) => check::run(&words, streams),
         Verb::Client(words) => client::run(&words, streams),
+        Verb::Doctor(words) => doctor::run(&words, streams),
         Verb::User(words) => user::run(&words, streams),
+        Verb::Export(words) => portable::export(&words, streams),
+        Verb::Import(words) => portable::import(&words, streams),
         Verb::Peer(words) => peer::run(&words, streams),
         Verb::Queue(words) => queue::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),

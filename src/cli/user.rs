@@ -35,6 +35,8 @@ pub enum Words {
     },
     /// Remove an account with everything that is its own
     Remove(One),
+    /// Remove an account, and every mention of it in what others have; groups that it made go too
+    Erase(One),
     /// Set another password, for the next login; it is one line on standard input
     Passwd(One),
     /// Show or change what others find a user by, one NAME=VALUE a line
@@ -61,9 +63,11 @@ pub struct One {
 /// Runs the verb.
 pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let file = match words {
-        Words::Add(one) | Words::Remove(one) | Words::Passwd(one) | Words::Profile { one, .. } => {
-            &one.configuration.file
-        }
+        Words::Add(one)
+        | Words::Remove(one)
+        | Words::Erase(one)
+        | Words::Passwd(one)
+        | Words::Profile { one, .. } => &one.configuration.file,
         Words::List { configuration, .. } => &configuration.file,
     };
     let Some(settings) = settings(file, streams)? else { return Ok(Ended::Failed) };
@@ -112,6 +116,10 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
             let user = own(&one.user, &settings.node.domains)?;
             found(&user, commit(&runtime, &settings, Change::RemoveAccount(user.clone()))?)
         }
+        Words::Erase(one) => {
+            let user = own(&one.user, &settings.node.domains)?;
+            found(&user, commit(&runtime, &settings, Change::EraseAccount(user.clone()))?)
+        }
         Words::List { json, .. } => {
             let accounts = runtime.block_on(open(&settings)?.all_accounts())?;
             if *json {
@@ -128,7 +136,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
 }
 
 /// What the store needs to know; mistakes in the file are told as by `check`.
-fn settings(file: &Path, streams: &mut Streams<'_>) -> anyhow::Result<Option<StoreSettings>> {
+pub(super) fn settings(file: &Path, streams: &mut Streams<'_>) -> anyhow::Result<Option<StoreSettings>> {
     let loaded = config::load_for_store(file);
     for finding in loaded.findings.iter().filter(|finding| finding.severity == Severity::Error) {
         writeln!(streams.errors, "{finding}")?;
@@ -136,7 +144,7 @@ fn settings(file: &Path, streams: &mut Streams<'_>) -> anyhow::Result<Option<Sto
     Ok(loaded.settings)
 }
 
-fn open(settings: &StoreSettings) -> anyhow::Result<Sqlite> {
+pub(super) fn open(settings: &StoreSettings) -> anyhow::Result<Sqlite> {
     Sqlite::open(&sqlite::Settings {
         queue_bytes_per_peer: settings.limits.queue_bytes_per_peer,
         ..sqlite::Settings::at(&settings.node.data)

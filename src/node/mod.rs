@@ -391,7 +391,7 @@ fn identity(domain: &Domain, files: &KeyPair) -> Result<tls::Identity, StartErro
 }
 
 /// TLS between providers, from the files that the settings name.
-fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<PeerTls, StartError> {
+pub(crate) fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<PeerTls, StartError> {
     let mut identities = Vec::new();
     for own in &settings.ssp.identities {
         let identity = identity(&own.domain, &own.files)?;

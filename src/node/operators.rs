@@ -228,14 +228,17 @@ impl Operators {
     }
 
     async fn resume(&self, peer: &Domain) -> Told {
-        let entry = self.entry(peer)?;
+        // A suspension may outlive its entry.
+        let entry = self.entry(peer);
         if !self.federation.resume(peer).await? {
-            let why = self.out_of_force(&entry);
+            let why = self.out_of_force(&entry?);
             let error = why.unwrap_or_else(|| format!("{peer} is not suspended; there is nothing to resume"));
             return Err(Refused::new(StatusCode::CONFLICT, error));
         }
         tracing::warn!(%peer, "resumed by an operator");
-        Ok(self.state(&entry))
+        let without =
+            || json!({ "domain": peer.as_str(), "state": PeerState::Closed.as_str(), "by": "peers.toml" });
+        Ok(entry.map_or_else(|_| without(), |entry| self.state(&entry)))
     }
 
     /// Resolves, connects, verifies, logs in, from the first of our domains.

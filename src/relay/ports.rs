@@ -192,6 +192,9 @@ pub enum Change {
     /// expire at once, so that their authors hear of it ([`Store::expired_mail`]); a new account of the
     /// same name does not get them. Outcome: `Done` or `Missing`.
     RemoveAccount(UserId),
+    /// The same, and every mention of the user in what others have: contact lists, rights, groups, invitations,
+    /// messages on their way. Groups that it made go too. Outcome: `Done` or `Missing`.
+    EraseAccount(UserId),
     /// Write a CSP session record, new or changed. Outcome: `Done`, or `Missing` if the user has no
     /// account (any more).
     PutCspSession(Box<csp::record::SessionRecord>),

@@ -1,7 +1,7 @@
 //! What operators ask of storage: suspensions that outlive the process, and a look at what waits.
 
 use super::{Promise, StoredOutgoing};
-use crate::imps::{Domain, Moment};
+use crate::imps::{Domain, GroupId, Moment};
 
 /// A decision of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub trait OperatorsStore {
 
     /// Rows of the outbox with numbers above `after`, of one peer or of all, oldest first, at most `limit`.
     fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>>;
+
+    /// Every group of ours, ordered by address.
+    fn all_groups(&self) -> Promise<Vec<GroupId>>;
 
     /// One row of the outbox, with its body.
     fn outgoing(&self, row: i64) -> Promise<Option<StoredOutgoing>>;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 use super::bounded::Bounded;
 use super::presence;
 use super::rows::{self, Columns, change, millis, one};
-use super::{common, content, groups, history, lists, operators};
+use super::{common, content, erase, groups, history, lists, operators};
 use crate::element::im::Mail;
 use crate::imps::{Domain, Moment, SessionId, UserId};
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
@@ -169,6 +169,15 @@ impl Changes {
                 done_if(change(connection, sql, params![user.key(), &**sealed_password])?, Outcome::Missing)
             }
             Change::RemoveAccount(user) => self.remove_account(connection, user)?,
+            Change::EraseAccount(user) => {
+                let outcome = self.remove_account(connection, user)?;
+                if outcome == Outcome::Done {
+                    self.touched.extend(erase::mentions(connection, user)?);
+                    // Rows have gone from any of them.
+                    self.recount();
+                }
+                outcome
+            }
             Change::PutCspSession(record) => {
                 done_if(rows::put_csp_session(connection, record)?, Outcome::Missing)
             }

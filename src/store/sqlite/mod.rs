@@ -13,6 +13,7 @@ mod bounded;
 mod changes;
 mod common;
 mod content;
+mod erase;
 mod groups;
 mod history;
 mod inline;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::Sqlite;
 use super::rows::{self, Columns, change, many, millis, one};
-use crate::imps::Domain;
+use crate::imps::{Domain, GroupId};
 use crate::relay::ports::{
     OperatorsChange, OperatorsStore, Outcome, Promise, Queued, StoredOutgoing, Suspension,
 };
@@ -54,6 +54,12 @@ impl OperatorsStore for Sqlite {
 
     fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>> {
         self.ask(move |connection| queued(connection, peer.as_ref(), after, limit))
+    }
+
+    fn all_groups(&self) -> Promise<Vec<GroupId>> {
+        self.ask(|connection| {
+            many(connection, "SELECT address FROM im_group ORDER BY key", [], |row| Columns::of(row).parsed())
+        })
     }
 
     fn outgoing(&self, row: i64) -> Promise<Option<StoredOutgoing>> {

@@ -25,6 +25,7 @@ mod questions;
 mod recipients;
 mod recorded;
 mod refusals;
+mod reloading;
 mod reports;
 mod search;
 mod sessions;

@@ -27,14 +27,14 @@ async fn verb(place: &Place, words: &[&str]) -> (i32, String, String) {
 }
 
 /// The same where it must be done: the output.
-async fn done(place: &Place, words: &[&str]) -> String {
+pub(super) async fn done(place: &Place, words: &[&str]) -> String {
     let (code, output, errors) = verb(place, words).await;
     assert_eq!((code, errors.as_str()), (0, ""), "{words:?}: {output}");
     output
 }
 
 /// The same where it must be refused: the one line that says why and what to do.
-async fn refused(place: &Place, words: &[&str]) -> String {
+pub(super) async fn refused(place: &Place, words: &[&str]) -> String {
     let (code, _, errors) = verb(place, words).await;
     assert_eq!((code, errors.lines().count()), (1, 1), "{words:?}: {errors}");
     assert!(errors.starts_with("causeway: ") && errors.contains("; "), "{errors}");
@@ -70,7 +70,10 @@ async fn a_peer_is_listed_shown_and_its_session_explained() {
     send(&mut ada, &["wv:bo@south.example"], "hello", false).await;
     assert_eq!(text(&receive(&mut bo).await), "hello");
     // Then it is listed, for people and for programs
-    assert_eq!(listed(&north, SOUTH).await, "south.example active up 0 -");
+    until("south has answered", async || {
+        (listed(&north, SOUTH).await == "south.example active up 0 -").then_some(())
+    })
+    .await;
     let peers = json(&north, &["peer", "list"]).await;
     assert_eq!((&peers[0]["domain"], &peers[0]["link"]), (&Value::from(SOUTH), &Value::from("up")));
     // And shown with what is agreed, offered, and was seen of it
@@ -317,4 +320,44 @@ async fn elsewhere_than_on_loopback_a_token_is_needed() {
     std::fs::write(north.provider.folder.join("token"), "ffffffffffffffffffffffffffffffff\n").unwrap();
     assert!(refused(&north, &["peer", "list"]).await.contains("wants another token"));
     node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_looks_at_ourselves_and_at_a_peer() {
+    let world = World::new().await;
+    let (north, south) = (world.place(NORTH, &[SOUTH]), world.place(SOUTH, &[NORTH]));
+    let finds = |told: &str, begin: &str| {
+        let lines = told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert!(lines.into_iter().any(|line| line.starts_with(begin)), "{begin}: {told}");
+    };
+    // Before the first start: DNS leads to us, and nobody is there yet
+    let told = done(&north, &["doctor"]).await;
+    finds(&told, "ok configuration 1 peers");
+    finds(&told, "warning node no node answers at");
+    finds(&told, "ok north.example resolve imps.north.example");
+    finds(&told, "warning north.example at imps.north.example");
+    let (code, told, errors) = verb(&north, &["doctor", SOUTH]).await;
+    assert_eq!((code, errors.lines().count()), (1, 1), "{errors}");
+    finds(&told, "failed south.example at imps.south.example");
+    // With both running
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
+    let told = done(&north, &["doctor", SOUTH]).await;
+    for begin in [
+        "ok node it runs and answers",
+        "ok north.example at imps.north.example",
+        "ok south.example verify CN=south.example",
+        "ok south.example log-in session ",
+    ] {
+        finds(&told, begin);
+    }
+    assert!(!told.contains("failed"), "{told}");
+    // And with somebody else where DNS leads
+    world.laboratory.publish(&north.provider.domain, south.ssp);
+    let looks = verb(&north, &["doctor", "--json"]).await;
+    assert_eq!(looks.0, 1);
+    let looks: Value = serde_json::from_str(&looks.1).unwrap();
+    let failed = looks.as_array().unwrap().iter().find(|look| look["outcome"] == "failed").unwrap();
+    assert!(failed["text"].as_str().unwrap().contains("none of which stands for north.example"), "{failed}");
+    north_node.drain().await;
+    south_node.drain().await;
 }

@@ -1,0 +1,264 @@
+//! `causeway export` and `causeway import`: accounts, lists and groups as JSON Lines, straight from and into
+//! the store, with the node running or not.
+//!
+//! Sessions, waiting messages and subscriptions are no part of it: those belong to the moment.
+
+mod read;
+mod record;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+
+use self::read::Reader;
+use self::record::{Header, Line, VERSION};
+use self::write::Whole;
+use super::user::{open, settings};
+use super::{Configuration, Ended, Streams, today};
+use crate::imps::{GroupId, UserId};
+use crate::relay::ports::{
+    Account, Change, CommonStore as _, GroupStore as _, ListsStore as _, OperatorsStore as _, Outcome,
+    PresenceStore as _, Store as _,
+};
+use crate::store::seal::Sealer;
+use crate::store::sqlite::Sqlite;
+
+/// Accounts that are read at a time.
+const PAGE: usize = 200;
+/// Octets of one line.
+const LINE_OCTETS_MAX: u64 = 16 * 1024 * 1024;
+
+/// What becomes of passwords in an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Passwords {
+    /// Sealed, as they are: of use only together with the node's secret key
+    Sealed,
+    /// Left out: each account needs a new one
+    None,
+    /// As they are: whoever has the file can log in as anybody
+    Clear,
+}
+
+/// Words of `export`.
+#[derive(clap::Args, Debug)]
+pub struct Export {
+    #[command(flatten)]
+    configuration: Configuration,
+    /// Write to this file, for its owner alone, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What becomes of passwords
+    #[arg(long, value_enum, default_value = "sealed")]
+    passwords: Passwords,
+}
+
+/// Words of `import`.
+#[derive(clap::Args, Debug)]
+pub struct Import {
+    /// An export; - is standard input
+    #[arg(value_name = "FILE")]
+    from: PathBuf,
+    #[command(flatten)]
+    configuration: Configuration,
+    /// Leave accounts and groups that are there as they are, and take the others
+    #[arg(long)]
+    skip_existing: bool,
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().build().context("the store cannot be asked")
+}
+
+/// Runs `export`.
+pub fn export(words: &Export, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
+    let Some(settings) = settings(&words.configuration.file, streams)? else { return Ok(Ended::Failed) };
+    let store = open(&settings)?;
+    let sealer = match words.passwords {
+        Passwords::Clear => Some(Sealer::open(&settings.node.secret_key)?),
+        Passwords::Sealed | Passwords::None => None,
+    };
+    let header = Header {
+        version: VERSION,
+        exported: today().to_string(),
+        domains: settings.node.domains.iter().map(ToString::to_string).collect(),
+    };
+    let mut file = match &words.output {
+        None => None,
+        Some(path) => {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            Some(std::io::BufWriter::new(file.with_context(|| {
+                format!("{} cannot be made; name a file that is not there yet", path.display())
+            })?))
+        }
+    };
+    let output: &mut dyn Write = match &mut file {
+        Some(file) => file,
+        None => streams.output,
+    };
+    line(output, &Line::Causeway(header))?;
+    runtime()?.block_on(async {
+        let accounts = store.all_accounts().await?;
+        for page in accounts.chunks(PAGE) {
+            for whole in read_page(&store, page, &settings.node.domains).await? {
+                let record = write::account(&whole, words.passwords, sealer.as_ref())
+                    .with_context(|| format!("the password of {}", whole.account.user))?;
+                line(output, &Line::Account(Box::new(record)))?;
+            }
+        }
+        for group in store.all_groups().await? {
+            // One that ended meanwhile is none any more.
+            if let Some(found) = store.group(group).await? {
+                line(output, &Line::Group(Box::new(write::group(&found.group))))?;
+            }
+        }
+        anyhow::Ok(())
+    })?;
+    output.flush().context("the export could not be written to its end")?;
+    if let Some(file) = file {
+        file.get_ref().sync_all().context("the export could not be written to its end")?;
+    }
+    Ok(Ended::Done)
+}
+
+fn line(output: &mut dyn Write, line: &Line) -> anyhow::Result<()> {
+    writeln!(output, "{}", serde_json::to_string(line)?).context("the export could not be written")
+}
+
+async fn read_page(
+    store: &Sqlite,
+    page: &[Account],
+    domains: &[crate::imps::Domain],
+) -> anyhow::Result<Vec<Whole>> {
+    let users: Vec<UserId> = page.iter().map(|account| account.user.clone()).collect();
+    let profiles = store.profiles(users.clone()).await?;
+    let lists = store.lists(users.clone()).await?;
+    let publishers = store.publishers(users).await?;
+    let mut all = Vec::with_capacity(page.len());
+    for (((account, profile), lists), publisher) in page.iter().zip(profiles).zip(lists).zip(publishers) {
+        // Those here are properties of the groups.
+        let mut auto_joins = store.auto_joins(account.user.clone()).await?;
+        auto_joins.retain(|group| !domains.iter().any(|own| group.domain_str() == Some(own.as_str())));
+        all.push(Whole {
+            account: account.clone(),
+            profile: profile.unwrap_or_default(),
+            lists: (*lists).clone(),
+            publisher,
+            auto_joins,
+        });
+    }
+    Ok(all)
+}
+
+/// What is to be made, in the order of the file.
+enum Wanted {
+    Account(UserId, Vec<Change>),
+    Group(GroupId, Box<Change>),
+}
+
+/// Runs `import`.
+pub fn import(words: &Import, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
+    let Some(settings) = settings(&words.configuration.file, streams)? else { return Ok(Ended::Failed) };
+    let sealer = Sealer::open(&settings.node.secret_key)?;
+    let reader = Reader { sealer: &sealer, domains: &settings.node.domains };
+    let mut file;
+    let input: &mut dyn BufRead = if words.from.as_os_str() == "-" {
+        streams.input
+    } else {
+        let opened = std::fs::File::open(&words.from);
+        file = BufReader::new(opened.with_context(|| format!("{} cannot be read", words.from.display()))?);
+        &mut file
+    };
+    // Everything is read and checked before anything is written.
+    let wanted = understand(input, &reader)?;
+    let store = open(&settings)?;
+    let (mut made, mut kept) = (0_usize, 0_usize);
+    runtime()?.block_on(async {
+        if !words.skip_existing {
+            refuse_existing(&store, &wanted).await?;
+        }
+        for wanted in wanted {
+            let (what, changes) = match wanted {
+                Wanted::Account(user, changes) => (user.to_string(), changes),
+                Wanted::Group(group, change) => (group.to_string(), vec![*change]),
+            };
+            let outcomes = store.commit(changes).await?;
+            match outcomes.first() {
+                Some(Outcome::Duplicate) => kept += 1,
+                _ if outcomes.iter().all(|outcome| outcome.took_effect()) => made += 1,
+                _ => bail!("{what} could be taken in part only: {outcomes:?}; `causeway user erase` removes what is there"),
+            }
+        }
+        anyhow::Ok(())
+    })?;
+    store.close();
+    writeln!(streams.output, "{made} made, {kept} left as they were")?;
+    Ok(Ended::Done)
+}
+
+/// Reads every line; an error says which one is wrong.
+fn understand(input: &mut dyn BufRead, reader: &Reader<'_>) -> anyhow::Result<Vec<Wanted>> {
+    let mut wanted = Vec::new();
+    let mut begun = false;
+    for number in 1_usize.. {
+        let mut text = String::new();
+        let octets = std::io::Read::take(&mut *input, LINE_OCTETS_MAX + 1).read_line(&mut text);
+        let octets = octets.with_context(|| format!("line {number} cannot be read; it must be UTF-8"))?;
+        if octets == 0 {
+            break;
+        }
+        if u64::try_from(octets).unwrap_or(u64::MAX) > LINE_OCTETS_MAX {
+            bail!("line {number} is longer than {LINE_OCTETS_MAX} octets");
+        }
+        if text.trim().is_empty() {
+            continue;
+        }
+        let read = serde_json::from_str::<Line>(&text).map_err(anyhow::Error::from).and_then(|line| {
+            Ok(match line {
+                Line::Causeway(header) if header.version != VERSION => {
+                    bail!("version {} of exports is not known; this program reads {VERSION}", header.version)
+                }
+                Line::Causeway(_) => {
+                    begun = true;
+                    None
+                }
+                _ if !begun => {
+                    bail!("the first line of an export says {{\"causeway\":{{\"version\":{VERSION}, …}}}}")
+                }
+                Line::Account(record) => {
+                    Some(Wanted::Account(reader.user(&record.address)?, reader.account(&record)?))
+                }
+                Line::Group(record) => {
+                    let (group, change) = reader.group(&record)?;
+                    Some(Wanted::Group(group, Box::new(change)))
+                }
+            })
+        });
+        wanted.extend(read.with_context(|| format!("line {number} is wrong, and nothing was taken"))?);
+    }
+    if !begun {
+        bail!("this is no export: it holds nothing; `causeway export` makes one");
+    }
+    Ok(wanted)
+}
+
+async fn refuse_existing(store: &Sqlite, wanted: &[Wanted]) -> anyhow::Result<()> {
+    for wanted in wanted {
+        let (there, what) = match wanted {
+            Wanted::Account(user, _) => (store.account_now(user.clone()).await?.is_some(), user.to_string()),
+            Wanted::Group(group, _) => (store.group(group.clone()).await?.is_some(), group.to_string()),
+        };
+        if there {
+            bail!(
+                "{what} exists already, and nothing was taken; --skip-existing takes what is not there yet"
+            );
+        }
+    }
+    Ok(())
+}
