@@ -248,6 +248,7 @@ impl Metrics {
                 ]);
             }
         }
+        self.content_requests.with_label_values(&["GET", "200"]);
         for method in CirMethod::ALL {
             for sent in [true, false] {
                 self.cir_calls.with_label_values(&[method.as_str(), sent_word(sent)]);

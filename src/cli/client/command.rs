@@ -59,7 +59,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("/whisper NAME TEXT", "to one in the group alone"),
     ("/in [GROUP]", "who is in the group"),
     ("/leave [GROUP]", "leave it"),
-    ("/create GROUP [TOPIC]", "make a group and join it"),
+    ("/create GROUP [TOPIC]", "make a group that anybody can find and join, and join it"),
     ("/delete GROUP", "end a group of yours"),
     ("/invite WHO [GROUP]", "into the group"),
     ("/accept [ID], /decline [ID]", "answer an invitation; alone: the last one"),

@@ -296,7 +296,11 @@ impl Talk<'_> {
     async fn create(&mut self, group: &str, topic: Option<String>) -> Result<(), Trouble> {
         let group = self.group(group)?;
         let name = group.resource().unwrap_or_default().to_owned();
-        let mut properties = vec![Property::new("Name", &name), Property::new("AccessType", "Open")];
+        let mut properties = vec![
+            Property::new("Name", &name),
+            Property::new("AccessType", "Open"),
+            Property::new("Searchable", "T"),
+        ];
         properties.extend(topic.as_deref().map(|topic| Property::new("Topic", topic)));
         let request = CreateGroupRequest {
             group: group.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Lines that are typed are said to whom one talks with, lines that begin with `/` are commands; what others
 //! say is printed above the prompt. It speaks CSP over HTTP or HTTPS in any version and encoding, through
-//! [`super::phone`], and polls. It outlives lost connections and sessions.
+//! [`super::phone`], and polls, or is called over TCP where the provider does so. It outlives lost connections and sessions.
 //!
 //! ```text
 //! terminal (lines) ─▶ command ─▶ does ─┐
@@ -15,6 +15,7 @@ mod hears;
 mod show;
 mod talk;
 mod terminal;
+mod wake;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use zeroize::Zeroizing;
 use self::does::Next;
 use self::talk::{Talk, Trouble};
 use self::terminal::Screen;
+use self::wake::Wake;
 use super::phone::{Manner, Phone, Server};
 use super::{Ended, Streams};
 use crate::imps::primitive::ClientType;
@@ -41,6 +43,8 @@ use crate::wire::Encoding;
 const POLL_SECONDS: f64 = 2.0;
 /// Longest interval between polls that a provider can ask for, seconds.
 const POLL_SECONDS_MAX: f64 = 60.0;
+/// The same where the provider calls when something waits: only in case a call is lost.
+const CALLED: Duration = Duration::from_secs(30);
 /// Between attempts to reach a lost provider: the first pause, doubled each time.
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest pause.
@@ -111,7 +115,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let server = Server::new(&words.url, || authorities(words.ca.as_deref()))?;
     let manner = Manner { version: words.version, encoding: words.encoding, digest: !words.plain };
-    let phone = Phone::new(server, words.user.clone(), &words.device, manner).of_type(ClientType::Cli);
+    let phone =
+        Phone::new(server, words.user.clone(), &words.device, manner).of_type(ClientType::Cli).to_be_called();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be started")?;
     let screen = Screen::new(streams.output);
@@ -181,18 +186,24 @@ async fn converse(
     ));
     let asked = talk.phone.agreed().and_then(|agreed| agreed.server_poll_min);
     let asked = asked.map_or(POLL_SECONDS, |seconds| f64::from(seconds).clamp(1.0, POLL_SECONDS_MAX));
-    let every = every.unwrap_or_else(|| Duration::from_secs_f64(asked));
+    let mut wake: Option<Wake> = None;
+    let pause = |wake: &Option<Wake>| match (every, wake) {
+        (Some(every), _) => every,
+        (None, Some(wake)) if wake.is_attached() => CALLED,
+        (None, _) => Duration::from_secs_f64(asked),
+    };
     let (mut refused, mut retry) = (0_u32, None::<Duration>);
     let mut next_poll = Instant::now();
     // While a script waits for something, its next line is not looked at.
     let mut waits: Option<(Instant, u64)> = None;
     loop {
         talk.prompt();
+        wake = Wake::follow(wake, &talk.phone);
         let waiting = waits.is_some_and(|(until, heard)| talk.heard == heard && Instant::now() < until);
         if !waiting {
             waits = None;
         }
-        let wake = waits.map_or(next_poll, |(until, _)| until.min(next_poll));
+        let next = waits.map_or(next_poll, |(until, _)| until.min(next_poll));
         tokio::select! {
             line = lines.recv(), if !waiting => {
                 let Some(line) = line else { return Ok(refused_of_script(talk, refused)) };
@@ -212,7 +223,8 @@ async fn converse(
                     }
                 }
             }
-            () = sleep_until(wake) => {
+            () = called(&mut wake) => next_poll = Instant::now(),
+            () = sleep_until(next) => {
                 if Instant::now() < next_poll {
                     continue;
                 }
@@ -221,7 +233,7 @@ async fn converse(
                         if retry.take().is_some() {
                             talk.tell("-- connected again");
                         }
-                        next_poll = Instant::now() + every;
+                        next_poll = Instant::now() + pause(&wake);
                     }
                     Err(Trouble::Over(why)) => bail!("{why}"),
                     Err(trouble) => {
@@ -234,6 +246,14 @@ async fn converse(
                 }
             }
         }
+    }
+}
+
+/// The provider calls; never where it does not.
+async fn called(wake: &mut Option<Wake>) {
+    match wake {
+        Some(wake) => wake.call().await,
+        None => std::future::pending().await,
     }
 }
 

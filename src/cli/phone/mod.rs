@@ -20,9 +20,9 @@ use server::{ANSWER_OCTETS_MAX, Outgoing};
 pub use server::{Incoming, Server, ServerError};
 
 use crate::imps::primitive::{
-    Capabilities, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod, DigestSchema, LoginRequest,
-    MessageDelivered, MessageInfo, Password, Recipient, SendMessageRequest, SendMessageResponse,
-    ServiceRequest, User,
+    Capabilities, CirMethod, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod, DigestSchema,
+    LoginRequest, MessageDelivered, MessageInfo, Password, Recipient, SendMessageRequest,
+    SendMessageResponse, ServiceRequest, User,
 };
 use crate::imps::{Code, Content, MessageId, Primitive, SessionId, Status, TransactionId, UserId, Version};
 use crate::net::content::coded;
@@ -54,6 +54,8 @@ pub struct Phone {
     user: UserId,
     client: ClientId,
     client_type: ClientType,
+    /// Wants to be called over TCP.
+    called: bool,
     manner: Manner,
     server: Server,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -121,6 +123,7 @@ impl Phone {
             user,
             client,
             client_type: ClientType::MobilePhone,
+            called: false,
             manner,
             server: server.into(),
             connection: None,
@@ -135,6 +138,14 @@ impl Phone {
     #[must_use]
     pub const fn of_type(mut self, client_type: ClientType) -> Self {
         self.client_type = client_type;
+        self
+    }
+
+    /// The same, wanting to be called over TCP when something waits (CIR). Whoever owns it connects where
+    /// [`Self::agreed`] says.
+    #[must_use]
+    pub const fn to_be_called(mut self) -> Self {
+        self.called = true;
         self
     }
 
@@ -305,6 +316,7 @@ impl Phone {
             bearers: vec![crate::imps::primitive::Bearer::Http],
             multi_trans: Some(1),
             parser_size: Some(PARSER_OCTETS_MAX),
+            cir_methods: if self.called { vec![CirMethod::Stcp] } else { Vec::new() },
             server_poll_min: Some(POLL_SECONDS),
             ..Capabilities::default()
         });

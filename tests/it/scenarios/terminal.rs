@@ -29,8 +29,10 @@ impl Client {
     /// The same at another URL.
     fn start_at(url: &str, place: &Place, user: &str, words: &[&str], password: &str) -> Self {
         let address = format!("{user}@{}", place.provider.domain);
+        let poll: &[&str] = if words.contains(&"--poll") { &[] } else { &["--poll", "0.02"] };
         let mut child = program()
-            .args(["client", "--url", url, "--user", &address, "--poll", "0.02"])
+            .args(["client", "--url", url, "--user", &address])
+            .args(poll)
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -169,6 +171,32 @@ async fn two_people_at_terminals_of_two_providers_talk() {
         );
         bo.sees(&["-- Ada is offline"]);
         assert_eq!(bo.ends().0.code(), Some(1));
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_is_called_need_not_poll() {
+    let world = World::new().await;
+    let (north, _) = places(&world);
+    let _node = world.start(&north).await;
+    tokio::task::spawn_blocking(move || {
+        for version in ["1.1", "1.2", "1.3"] {
+            // Given clients that would look for news in an hour
+            let words = ["--poll", "3600", "--version", version];
+            let (mut ada, mut bo) =
+                (Client::online(&north, "ada", &words), Client::online(&north, "bo", &words));
+            for text in ["one", "two", "three"] {
+                ada.types(&format!("/tell bo {text}"));
+                bo.sees(&[&format!("ada@north.example: {text}")]);
+                bo.types(&format!("/tell ada {text}"));
+                ada.sees(&[&format!("bo@north.example: {text}")]);
+            }
+            for client in [ada, bo] {
+                assert_eq!(client.ends().0.code(), Some(0));
+            }
+        }
     })
     .await
     .unwrap();
