@@ -39,6 +39,10 @@ sim first="0" count="200":
 replay seed:
     CAUSEWAY_SEED={{seed}} cargo test --test it simulation::two -- --nocapture
 
+# Two providers under load are killed again and again, at moments that come from the seed.
+kills rounds="200" seed="1":
+    CAUSEWAY_KILLS={{rounds}} CAUSEWAY_KILLS_SEED={{seed}} cargo test --test it rounds_of_kills -- --nocapture
+
 # Licences, forbidden and doubled dependencies, advisories.
 deny:
     cargo deny check
