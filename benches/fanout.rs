@@ -1,0 +1,92 @@
+//! `cargo bench --bench fanout`: one change of presence, from the client's request to its answer, with so many
+//! watchers over so many peers (architecture §5): deciding who hears what, and the commit of it all. What counts
+//! is the cost for one watcher more: it must not grow with their number.
+
+// A benchmark may panic: that is how it fails. Its numbers are small enough for floats.
+#![allow(clippy::expect_used, clippy::panic, clippy::cast_precision_loss)]
+
+#[path = "support/point.rs"]
+mod point;
+
+use std::time::Instant;
+
+use causeway::element::presence::{Edit, For, Grant, Told, WATCHERS_MAX, Watch};
+use causeway::imps::agreement::{Agreement, Service};
+use causeway::imps::presence::{Attribute, AttributeName, AttributeSet, Plain, PresenceSubList};
+use causeway::imps::primitive::{UpdatePresenceRequest, User};
+use causeway::imps::{Code, UserId};
+use causeway::relay::ports::{Change, PresenceChange, PresenceStore as _};
+use point::{Folder, Point, user};
+
+const PEERS: [usize; 3] = [1, 10, 100];
+const WATCHERS: [usize; 4] = [10, 100, 1000, WATCHERS_MAX];
+/// How much dearer one of the last watchers may be than one of the first thousand.
+const LIMIT: f64 = 1.5;
+
+fn watch(number: usize, peers: usize) -> Edit {
+    let watcher: UserId = format!("wv:w{number}@peer{}.example", number % peers).parse().expect("an address");
+    let wanted = [AttributeName::StatusText].into_iter().collect();
+    Edit::Watch(Watch { watcher: User::from(watcher), session: None, wanted, told: Told::default() })
+}
+
+fn says(number: usize) -> UpdatePresenceRequest {
+    let text = Plain { qualifier: Some(true), value: Some(format!("mood {number}").into()), client: None };
+    UpdatePresenceRequest { attributes: PresenceSubList::new(vec![Attribute::StatusText(text)]) }
+}
+
+/// Milliseconds of one change: the best of several.
+async fn measured(point: &Point, publisher: usize, peers: usize, watchers: usize) -> f64 {
+    let owner = user(publisher);
+    let seen: AttributeSet = [AttributeName::StatusText].into_iter().collect();
+    let mut edits = vec![Edit::Grant(Grant { to: For::Everybody, attributes: Some(seen) })];
+    edits.extend((0..watchers).map(|number| watch(number, peers)));
+    let found = point.store.publishers(vec![owner.clone()]).await.expect("the store").pop().flatten();
+    let version = found.expect("an account").version;
+    point.change(Change::Presence(Box::new(PresenceChange::Edit { owner, version, edits }))).await;
+    let session = point.log_in(publisher).await;
+    let mut best = f64::INFINITY;
+    for (round, transaction) in (0..12).zip(10_u32..) {
+        let begin = Instant::now();
+        let answer = point.ask(Some(&session), transaction, says(round)).await;
+        assert_eq!(answer.code(), Code::SUCCESSFUL);
+        // The first two tell everybody for the first time, and find nothing in the caches.
+        if round > 1 {
+            best = best.min(begin.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    best
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let folder = Folder::new("fanout");
+        let agreement = |number: usize| {
+            let domain = format!("peer{number}.example").parse().expect("a domain");
+            Agreement { services: Service::ALL.iter().copied().collect(), ..Agreement::with(domain) }
+        };
+        let agreements = (0..100).map(agreement).collect();
+        let point = Point::new(folder.path(), agreements, PEERS.len() * WATCHERS.len()).await;
+        let mut publisher = 0;
+        for peers in PEERS {
+            let mut taken = Vec::new();
+            for watchers in WATCHERS {
+                let milliseconds = measured(&point, publisher, peers, watchers).await;
+                publisher += 1;
+                let each = milliseconds * 1e3 / watchers as f64;
+                println!("{watchers:>6} watchers over {peers:>3} peers: {milliseconds:>8.2} ms, {each:>8.2} µs each");
+                taken.push((watchers as f64, milliseconds));
+            }
+            if let [.., (few, cheap), (fewer, less), (most, dear)] = taken[..] {
+                let (first, last) = ((less - cheap) / (fewer - few), (dear - less) / (most - fewer));
+                let ratio = last / first;
+                let verdict = if ratio <= LIMIT { "kept" } else { "MISSED" };
+                println!(
+                    "   one more over {peers} peers: {:.2} µs up to {fewer}, {:.2} µs beyond: {ratio:.2} (limit {LIMIT}: {verdict})",
+                    first * 1e3,
+                    last * 1e3
+                );
+            }
+        }
+    });
+}

@@ -1,0 +1,191 @@
+//! A Service Access Point in this process, with its store on disk and without sockets.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use causeway::element::content::Quota;
+use causeway::imps::primitive::{
+    Bearer, Capabilities, ClientCapabilityRequest, ClientId, ClientType, LoginRequest, Password,
+};
+use causeway::imps::{Domain, Moment, Primitive, SessionId, UserId, Version};
+use causeway::relay::directory::Directory;
+use causeway::relay::events::Silent;
+use causeway::relay::ports::{Account, Change, Outcome, Store as _};
+use causeway::sap::{
+    self, ClientDocument, Clock as _, Map, Sap, SystemChance, SystemClock, Vault, VaultError,
+};
+use causeway::session::csp::ServedFunctions;
+use causeway::store::sqlite::{Settings, Sqlite};
+use causeway::wire::csp::{self, Message, Transaction};
+use causeway::wire::{Carried, Encoding, Limits, Mode};
+
+/// The domain of the node.
+pub(crate) const OWN: &str = "north.example";
+const PASSWORD: &str = "correct horse";
+
+/// A folder that goes with the benchmark.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("causeway-bench-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder for the store");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // It is in the system's folder for such things anyway.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Passwords lie open: sealing them is not what is measured.
+struct OpenVault;
+
+impl Vault for OpenVault {
+    fn open(&self, account: &Account) -> Result<Password, VaultError> {
+        Ok(Password::new(String::from_utf8_lossy(&account.sealed_password).as_ref()))
+    }
+
+    fn seal(&self, _user: &UserId, password: &Password) -> Result<Arc<[u8]>, VaultError> {
+        Ok(password.clear().as_bytes().into())
+    }
+}
+
+/// The point, and its store.
+pub(crate) struct Point {
+    pub(crate) sap: Arc<Sap>,
+    pub(crate) store: Arc<Sqlite>,
+}
+
+/// A user of the node.
+pub(crate) fn user(number: usize) -> UserId {
+    format!("wv:user{number}@{OWN}").parse().expect("an address")
+}
+
+impl Point {
+    /// With these agreements, and so many users.
+    pub(crate) async fn new(
+        folder: &Path,
+        agreements: Vec<causeway::imps::agreement::Agreement>,
+        users: usize,
+    ) -> Self {
+        let store = Arc::new(Sqlite::open(&Settings::at(folder)).expect("a store"));
+        let own: Domain = OWN.parse().expect("a domain");
+        let clock = SystemClock::default();
+        let created: Moment = clock.now();
+        let numbers: Vec<usize> = (0..users).collect();
+        for page in numbers.chunks(1000) {
+            let account = |number: &usize| {
+                let sealed_password = PASSWORD.as_bytes().into();
+                Change::AddAccount(Account { user: user(*number), sealed_password, created })
+            };
+            store.commit(page.iter().map(account).collect()).await.expect("accounts");
+        }
+        let sap = Sap::new(sap::Parts {
+            store: store.clone(),
+            vault: Arc::new(OpenVault),
+            events: Arc::new(Silent),
+            clock: Arc::new(clock),
+            chance: Box::new(SystemChance::default()),
+            map: Map::of(Directory::new(vec![own], agreements, vec![[9; 32]])),
+            settings: sap::Settings {
+                hold_message: Duration::from_secs(5),
+                hold_query: Duration::from_secs(20),
+                registration_open: false,
+                client_document_octets_max: 1 << 20,
+                served: ServedFunctions::default(),
+                content: sap::ContentSettings {
+                    quota: Quota { octets: 1 << 20, items: 100 },
+                    retention: Duration::from_secs(86_400),
+                },
+            },
+        });
+        Self { sap: Arc::new(sap), store }
+    }
+
+    /// Carries out one change, which has to take effect.
+    #[allow(dead_code, reason = "one of the benchmarks that share this file has no use for it")]
+    pub(crate) async fn change(&self, change: Change) {
+        let outcomes = self.store.commit(vec![change]).await.expect("a commit");
+        assert_eq!(outcomes, [Outcome::Done], "the change takes effect");
+    }
+
+    /// One request of a client, and the answer.
+    pub(crate) async fn ask(
+        &self,
+        session: Option<&SessionId>,
+        number: u32,
+        primitive: impl Into<Primitive>,
+    ) -> Primitive {
+        let content = Carried::Primitive(Box::new(primitive.into()));
+        let message = Message {
+            version: Version::V1_2,
+            encoding: Encoding::Wbxml,
+            session: session.cloned(),
+            transactions: vec![Transaction {
+                mode: Mode::Request,
+                id: Some(number.to_string().parse().expect("a transaction id")),
+                content,
+            }],
+            poll: None,
+            cir: None,
+        };
+        let body = csp::write(&message).expect("a document");
+        let document = ClientDocument {
+            body: &body,
+            encoding: Encoding::Wbxml,
+            charset: None,
+            clear_password_allowed: true,
+        };
+        let answer = self.sap.client_document(document).await;
+        let answer = csp::read(&answer, Encoding::Wbxml, None, &Limits::for_document(1 << 20));
+        let mut answer = answer.expect("an answer that can be read");
+        match answer.transactions.pop().map(|transaction| transaction.content) {
+            Some(Carried::Primitive(primitive)) => *primitive,
+            other => panic!("{other:?} is no answer"),
+        }
+    }
+
+    /// Logs a user in as phones do, capabilities included.
+    pub(crate) async fn log_in(&self, number: usize) -> SessionId {
+        let request = LoginRequest {
+            user: user(number),
+            client: ClientId { url: Some("phone".into()), ..ClientId::default() },
+            application: None,
+            password: Some(Password::new(PASSWORD)),
+            digest: None,
+            schemas: Vec::new(),
+            session: None,
+            time_to_live: Some(86_400),
+            cookie: Some("bench".into()),
+            functions: None,
+            capabilities: None,
+        };
+        let Primitive::LoginResponse(answer) =
+            self.ask(None, 1, Primitive::LoginRequest(Box::new(request))).await
+        else {
+            panic!("no answer to a login");
+        };
+        let session = answer.session.expect("a session");
+        let capabilities = Box::new(Capabilities {
+            client_type: Some(ClientType::MobilePhone),
+            any_content: Some(true),
+            accepted_content_length: Some(262_144),
+            bearers: vec![Bearer::Http],
+            multi_trans: Some(1),
+            parser_size: Some(262_144),
+            server_poll_min: Some(2),
+            ..Capabilities::default()
+        });
+        self.ask(Some(&session), 2, ClientCapabilityRequest { client: None, capabilities }).await;
+        session
+    }
+}
