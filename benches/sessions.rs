@@ -36,7 +36,7 @@ async fn log_in(point: &Arc<Point>, from: usize, to: usize) {
         lanes.spawn(async move {
             for number in (from + lane..to).step_by(AT_ONCE) {
                 let session = point.log_in(number).await;
-                point.ask(Some(&session), 3, Primitive::PollingRequest).await;
+                point.say(Some(&session), 3, Primitive::PollingRequest).await;
             }
         });
     }

@@ -100,6 +100,8 @@ impl Point {
                 hold_message: Duration::from_secs(5),
                 hold_query: Duration::from_secs(20),
                 registration_open: false,
+                peer_gone: Duration::from_secs(300),
+                presence_pause: Duration::ZERO,
                 client_document_octets_max: 1 << 20,
                 served: ServedFunctions::default(),
                 content: sap::ContentSettings {
@@ -118,13 +120,13 @@ impl Point {
         assert_eq!(outcomes, [Outcome::Done], "the change takes effect");
     }
 
-    /// One request of a client, and the answer.
-    pub(crate) async fn ask(
+    /// One request of a client, and the octets of the answer; none if a poll finds nothing.
+    pub(crate) async fn say(
         &self,
         session: Option<&SessionId>,
         number: u32,
         primitive: impl Into<Primitive>,
-    ) -> Primitive {
+    ) -> Vec<u8> {
         let content = Carried::Primitive(Box::new(primitive.into()));
         let message = Message {
             version: Version::V1_2,
@@ -144,8 +146,19 @@ impl Point {
             encoding: Encoding::Wbxml,
             charset: None,
             clear_password_allowed: true,
+            arrival: None,
         };
-        let answer = self.sap.client_document(document).await;
+        self.sap.client_document(document).await
+    }
+
+    /// The same, and the answer.
+    pub(crate) async fn ask(
+        &self,
+        session: Option<&SessionId>,
+        number: u32,
+        primitive: impl Into<Primitive>,
+    ) -> Primitive {
+        let answer = self.say(session, number, primitive).await;
         let answer = csp::read(&answer, Encoding::Wbxml, None, &Limits::for_document(1 << 20));
         let mut answer = answer.expect("an answer that can be read");
         match answer.transactions.pop().map(|transaction| transaction.content) {
