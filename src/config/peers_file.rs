@@ -19,6 +19,8 @@ pub(super) struct PeerEntry {
     pub(super) domain: Place,
     /// The agreement, whose trust is still empty.
     pub(super) agreement: Agreement,
+    /// Services whose element the peer runs, where they are written.
+    delegates: Vec<Placed<Service>>,
     /// Files of CAs.
     pub(super) trust: Vec<Placed<PathBuf>>,
 }
@@ -30,8 +32,8 @@ const PIN: &str =
 const TRANSACTIONS_PER_POST: std::ops::RangeInclusive<u64> = 1..=256;
 const MESSAGES_PER_SECOND: std::ops::RangeInclusive<u64> = 0..=1_000_000;
 
-/// Keys of an entry that a later version serves.
-const LATER: [&str; 1] = ["delegates"];
+/// Services whose element one provider can run for another, so far.
+const DELEGABLE: [Service; 1] = [Service::Presence];
 
 /// What the file says, before the files that it names are looked at.
 #[derive(Default)]
@@ -49,6 +51,15 @@ pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> PeersF
     let mut entries: Vec<PeerEntry> = Vec::new();
     for section in sections {
         let Some(entry) = entry(section, own, now) else { continue };
+        for service in &entry.delegates {
+            let taken = |other: &&PeerEntry| other.agreement.delegates.contains(&service.value);
+            if let Some(other) = entries.iter().find(taken) {
+                let other = &other.agreement.domain;
+                service
+                    .place
+                    .error(format_args!("is delegated to {other} already"), "one provider a service");
+            }
+        }
         if entries.iter().any(|other| other.agreement.domain == entry.agreement.domain) {
             entry.domain.error("has two entries", "one [[peer]] a domain");
         } else {
@@ -126,6 +137,8 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let accept_server_eku = peer.truth("accept-server-eku", false);
     let names = peer.list("names", DOMAIN, str::parse::<Domain>, |_| false);
     let services = services(&mut peer);
+    let delegates = elements(&mut peer, "delegates", &services);
+    let hosts = elements(&mut peer, "hosts", &services);
     let carries = peer.list("carries", DOMAIN, str::parse::<Domain>, |_| false).unwrap_or_default();
     let profile = peer.word("profile", Profile::ALL, Profile::as_str, Profile::Standard);
     let state = peer.word("state", PeerState::ALL, PeerState::as_str, PeerState::Active);
@@ -136,7 +149,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let until = peer.date("valid-until", true);
     let contact = peer.text("contact", "a text").map_or_else(String::new, |text| text.value);
     let note = peer.text("note", "a text").map_or_else(String::new, |text| text.value);
-    peer.finish(&LATER);
+    peer.finish(&[]);
 
     if let (Some(from), Some(until)) = (&from, &until)
         && until.value < from.value
@@ -146,6 +159,11 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         && until.value < now
     {
         until.place.warning("is over: the entry counts as closed", "a date to come");
+    }
+    if profile == Profile::Legacy {
+        for service in delegates.iter().chain(&hosts) {
+            service.place.error("is more than a legacy peer can", "profile standard or causeway");
+        }
     }
     let domain = domain?;
     if own.contains(&domain.value) {
@@ -165,6 +183,8 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         accept_server_eku,
         names: values(names),
         services,
+        delegates: delegates.iter().map(|service| service.value).collect(),
+        hosts: hosts.iter().map(|service| service.value).collect(),
         profile,
         state,
         max_transactions_per_post,
@@ -176,7 +196,22 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         note,
         ..Agreement::with(domain.value)
     };
-    Some(PeerEntry { place, domain: domain.place, agreement, trust })
+    Some(PeerEntry { place, domain: domain.place, agreement, trust, delegates })
+}
+
+/// Services whose element one side runs for the other.
+fn elements(peer: &mut Section<'_>, key: &'static str, services: &BTreeSet<Service>) -> Vec<Placed<Service>> {
+    let allowed = DELEGABLE.map(Service::as_str).join(", ");
+    let parse = |text: &str| match Service::ALL.iter().find(|service| service.as_str() == text) {
+        Some(service) if DELEGABLE.contains(service) => Ok(*service),
+        Some(_) => Err("is run at home only by this version"),
+        None => Err("is not one of the known words"),
+    };
+    let found = peer.list(key, &allowed, parse, |_| false).unwrap_or_default();
+    for service in found.iter().filter(|service| !services.contains(&service.value)) {
+        service.place.error("is not among the services of the entry", "a service of the entry");
+    }
+    found
 }
 
 fn services(peer: &mut Section<'_>) -> BTreeSet<Service> {

@@ -384,7 +384,6 @@ x = 1
             r#"causeway.toml:40:1: error: level = "inof": "inof" is no level; allowed: off, error, warn, info, debug, trace, or directives such as info,causeway::net=debug"#,
             r#"causeway.toml:41:1: error: format = true: a truth value where a text belongs; allowed: text, json"#,
             r#"causeway.toml:43:1: error: [wat]: unknown key; allowed: node, ssp, csp, content, admin, dns, store, limits, log"#,
-            r#"peers.toml:3:1: error: delegates = []: known, but not served by this version yet; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:4:19: error: services = "chat": is not one of the known words; allowed: presence, im, group, content, search"#,
             r#"peers.toml:5:1: error: max-document-bytes = 12: too small; allowed: 4096..=16777216"#,
             r#"peers.toml:6:1: warning: valid-until = 2020-01-01: is over: the entry counts as closed; allowed: a date to come"#,

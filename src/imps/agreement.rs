@@ -78,6 +78,8 @@ pub struct Agreement {
     pub services: BTreeSet<Service>,
     /// Services whose primary element the peer runs for our users.
     pub delegates: BTreeSet<Service>,
+    /// Services whose primary element we run for the peer's users.
+    pub hosts: BTreeSet<Service>,
     /// How the peer speaks.
     pub profile: Profile,
     /// Whether the agreement is in force.
@@ -150,6 +152,7 @@ impl Agreement {
             names: Vec::new(),
             services: BTreeSet::new(),
             delegates: BTreeSet::new(),
+            hosts: BTreeSet::new(),
             profile: Profile::Standard,
             state: PeerState::Active,
             carries: Vec::new(),

@@ -134,6 +134,15 @@ pub const fn standing(primitive: &Primitive) -> Standing {
     }
 }
 
+/// Whether this delegated primitive goes from the element to the home of the user it is for, and not from there
+/// to the element (reference ssp-primitives §6).
+pub const fn is_of_element(primitive: &Primitive) -> bool {
+    matches!(
+        primitive,
+        Primitive::PresenceAuthRequest(_) | Primitive::NewMessage(_) | Primitive::MessageNotification(_)
+    )
+}
+
 /// The service that an invitation belongs to: that of its type (architecture §4, *Services*).
 pub const fn service_of(kind: InviteType) -> Service {
     match kind {

@@ -29,6 +29,8 @@ pub struct Directory {
 struct Offer {
     /// `None`: it has not told.
     services: Option<BTreeSet<Service>>,
+    /// Whether it runs elements for users of ours, as far as it has told.
+    hosting: Option<bool>,
     /// It is the one known implementation.
     legacy: bool,
     agreement: Arc<Agreement>,
@@ -112,6 +114,17 @@ impl Directory {
         offer.or_else(|| self.agreement(peer))
     }
 
+    /// The peer that runs the element of this service for our users, whether or not it can be asked now.
+    pub fn element_of(&self, service: Service) -> Option<&Domain> {
+        let found = self.agreements.values().find(|agreement| agreement.delegates.contains(&service));
+        found.map(|agreement| &agreement.domain)
+    }
+
+    /// Whether we run the element of this service for the users of this domain.
+    pub fn hosts(&self, domain: &str, service: Service) -> bool {
+        self.agreement(domain).is_some_and(|agreement| agreement.hosts.contains(&service))
+    }
+
     /// The peer was granted only these of the services agreed; `None`: all of them.
     pub fn set_grant(&mut self, peer: &Domain, services: Option<&BTreeSet<Service>>) {
         match (self.agreements.get(peer), services) {
@@ -137,18 +150,25 @@ impl Directory {
     }
 
     /// The peer offers these services.
-    pub fn set_offer(&mut self, peer: &Domain, services: BTreeSet<Service>) {
+    pub fn set_offer(&mut self, peer: &Domain, services: BTreeSet<Service>, hosting: Option<bool>) {
         let legacy = self.offers.get(peer).is_some_and(|offer| offer.legacy);
-        self.shown(peer, Some(services), legacy);
+        self.shown(peer, Some(services), hosting, legacy);
     }
 
     /// The peer is the one known implementation (reference ssp-behaviour §10).
     pub fn set_legacy(&mut self, peer: &Domain) {
-        let services = self.offers.get(peer).and_then(|offer| offer.services.clone());
-        self.shown(peer, services, true);
+        let known = self.offers.get(peer);
+        let services = known.and_then(|offer| offer.services.clone());
+        self.shown(peer, services, known.and_then(|offer| offer.hosting), true);
     }
 
-    fn shown(&mut self, peer: &Domain, services: Option<BTreeSet<Service>>, legacy: bool) {
+    fn shown(
+        &mut self,
+        peer: &Domain,
+        services: Option<BTreeSet<Service>>,
+        hosting: Option<bool>,
+        legacy: bool,
+    ) {
         let Some(agreement) = self.agreements.get(peer) else { return };
         let left = services.as_ref().map_or_else(
             || agreement.services.clone(),
@@ -158,15 +178,17 @@ impl Directory {
             Profile::Standard if legacy => Profile::Legacy,
             agreed => agreed,
         };
-        let agreement = Arc::new(Agreement { services: left, profile, ..Agreement::clone(agreement) });
-        self.offers.insert(peer.clone(), Offer { services, legacy, agreement });
+        let delegates = if hosting == Some(false) { BTreeSet::new() } else { agreement.delegates.clone() };
+        let agreement =
+            Arc::new(Agreement { services: left, profile, delegates, ..Agreement::clone(agreement) });
+        self.offers.insert(peer.clone(), Offer { services, hosting, legacy, agreement });
     }
 
     /// What peers have shown stays as it was in the directory before this one.
     #[must_use]
     pub fn keeping_offers_of(mut self, before: &Self) -> Self {
         for (peer, offer) in &before.offers {
-            self.shown(peer, offer.services.clone(), offer.legacy);
+            self.shown(peer, offer.services.clone(), offer.hosting, offer.legacy);
         }
         self
     }
@@ -241,7 +263,7 @@ mod tests {
         let mut directory = Directory::new(vec![], [agreement(&[Service::Im, Service::Presence])], vec![]);
         let outbound = |directory: &Directory| directory.outbound("south.example").unwrap().services.clone();
         assert_eq!(outbound(&directory), [Service::Im, Service::Presence].into(), "nothing is known yet");
-        directory.set_offer(&south, [Service::Im, Service::Group].into());
+        directory.set_offer(&south, [Service::Im, Service::Group].into(), Some(false));
         assert_eq!(outbound(&directory), [Service::Im].into());
         assert_eq!(directory.agreement("south.example").unwrap().services.len(), 2, "what it may ask stays");
         let later =

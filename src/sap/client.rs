@@ -236,6 +236,7 @@ impl Sap {
                 self.events.csp_sessions(self.clients.len());
                 if let Some(client) = self.clients.get(&record.id) {
                     self.negotiated(&client).await;
+                    self.client_there(&client, true).await;
                     self.auto_join(&client).await;
                     self.ask_again(&client).await;
                 }

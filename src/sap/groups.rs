@@ -370,7 +370,7 @@ impl Sap {
 }
 
 /// The answer as CSP has it: a typed answer that tells of failure is a Status.
-fn for_client(answer: Primitive) -> Primitive {
+pub(super) fn for_client(answer: Primitive) -> Primitive {
     match answer.status() {
         Some(status) if !status.code.is_success() => status.clone().into(),
         _ => answer,

@@ -224,7 +224,7 @@ impl Sap {
     ) -> Result<Planned, Status> {
         let now = self.now();
         let map = self.map.load_full();
-        let admitted = self.without_lists(admitted).await.map_err(|error| Status::new(store_code(&error)))?;
+        let admitted = self.without_lists(admitted).await.map_err(Status::new)?;
         let split = split(&admitted, &map.routes, now).map_err(|error| Status::new(error.code()))?;
         let (origin, primitive, _) = admitted.into_parts();
         let Primitive::SendMessageRequest(request) = primitive else {
@@ -329,13 +329,15 @@ impl Sap {
     }
 
     /// Puts the members of the author's contact lists in their place.
-    async fn without_lists(&self, admitted: Admitted) -> Result<Admitted, StoreError> {
-        let Origin::Client { user, .. } = admitted.origin() else { return Ok(admitted) };
-        if !admitted.names_lists() {
+    async fn without_lists(&self, admitted: Admitted) -> Result<Admitted, Code> {
+        let Origin::Client { user, client } = admitted.origin() else { return Ok(admitted) };
+        let named = admitted.lists_named();
+        if named.is_empty() {
             return Ok(admitted);
         }
-        let lists = self.store.lists(vec![user.clone()]).await?;
-        Ok(lists.iter().fold(admitted, |admitted, lists| admitted.expanded(lists)))
+        let user = User { client: Some(client.clone()), ..User::from(user.clone()) };
+        let lists = self.lists_of(&user, &named).await?;
+        Ok(admitted.expanded(&lists))
     }
 
     /// The commit was done; takes the outcomes of this message's changes.

@@ -10,6 +10,7 @@ mod client;
 mod clients;
 mod common;
 mod content;
+mod delegated;
 mod groups;
 mod lists;
 mod messages;
@@ -148,6 +149,7 @@ pub struct Sap {
     askers: Mutex<questions::Askers>,
     relaying: Mutex<transit::Relaying>,
     searches: Mutex<Searches>,
+    visitors: Mutex<delegated::Visitors>,
     /// Sessions that ended and have not left their groups yet.
     gone: Mutex<Vec<SessionId>>,
     /// Clients that logged in and have not come into their groups elsewhere yet.
@@ -185,6 +187,7 @@ impl Sap {
             askers: Mutex::default(),
             relaying: Mutex::default(),
             searches: Mutex::default(),
+            visitors: Mutex::default(),
             gone: Mutex::default(),
             joining: Mutex::default(),
             glances: Mutex::default(),
@@ -232,9 +235,10 @@ impl Sap {
     /// The peer has told which services it offers; `None`: it knows no such tree.
     pub fn offered(&self, peer: &Domain, tree: Option<&Functions>) {
         let services = tree.map_or_else(offer::untold, offer::offered);
+        let hosting = tree.map(offer::is_hosting);
         self.map.rcu(|map| {
             let mut directory = map.directory.clone();
-            directory.set_offer(peer, services.clone());
+            directory.set_offer(peer, services.clone(), hosting);
             Map { directory, routes: map.routes.clone() }
         });
     }

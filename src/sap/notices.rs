@@ -10,6 +10,7 @@ use crate::element::im::{Mail, StoredMail, order};
 use crate::element::notify::{Notify, Reach};
 use crate::imps::primitive::{MetaInfo, User};
 use crate::imps::{Code, Primitive, ServiceId, SessionId};
+use crate::relay::agreement::is_of_element;
 use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError, StoredOutgoing};
 use crate::relay::split::{Elsewhere, by_domain};
 use crate::wire::ssp;
@@ -77,7 +78,19 @@ impl Sap {
     /// The rows of one notice: for each of our users, or each of its sessions, and for each other domain.
     fn rows(&self, map: &Map, notice: &Notify) -> Vec<Row> {
         let now = self.now();
-        let to = by_domain(notice.to.iter().cloned(), |user| user.id.domain_str(), &map.routes, now);
+        let mut to = by_domain(notice.to.iter().cloned(), |user| user.id.domain_str(), &map.routes, now);
+        if map.directory.own_domain(notice.own.as_str()).is_none() {
+            // It is about a user of another provider whose element is run here: it leaves by that user's home.
+            let there = to.remote.into_iter().flat_map(|elsewhere| elsewhere.items);
+            let items: Vec<User> = there.chain(std::mem::take(&mut to.unknown)).collect();
+            let home =
+                || Elsewhere { peer: notice.own.clone(), domain: notice.own.clone(), items: Vec::new() };
+            to.remote = if is_of_element(&notice.primitive) {
+                items.into_iter().map(|user| Elsewhere { items: vec![user], ..home() }).collect()
+            } else {
+                (!items.is_empty()).then(|| Elsewhere { items, ..home() }).into_iter().collect()
+            };
+        }
         let mut rows = Vec::new();
         if !to.local.is_empty() {
             match notice.body() {
@@ -117,11 +130,18 @@ impl Sap {
         if !is_agreed(agreement, &notice.primitive) {
             return Err(Code::SERVICE_NOT_AGREED);
         }
+        let own = map.directory.own_domain(notice.own.as_str()).or_else(|| map.directory.default_domain());
+        let own = own.ok_or(Code::INTERNAL_ERROR)?.clone();
         let meta = MetaInfo {
             // Of all notices only the answer to an invitation is a client's own.
             client_originated: matches!(notice.primitive, Primitive::InviteResponse(_)),
-            service: ServiceId::of(notice.own.clone()),
-            user: notice.by.clone(),
+            service: ServiceId::of(own.clone()),
+            // What an element asks is said to be for its user.
+            user: if is_of_element(&notice.primitive) {
+                to.items.first().cloned()
+            } else {
+                notice.by.clone()
+            },
         };
         // What one user causes others to be told keeps its order, whichever of them it is for: the last word
         // has to be the last. Others need not wait for it.
@@ -131,7 +151,7 @@ impl Sap {
             .ok_or(Code::INTERNAL_ERROR)?;
         let now = self.now();
         Ok(Outgoing {
-            own: notice.own.clone(),
+            own,
             settlement: Settlement::Notice,
             primitive: primitive.name().into(),
             message_id: None,

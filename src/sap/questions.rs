@@ -19,7 +19,7 @@ use crate::imps::agreement::{Agreement, Profile};
 use crate::imps::primitive::{MetaInfo, User};
 use crate::imps::status::{Entity, Outcome as Weight};
 use crate::imps::{Code, Domain, Primitive, ServiceId, Version};
-use crate::relay::agreement::{Standing, standing};
+use crate::relay::agreement::{Standing, is_of_element, standing};
 use crate::relay::outbox;
 use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError, StoredOutgoing};
 use crate::wire::Carried;
@@ -205,9 +205,11 @@ impl Sap {
         if !agreement.is_some_and(|agreement| is_agreed(agreement, &question.primitive)) {
             return Prepared::Failed(Code::SERVICE_NOT_AGREED);
         }
+        // The originating server is the user's, also where its request is handed on.
+        let origin = question.by.as_ref().and_then(|by| by.id.domain());
         let meta = MetaInfo {
             client_originated: question.client_originated,
-            service: ServiceId::of(question.own.clone()),
+            service: ServiceId::of(origin.unwrap_or_else(|| question.own.clone())),
             user: question.by.clone(),
         };
         let Some(body) = ssp::encode_primitive(&question.primitive, Some(&meta), style(map, &question.peer))
@@ -308,6 +310,7 @@ impl Sap {
 pub(super) fn is_agreed(agreement: &Agreement, primitive: &Primitive) -> bool {
     match standing(primitive) {
         Standing::Of(service) => agreement.services.contains(&service),
+        Standing::Delegated(service) if is_of_element(primitive) => agreement.hosts.contains(&service),
         Standing::Delegated(service) => agreement.delegates.contains(&service),
         Standing::Session | Standing::Answer => true,
         Standing::ClientOnly | Standing::Never => false,

@@ -12,6 +12,7 @@ use tracing::debug;
 use super::Sap;
 use super::clients::Client;
 use super::common::is_common;
+use super::delegated::is_for_element;
 use super::groups::group_of;
 use crate::imps::agreement::Agreement;
 use crate::imps::status::Entity;
@@ -39,6 +40,9 @@ pub(super) struct PeerAsks<'a> {
 impl Sap {
     /// A client's request that passed the door; addresses in it are complete.
     pub(super) async fn client_service(&self, client: &Arc<Client>, primitive: Primitive) -> Primitive {
+        if let Some(answer) = self.ask_element(client, &primitive).await {
+            return answer;
+        }
         match primitive {
             primitive @ (Primitive::GetListRequest
             | Primitive::CreateListRequest(_)
@@ -88,6 +92,8 @@ impl Sap {
         primitive: Primitive,
     ) -> Result<Primitive, StoreError> {
         match primitive {
+            own if is_for_element(&own) => self.hosted_request(&asks, own).await,
+            Primitive::PresenceAuthRequest(request) => self.asked_by_element(&asks, request).await,
             common if is_common(&common) => self.common_from_peer(asks, common).await,
             primitive @ (Primitive::LeaveGroupResponse(_) | Primitive::GroupChangeNotice(_)) => {
                 self.group_from_peer(asks, primitive).await

@@ -49,9 +49,40 @@ const TREE: [(&str, Leaves); 5] = [
     ("ContentFeat", &[("SHARE", Some(Service::Content))]),
 ];
 
+/// What the element of presence does for users of another provider (reference ssp-session §5).
+const DELEGATED: [&str; 10] =
+    ["GETWL", "GCLI", "CCLI", "DCLI", "MCLS", "CALI", "DALI", "GALS", "UPDPR", "REACT"];
+
 /// The tree that is offered under an agreement.
 pub fn offer(agreement: &Agreement) -> Functions {
-    let services = &agreement.services;
+    with_element(tree(&agreement.services), &agreement.hosts)
+}
+
+/// The tree of what is wanted of the peer under an agreement.
+pub fn wish(agreement: &Agreement) -> Functions {
+    with_element(tree(&agreement.services), &agreement.delegates)
+}
+
+/// Whether a peer's tree offers to run the element of presence for users of ours.
+pub fn is_hosting(tree: &Functions) -> bool {
+    let presence = tree.features.iter().find(|branch| branch.name.eq_ignore_ascii_case("PresenceFeat"));
+    presence.is_some_and(|branch| {
+        branch.branches.is_empty()
+            || branch.branches.iter().any(|leaf| leaf.name.eq_ignore_ascii_case("UPDPR"))
+    })
+}
+
+fn with_element(mut tree: Functions, run: &BTreeSet<Service>) -> Functions {
+    if run.contains(&Service::Presence)
+        && let Some(presence) = tree.features.iter_mut().find(|branch| &*branch.name == "PresenceFeat")
+    {
+        let leaves = DELEGATED.iter().map(|leaf| Branch { name: (*leaf).into(), branches: Vec::new() });
+        presence.branches.extend(leaves);
+    }
+    tree
+}
+
+fn tree(services: &BTreeSet<Service>) -> Functions {
     let branch = |(name, leaves): (&str, Leaves)| {
         let agreed = leaves.iter().filter(|(_, needs)| needs.is_none_or(|needs| services.contains(&needs)));
         let branches: Vec<_> =
@@ -121,6 +152,21 @@ mod tests {
             "FundamentalFeat(GETSPI INVIT CAINV VRID KALIVE LOGOUT) IMFeat(SENDM DLR)"
         );
         assert!(show(&offer(&[Service::Search].into())).starts_with("FundamentalFeat(GETSPI SRCH STSRC"));
+    }
+
+    #[test]
+    fn the_element_is_offered_where_it_is_run_and_wanted_where_it_is_delegated() {
+        let presence: BTreeSet<Service> = [Service::Presence].into();
+        let plain =
+            Agreement { services: presence.clone(), ..Agreement::with("south.example".parse().unwrap()) };
+        let hosts = Agreement { hosts: presence.clone(), ..plain.clone() };
+        let delegates = Agreement { delegates: presence, ..plain.clone() };
+        assert!(is_hosting(&super::offer(&hosts)) && is_hosting(&wish(&delegates)));
+        for agreement in [&plain, &delegates] {
+            assert!(!is_hosting(&super::offer(agreement)));
+        }
+        assert!(!is_hosting(&wish(&hosts)));
+        assert!(!super::offer(&hosts).exceeds(&super::offer(&hosts).within(&wish(&delegates))));
     }
 
     #[test]

@@ -740,12 +740,8 @@ impl Exit for PeerLink {
 
 /// How the link of our domain `own` behaves under this agreement.
 fn settings(own: &Domain, agreement: &Agreement) -> LinkSettings {
-    let functions = offer::offer(agreement);
-    LinkSettings {
-        offer: functions.clone(),
-        wanted: Some(functions),
-        ..LinkSettings::of(own.clone(), agreement)
-    }
+    let (offer, wanted) = (offer::offer(agreement), Some(offer::wish(agreement)));
+    LinkSettings { offer, wanted, ..LinkSettings::of(own.clone(), agreement) }
 }
 
 /// What a POST carries, in words.

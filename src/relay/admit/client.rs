@@ -1,9 +1,9 @@
 //! What comes from a client.
 
-use crate::imps::primitive::{Author, BlockList, ClientId, Contact, Entities, Recipient, Sender, User};
+use crate::imps::primitive::{Author, BlockList, ClientId, Entities, Recipient, Sender, User};
 use crate::imps::{Code, Domain, Primitive, UserId};
 
-use super::{Admitted, Origin, Refused, common, groups, presence};
+use super::{Admitted, Origin, Refused, common, delegated, groups, presence};
 use crate::relay::agreement::{Standing, standing};
 
 /// Stamps what a client asks with who it is. `home` is the domain of the login; it completes every
@@ -51,23 +51,9 @@ pub fn from_client(
             }
             Primitive::BlockEntityRequest(request)
         }
-        Primitive::CreateListRequest(mut request) => {
-            request.list = request.list.completed(home);
-            complete_contacts(&mut request.contacts, home);
-            Primitive::CreateListRequest(request)
-        }
-        Primitive::DeleteListRequest(mut request) => {
-            request.list = request.list.completed(home);
-            Primitive::DeleteListRequest(request)
-        }
-        Primitive::ListManageRequest(mut request) => {
-            request.list = request.list.completed(home);
-            complete_contacts(&mut request.add, home);
-            for user in &mut request.remove {
-                *user = user.completed(home);
-            }
-            Primitive::ListManageRequest(request)
-        }
+        lists @ (Primitive::CreateListRequest(_)
+        | Primitive::DeleteListRequest(_)
+        | Primitive::ListManageRequest(_)) => delegated::completed(lists, home),
         Primitive::NewMessage(_)
         | Primitive::MessageNotification(_)
         | Primitive::DeliveryReport(_)
@@ -107,12 +93,6 @@ fn own_sender(user: &UserId, client: &ClientId, home: &Domain, written: Option<S
     }
 }
 
-fn complete_contacts(contacts: &mut [Contact], home: &Domain) {
-    for contact in contacts {
-        contact.user = contact.user.completed(home);
-    }
-}
-
 fn complete_list(list: &mut BlockList, home: &Domain) {
     for entities in [&mut list.entities, &mut list.add, &mut list.remove].into_iter().flatten() {
         let Entities { users, screen_names, groups, contact_lists, domains: _, applications: _ } = entities;
@@ -136,7 +116,9 @@ mod tests {
     use super::*;
     use crate::element::lists::{ContactList, Lists};
     use crate::imps::Status;
-    use crate::imps::primitive::{DeliveryReport, ListManageRequest, MessageInfo, SendMessageRequest};
+    use crate::imps::primitive::{
+        Contact, DeliveryReport, ListManageRequest, MessageInfo, SendMessageRequest,
+    };
     use crate::imps::status::Entity;
 
     const ADA: &str = "wv:ada@north.example";
@@ -213,13 +195,13 @@ mod tests {
             named.info.recipients.push(Recipient::ContactList(list.parse().unwrap()));
         }
         let admitted = ask(named).unwrap();
-        assert!(admitted.names_lists());
+        assert_eq!(admitted.lists_named().len(), 2000);
         let admitted = admitted.expanded(&lists);
         let recipients = ["wv:cy@north.example", BO].map(|to| Recipient::User(user(to)));
         assert_eq!(sent(&admitted).info.recipients, recipients);
         let none = Entity::ContactList("wv:ada/none@north.example".parse().unwrap());
         assert_eq!(admitted.refused(), [(none, Code::NO_CONTACT_LIST)]);
-        assert!(!admitted.names_lists());
+        assert!(admitted.lists_named().is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod client;
 mod common;
+mod delegated;
 mod groups;
 mod peer;
 mod presence;
@@ -109,11 +110,13 @@ impl Admitted {
         &self.refused
     }
 
-    /// Whether contact lists are among the recipients of a message.
-    pub fn names_lists(&self) -> bool {
+    /// The contact lists among the recipients of a message.
+    pub fn lists_named(&self) -> Vec<ContactListId> {
         match &self.primitive {
-            Primitive::SendMessageRequest(request) => request.info.recipients.iter().any(is_list),
-            _ => false,
+            Primitive::SendMessageRequest(request) => {
+                request.info.recipients.iter().cloned().filter_map(list_of).collect()
+            }
+            _ => Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::imps::primitive::{Author, DeliveryReport, Display, MetaInfo, Recipien
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive};
 
+use super::delegated::{self, Voice};
 use super::{Admitted, Door, Origin, PeerContext, Refused, common, entity_text, groups, presence};
 use crate::relay::agreement::{Standing, standing};
 use crate::relay::events;
@@ -18,7 +19,7 @@ pub fn from_peer(
     now: Moment,
 ) -> Result<Admitted, Refused> {
     agreed(context.agreement, &primitive, now)?;
-    let (origin, home) = requestor(context, meta)?;
+    let (origin, home) = requestor(context, meta, Voice::of(context.agreement, &primitive))?;
     let context = &Door { own: context.own, agreement: context.agreement, home: &home };
     let mut refused = Vec::new();
     let primitive = match primitive {
@@ -53,6 +54,7 @@ pub fn from_peer(
         mut other => match groups::from_peer(context, &origin, &mut other, &mut refused).transpose()? {
             Some(()) => other,
             None => {
+                let other = delegated::from_peer(context, &origin, other)?;
                 let other = presence::of_peer(context, &origin, other, &mut refused)?;
                 common::from_peer(context, &origin, other, &mut refused)?
             }
@@ -79,11 +81,12 @@ fn agreed(agreement: &Agreement, primitive: &Primitive, now: Moment) -> Result<(
     match standing(primitive) {
         Standing::Session => Ok(()),
         Standing::Of(service) if agreement.services.contains(&service) => Ok(()),
-        Standing::Delegated(service) if agreement.delegates.contains(&service) => {
-            let what = format!("{name} with delegation is not served yet");
-            Err(Refused::new(Code::NOT_IMPLEMENTED, events::Refused::NotServed, what))
+        Standing::Delegated(service) if delegated::is_agreed(agreement, service, primitive) => Ok(()),
+        Standing::Delegated(service) => {
+            let what = format!("{name}: the element of {} is not run for users of {peer}", service.as_str());
+            Err(Refused::new(Code::SERVICE_NOT_AGREED, events::Refused::NotAgreed, what))
         }
-        Standing::Of(service) | Standing::Delegated(service) => {
+        Standing::Of(service) => {
             let what = format!("{name} needs the service {}, not agreed with {peer}", service.as_str());
             Err(Refused::new(Code::SERVICE_NOT_AGREED, events::Refused::NotAgreed, what))
         }
@@ -101,14 +104,19 @@ fn agreed(agreement: &Agreement, primitive: &Primitive, now: Moment) -> Result<(
 
 /// Row one of the table: service id and user are of the peer's domain, and of the same one. Gives that domain
 /// beside who asks: it completes what names none (reference ssp-transport §2.2).
-fn requestor(context: &PeerContext<'_>, meta: Option<&MetaInfo>) -> Result<(Origin, Domain), Refused> {
+fn requestor(
+    context: &PeerContext<'_>,
+    meta: Option<&MetaInfo>,
+    voice: Voice,
+) -> Result<(Origin, Domain), Refused> {
     let peer = &context.agreement.domain;
     let Some(meta) = meta else {
         let origin = Origin::Peer { domain: peer.clone(), user: None, client_originated: false };
         return Ok((origin, peer.clone()));
     };
     let domain = meta.service.domain();
-    if !context.vouches_for(domain.as_str()) {
+    let may = |domain: &str| voice.names(domain, context.own);
+    if !context.vouches_for(domain.as_str()) && !may(domain.as_str()) {
         let found = Entity::Domain(domain.as_str().into());
         return Err(Refused::identity("the requestor's service", found, &meta.service.to_string(), peer));
     }
@@ -116,7 +124,7 @@ fn requestor(context: &PeerContext<'_>, meta: Option<&MetaInfo>) -> Result<(Orig
         None => None,
         Some(user) => {
             let user = User { id: user.id.completed(domain), ..user.clone() };
-            if !user.id.is_in(domain) {
+            if !user.id.is_in(domain) && !user.id.domain_str().is_some_and(may) {
                 let found = Entity::User(user.id.clone());
                 return Err(Refused::identity("the requestor", found, user.id.as_str(), domain));
             }
@@ -344,12 +352,6 @@ mod tests {
         assert_eq!(admitted.refused(), [(kim, Code::DOMAIN_NOT_SUPPORTED)]);
         let Origin::Peer { user: Some(asking), .. } = admitted.origin() else { panic!("wrong origin") };
         assert_eq!(asking.id.as_str(), "wv:zoe@west.example");
-    }
-
-    #[test]
-    fn delegated_requests_are_not_served_yet_even_where_agreed() {
-        let delegated = Agreement { delegates: [Service::Im].into(), ..south() };
-        assert_eq!(code(arrive(&delegated, None, Primitive::GetBlockedListRequest)), 501);
     }
 
     #[test]

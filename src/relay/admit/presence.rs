@@ -1,10 +1,11 @@
 //! Presence at the door (reference ssp-behaviour §2).
 
-use crate::imps::primitive::User;
+use crate::imps::agreement::Service;
+use crate::imps::primitive::{Presence, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, ContactListId, Domain, Primitive, UserId};
 
-use super::{Door, Origin, Refused};
+use super::{Door, Origin, Refused, delegated};
 
 /// Gives every address in a client's request a domain.
 pub(super) fn completed(primitive: Primitive, home: &Domain) -> Primitive {
@@ -64,22 +65,25 @@ pub(super) fn of_peer(
     match &mut primitive {
         Primitive::SubscribePresenceRequest(request) => {
             asked_by_user(origin)?;
-            ours(context, &mut request.users, refused);
+            ours(context, origin, &mut request.users, refused);
         }
         Primitive::UnsubscribePresenceRequest(request) => {
             asked_by_user(origin)?;
-            ours(context, &mut request.users, refused);
+            ours(context, origin, &mut request.users, refused);
         }
         Primitive::GetPresenceRequest(request) => {
             asked_by_user(origin)?;
-            ours(context, &mut request.users, refused);
+            ours(context, origin, &mut request.users, refused);
         }
         Primitive::PresenceNotification(notice) => {
             for presence in &mut notice.presences {
                 presence.user = presence.user.completed(context.home);
             }
+            // Of ours the element tells that is run for them, and to watchers elsewhere through us.
+            let element = context.agreement.delegates.contains(&Service::Presence);
             notice.presences.retain(|presence| {
-                let theirs = presence.user.domain_str().is_some_and(|domain| context.vouches_for(domain));
+                let theirs = presence.user.domain_str().is_some_and(|domain| context.vouches_for(domain))
+                    || (element && presence.user.is_in(context.own));
                 if !theirs {
                     refused.push((Entity::User(presence.user.clone()), Code::ADDRESS_ERROR));
                 }
@@ -88,7 +92,9 @@ pub(super) fn of_peer(
             for user in &mut notice.users {
                 *user = User { id: user.id.completed(context.home), ..user.clone() };
             }
-            notice.users.retain(|user| is_ours(context, &user.id, refused));
+            let of_ours = |presence: &Presence| presence.user.is_in(context.own);
+            let through_us = !notice.presences.is_empty() && notice.presences.iter().all(of_ours);
+            notice.users.retain(|user| kept(through_us || user.id.is_in(context.own), &user.id, refused));
         }
         _ => {}
     }
@@ -105,15 +111,14 @@ fn asked_by_user(origin: &Origin) -> Result<(), Refused> {
 }
 
 /// Whose domain is missing is the peer's, as everywhere on a link.
-fn ours(context: &Door<'_>, users: &mut Vec<UserId>, refused: &mut Vec<(Entity, Code)>) {
+fn ours(context: &Door<'_>, origin: &Origin, users: &mut Vec<UserId>, refused: &mut Vec<(Entity, Code)>) {
     for user in users.iter_mut() {
         *user = user.completed(context.home);
     }
-    users.retain(|user| is_ours(context, user, refused));
+    users.retain(|user| kept(delegated::is_served(context, origin, user), user, refused));
 }
 
-fn is_ours(context: &Door<'_>, user: &UserId, refused: &mut Vec<(Entity, Code)>) -> bool {
-    let ours = user.is_in(context.own);
+fn kept(ours: bool, user: &UserId, refused: &mut Vec<(Entity, Code)>) -> bool {
     if !ours {
         refused.push((Entity::User(user.clone()), Code::DOMAIN_NOT_SUPPORTED));
     }

@@ -9,7 +9,7 @@ use crate::element::notify::Actor;
 use crate::element::presence::requests::{self, Decision};
 use crate::element::presence::{Following, Home, USERS_MAX};
 use crate::imps::presence::{AttributeSet, PresenceSubList};
-use crate::imps::primitive::{SubscribePresenceRequest, UnsubscribePresenceRequest, User};
+use crate::imps::primitive::{ClientId, SubscribePresenceRequest, UnsubscribePresenceRequest, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, ContactListId, Primitive, Status, UserId};
 use crate::relay::ports::{Change, FOLLOWING_MAX, PresenceChange, StoreError};
@@ -26,6 +26,10 @@ impl Sap {
     ) -> Result<Status, Failed> {
         let wanted = requests::wants(request.attributes.as_ref()).map_err(Failed::Code)?;
         if request.auto_subscribe == Some(true) && !request.contact_lists.is_empty() {
+            // Lists that are kept elsewhere change without our hearing of it.
+            if self.presence_element().is_some() {
+                return Err(Failed::Code(Code::NO_AUTO_SUBSCRIPTION));
+            }
             self.follow_lists(client, &request.contact_lists, wanted).await?;
         }
         let (users, mut outcomes) = self.named(client, request.users, &request.contact_lists).await?;
@@ -53,9 +57,8 @@ impl Sap {
     ) -> Result<(Vec<UserId>, Vec<(Entity, Code)>), Failed> {
         let mut all = users;
         let mut missing = Vec::new();
-        if !lists.is_empty()
-            && let Some(own) = self.store.lists(vec![client.user().clone()]).await?.pop()
-        {
+        if !lists.is_empty() {
+            let own = self.lists_of(&client.as_user(), lists).await.map_err(Failed::Code)?;
             let expanded = own.expand(lists);
             all.extend(expanded.users);
             missing = expanded.missing;
@@ -69,8 +72,12 @@ impl Sap {
     }
 
     pub(super) fn divided(&self, users: Vec<UserId>) -> ByDomain<UserId> {
-        let map = self.map();
-        by_domain(users, |user| user.domain_str(), &map.routes, self.now())
+        let mut divided = {
+            let map = self.map();
+            by_domain(users, |user| user.domain_str(), &map.routes, self.now())
+        };
+        self.at_elements(&mut divided);
+        divided
     }
 
     pub(super) fn question(
@@ -283,6 +290,9 @@ impl Sap {
         let user = client.user();
         let published = &client.key.client;
         let still = self.clients.of_user(user).iter().any(|other| other.key.client == *published);
+        if !still {
+            self.client_there(client, false).await;
+        }
         let ended = |_: &Home<'_>| {
             Ok(((), if still { Decision::default() } else { requests::session_over(published) }))
         };
@@ -307,6 +317,14 @@ impl Sap {
                 }
             }
             Err(error) => warn!(%user, %error, "what a session followed cannot be read"),
+        }
+    }
+
+    /// A client of a user whose element is run here for its home is gone: what it published ends.
+    pub(in crate::sap) async fn guest_left(&self, user: &UserId, client: &ClientId) {
+        let ended = |_: &Home<'_>| Ok(((), requests::session_over(client)));
+        if let Err(failed) = self.presence_change(user, ended).await {
+            debug!(%user, code = %failed.code(), "watchers cannot be told that a client is gone");
         }
     }
 

@@ -25,6 +25,7 @@ use super::clients::Client;
 use super::{CONFLICTS_MAX, Sap, store_code};
 use crate::element::presence::requests::{self, Decision};
 use crate::element::presence::{Home, Online, Publisher, fan};
+use crate::imps::primitive::ClientId;
 use crate::imps::{Code, Moment, Primitive, SessionId, Status, UserId, Version};
 use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError};
 
@@ -70,7 +71,7 @@ impl Sap {
             })
             .collect();
         online.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.session.cmp(&right.1.session)));
-        online.into_iter().map(|(_, online)| online).collect()
+        online.into_iter().map(|(_, online)| online).chain(self.guests_online(user)).collect()
     }
 
     /// The sessions of watchers that speak 1.1.
@@ -155,20 +156,36 @@ impl Sap {
             Primitive::GetPresenceRequest(request) => {
                 self.get_presence(client, request).await.map(Primitive::from)
             }
-            other => self.own_presence(client, other).await,
+            other => self.own_presence(client.user(), &client.key.client, other).await,
         };
         done.unwrap_or_else(|failed| Status::new(failed.code()).into())
     }
 
+    /// What the home of a user asks for it of its presence.
+    pub(in crate::sap) async fn presence_of_its_own(
+        &self,
+        user: &UserId,
+        client: &ClientId,
+        primitive: Primitive,
+    ) -> Primitive {
+        let done = self.own_presence(user, client, primitive).await;
+        done.unwrap_or_else(|failed| Status::new(failed.code()).into())
+    }
+
     /// What users ask of their own presence.
-    async fn own_presence(&self, client: &Arc<Client>, primitive: Primitive) -> Result<Primitive, Failed> {
+    async fn own_presence(
+        &self,
+        user: &UserId,
+        client: &ClientId,
+        primitive: Primitive,
+    ) -> Result<Primitive, Failed> {
         let now = self.now();
         let decide = |home: &Home<'_>| -> Result<(Primitive, Decision), Code> {
             let done = |decision: Decision| (Primitive::from(Status::ok()), decision);
             let read = |answer: Primitive| (answer, Decision::default());
             match &primitive {
                 Primitive::UpdatePresenceRequest(request) => {
-                    requests::update(home.publisher, &client.key.client, request.clone()).map(done)
+                    requests::update(home.publisher, client, request.clone()).map(done)
                 }
                 Primitive::GetWatcherListRequest(request) => {
                     Ok(read(requests::watcher_list(home.publisher, request, now).into()))
@@ -193,7 +210,7 @@ impl Sap {
                 _ => Err(Code::NOT_IMPLEMENTED),
             }
         };
-        self.presence_change(client.user(), decide).await
+        self.presence_change(user, decide).await
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::element::notify::{Actor, Notify, Reach};
 use crate::element::presence::{Following, SUBSCRIPTIONS_OF_VISITOR_MAX, USERS_MAX, requests};
 use crate::imps::presence::PresenceSubList;
-use crate::imps::primitive::{GetPresenceResponse, Presence, PresenceNotification, User};
+use crate::imps::primitive::{
+    GetPresenceRequest, GetPresenceResponse, Presence, PresenceNotification, SubscribePresenceRequest, User,
+};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, UserId};
 use crate::relay::admit::Origin;
@@ -24,6 +26,9 @@ impl Sap {
         asks: PeerAsks<'_>,
         primitive: Primitive,
     ) -> Result<Primitive, StoreError> {
+        if let Some(answer) = self.handed_on(&asks, &primitive).await? {
+            return Ok(answer);
+        }
         let mut outcomes = asks.refused;
         let user = match asks.origin {
             Origin::Peer { user, .. } => user,
@@ -34,6 +39,11 @@ impl Sap {
             return Ok(Status::merge(outcomes).into());
         }
         let Some(user) = user else { return Ok(Status::new(Code::BAD_REQUEST).into()) };
+        if let Primitive::SubscribePresenceRequest(SubscribePresenceRequest { users, .. })
+        | Primitive::GetPresenceRequest(GetPresenceRequest { users, .. }) = &primitive
+        {
+            self.receive_guests(users).await?;
+        }
         let actor = Actor { user, session: None };
         match primitive {
             Primitive::SubscribePresenceRequest(request) => {
@@ -96,7 +106,17 @@ impl Sap {
         if notice.presences.is_empty() && !outcomes.is_empty() {
             return Ok(());
         }
-        let watchers: Vec<UserId> = notice.users.into_iter().map(|user| user.id).collect();
+        let (ours, others): (Vec<User>, Vec<User>) = {
+            let map = self.map();
+            let is_ours = |user: &User| {
+                user.id.domain_str().is_some_and(|domain| map.directory.own_domain(domain).is_some())
+            };
+            notice.users.into_iter().partition(is_ours)
+        };
+        if !others.is_empty() {
+            self.tell_watchers_elsewhere(own, others, &notice.presences, outcomes).await?;
+        }
+        let watchers: Vec<UserId> = ours.into_iter().map(|user| user.id).collect();
         let accounts = self.store.accounts(watchers.clone()).await?;
         let mut notices = Vec::new();
         for (watcher, account) in watchers.into_iter().zip(accounts) {

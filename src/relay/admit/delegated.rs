@@ -1,0 +1,216 @@
+//! Delegated services at the door: a provider runs an element for the users of another (reference
+//! ssp-primitives §6).
+//!
+//! The home hands on what its users ask of their own lists and presence, and what others ask about its users;
+//! the element tells the home what its users and their watchers are to hear. So either side may name users
+//! whom nobody else on a link may name: the home everybody but ours, the element ours.
+
+use crate::imps::agreement::{Agreement, Service};
+use crate::imps::primitive::Contact;
+use crate::imps::{Code, Domain, Primitive, UserId};
+
+use super::{Door, Origin, Refused};
+use crate::relay::agreement::{Standing, is_of_element, standing};
+
+/// Whom, beside its own users, a peer may name as the one who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// Nobody.
+    Peer,
+    /// Everybody but ours: the home of users whose element we run hands on what others ask about them.
+    Home,
+    /// Ours: the element tells of our users.
+    Element,
+}
+
+impl Voice {
+    /// In whose name this may come under the agreement.
+    pub(super) fn of(agreement: &Agreement, primitive: &Primitive) -> Self {
+        match primitive {
+            Primitive::SubscribePresenceRequest(_)
+            | Primitive::UnsubscribePresenceRequest(_)
+            | Primitive::GetPresenceRequest(_)
+                if agreement.hosts.contains(&Service::Presence) =>
+            {
+                Self::Home
+            }
+            Primitive::PresenceNotification(_) | Primitive::PresenceAuthRequest(_)
+                if agreement.delegates.contains(&Service::Presence) =>
+            {
+                Self::Element
+            }
+            _ => Self::Peer,
+        }
+    }
+
+    /// Whether it may name a user of this domain, where `own` is ours.
+    pub(super) fn names(self, domain: &str, own: &Domain) -> bool {
+        match self {
+            Self::Peer => false,
+            Self::Home => domain != own.as_str(),
+            Self::Element => domain == own.as_str(),
+        }
+    }
+}
+
+/// Whether a delegated primitive may come under this agreement: the home asks the element that we run for its
+/// users, the element tells the home that we are.
+pub(super) fn is_agreed(agreement: &Agreement, service: Service, primitive: &Primitive) -> bool {
+    if is_of_element(primitive) {
+        agreement.delegates.contains(&service)
+    } else {
+        agreement.hosts.contains(&service)
+    }
+}
+
+/// A delegated primitive, complete: asked in the name of a user of the peer's own domain, or told to one of
+/// ours. Anything else passes unchanged.
+pub(super) fn from_peer(
+    context: &Door<'_>,
+    origin: &Origin,
+    mut primitive: Primitive,
+) -> Result<Primitive, Refused> {
+    if !matches!(standing(&primitive), Standing::Delegated(_)) {
+        return Ok(primitive);
+    }
+    let Origin::Peer { user: Some(user), .. } = origin else {
+        return Err(Refused::faulty(Code::BAD_REQUEST, "no user is named whose element is meant"));
+    };
+    let whose = if is_of_element(&primitive) { context.own } else { &context.agreement.domain };
+    if !user.id.is_in(whose) {
+        let found = crate::imps::status::Entity::User(user.id.clone());
+        return Err(Refused::identity("the user whose element is meant", found, user.id.as_str(), whose));
+    }
+    if let Primitive::PresenceAuthRequest(request) = &mut primitive {
+        request.user = request.user.completed(context.home);
+    }
+    Ok(super::presence::completed(completed(primitive, whose), whose))
+}
+
+/// Gives every address in a request about contact lists a domain.
+pub(super) fn completed(primitive: Primitive, home: &Domain) -> Primitive {
+    let mut primitive = primitive;
+    match &mut primitive {
+        Primitive::CreateListRequest(request) => {
+            request.list = request.list.completed(home);
+            complete_contacts(&mut request.contacts, home);
+        }
+        Primitive::DeleteListRequest(request) => request.list = request.list.completed(home),
+        Primitive::ListManageRequest(request) => {
+            request.list = request.list.completed(home);
+            complete_contacts(&mut request.add, home);
+            for user in &mut request.remove {
+                *user = user.completed(home);
+            }
+        }
+        _ => {}
+    }
+    primitive
+}
+
+fn complete_contacts(contacts: &mut [Contact], home: &Domain) {
+    for contact in contacts {
+        contact.user = contact.user.completed(home);
+    }
+}
+
+/// Whether this user's presence is served on the link: it is ours, or of the peer that has its element here.
+/// Others may only ask about the latter through its home.
+pub(super) fn is_served(context: &Door<'_>, origin: &Origin, user: &UserId) -> bool {
+    let hosted =
+        context.agreement.hosts.contains(&Service::Presence) && user.is_in(&context.agreement.domain);
+    let by_peer = match origin {
+        Origin::Peer { user: Some(by), .. } => {
+            by.id.domain_str().is_some_and(|domain| context.vouches_for(domain))
+        }
+        _ => true,
+    };
+    hosted || (by_peer && user.is_in(context.own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PeerContext, from_peer};
+    use super::*;
+    use crate::imps::presence::PresenceSubList;
+    use crate::imps::primitive::{
+        DeleteListRequest, MetaInfo, Presence, PresenceAuthRequest, PresenceNotification,
+        SubscribePresenceRequest, User,
+    };
+    use crate::imps::{Moment, ServiceId};
+
+    const ADA: &str = "wv:ada@north.example";
+    const BO: &str = "wv:bo@south.example";
+    const EVE: &str = "wv:eve@east.example";
+
+    fn agreement(hosts: bool, delegates: bool) -> Agreement {
+        let presence = |yes: bool| if yes { [Service::Presence].into() } else { [].into() };
+        Agreement {
+            services: [Service::Presence].into(),
+            hosts: presence(hosts),
+            delegates: presence(delegates),
+            ..Agreement::with("north.example".parse().unwrap())
+        }
+    }
+
+    /// North, the peer, asks in the name of somebody; we are south.
+    fn arrive(agreement: &Agreement, by: &str, primitive: impl Into<Primitive>) -> (u16, Option<Primitive>) {
+        let own = "south.example".parse().unwrap();
+        let meta = MetaInfo {
+            client_originated: true,
+            service: ServiceId::of("north.example".parse().unwrap()),
+            user: Some(User::from(by.parse::<UserId>().unwrap())),
+        };
+        let context = PeerContext { own: &own, agreement };
+        match from_peer(&context, Some(&meta), primitive.into(), Moment::default()) {
+            Ok(admitted) => (200, Some(admitted.into_parts().1)),
+            Err(refused) => (refused.status.code.get(), None),
+        }
+    }
+
+    #[test]
+    fn what_users_ask_of_their_own_comes_from_their_home_to_the_element_alone() {
+        let delete = || DeleteListRequest { list: "wv:ada/crew".parse().unwrap() };
+        let (code, asked) = arrive(&agreement(true, false), ADA, delete());
+        assert_eq!(code, 200);
+        let Some(Primitive::DeleteListRequest(asked)) = asked else { panic!() };
+        assert_eq!(asked.list.as_str(), "wv:ada/crew@north.example", "the lists are at home with their user");
+        assert_eq!(arrive(&agreement(true, false), BO, delete()).0, 901, "ours ask us themselves");
+        assert_eq!(arrive(&agreement(true, false), EVE, delete()).0, 901);
+        assert_eq!(arrive(&agreement(false, true), ADA, delete()).0, 506, "the other way round");
+        assert_eq!(arrive(&agreement(false, false), ADA, delete()).0, 506);
+        assert_eq!(arrive(&agreement(true, true), ADA, Primitive::GetBlockedListRequest).0, 506);
+    }
+
+    #[test]
+    fn the_home_hands_on_what_others_ask_about_its_users_and_about_nobody_else() {
+        let users = || [ADA, BO].map(|user| user.parse().unwrap()).to_vec();
+        let watch = || SubscribePresenceRequest { users: users(), ..SubscribePresenceRequest::default() };
+        let left = |by: &str| match arrive(&agreement(true, false), by, watch()) {
+            (200, Some(Primitive::SubscribePresenceRequest(left))) => left.users,
+            (code, _) => panic!("{code}"),
+        };
+        assert_eq!(left(ADA), users(), "its own user watches both");
+        assert_eq!(left(EVE), users()[..1], "a stranger only whom the home has here");
+        assert_eq!(arrive(&agreement(true, false), BO, watch()).0, 901, "nobody speaks for ours");
+        assert_eq!(arrive(&agreement(false, false), EVE, watch()).0, 901);
+    }
+
+    #[test]
+    fn the_element_tells_of_our_users_and_asks_them() {
+        let asks = PresenceAuthRequest { user: EVE.parse().unwrap(), attributes: None };
+        assert_eq!(arrive(&agreement(false, true), BO, asks.clone()).0, 200);
+        assert_eq!(arrive(&agreement(false, true), ADA, asks.clone()).0, 901);
+        assert_eq!(arrive(&agreement(true, false), BO, asks).0, 506);
+        let tells = || PresenceNotification {
+            users: [ADA, BO, EVE].map(|user| user.parse::<UserId>().unwrap().into()).to_vec(),
+            presences: vec![Presence { user: BO.parse().unwrap(), attributes: PresenceSubList::default() }],
+        };
+        let told = |agreement: &Agreement| match arrive(agreement, BO, tells()) {
+            (200, Some(Primitive::PresenceNotification(told))) => (told.users.len(), told.presences.len()),
+            (code, _) => (usize::from(code), 0),
+        };
+        assert_eq!(told(&agreement(false, true)), (3, 1), "watchers elsewhere hear it through us");
+        assert_eq!(told(&agreement(false, false)), (901, 0));
+    }
+}

@@ -1,0 +1,456 @@
+//! The element of presence at another provider: contact lists, attribute lists, what users publish and who
+//! watches them (reference ssp-transport §1, ssp-primitives §6).
+//!
+//! Where it is run elsewhere for our users, their requests go there in the shape of CSP, what others ask about
+//! them is handed on, and what the element tells reaches their clients and the watchers at other providers
+//! through us. Where it is run here for the users of a peer, that peer's word is taken for who they are and
+//! which of their clients are logged in; the same code serves them that serves ours, on accounts without a
+//! password, and what their watchers are to hear leaves by their home.
+//!
+//! ```text
+//! client ─CSP─▶ home ─delegated request─▶ element          element ─notice─▶ home ─▶ client, other peers
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use super::clients::Client;
+use super::groups::for_client;
+use super::questions::{Question, Reply, SUBSCRIPTION_LIFE};
+use super::services::PeerAsks;
+use super::{Sap, store_code};
+use crate::element::lists::{ContactList, LISTS_MAX, Lists};
+use crate::element::notify::{NOTICE_SECONDS, Notify, Reach};
+use crate::element::presence::{Online, QUESTION_SECONDS, view};
+use crate::imps::agreement::Service;
+use crate::imps::presence::{Attribute, PresenceSubList};
+use crate::imps::primitive::{
+    ClientId, ListManageRequest, Presence, PresenceAuthRequest, PresenceNotification, UpdatePresenceRequest,
+    User,
+};
+use crate::imps::status::Entity;
+use crate::imps::{Code, ContactListId, Domain, Primitive, Status, UserId, Version};
+use crate::relay::admit::Origin;
+use crate::relay::agreement::{Standing, is_of_element, standing};
+use crate::relay::ports::{Account, Change, StoreError};
+use crate::relay::split::{ByDomain, Elsewhere};
+
+/// Clients of other providers' users that count as logged in at a time; of more nobody hears that they are.
+const ONLINE_MAX: usize = 100_000;
+/// How long a peer that looks at a user of ours waits for the element: less than its POST may take.
+const LOOK: Duration = Duration::from_secs(8);
+/// How long the element is told that a client came or went.
+const THERE_LIFE: Duration = Duration::from_secs(600);
+
+/// The clients of users whose element is run here, as their homes tell. Forgotten with the process, and known
+/// again as soon as one of them asks for something.
+#[derive(Debug, Default)]
+pub(super) struct Visitors {
+    online: HashMap<UserId, Vec<ClientId>>,
+    clients: usize,
+}
+
+impl Visitors {
+    /// A client is there or not; `true` if that is new.
+    fn note(&mut self, user: &UserId, client: &ClientId, there: bool) -> bool {
+        let known = self.online.get(user).is_some_and(|clients| clients.contains(client));
+        if known == there || (there && self.clients >= ONLINE_MAX) {
+            return false;
+        }
+        if there {
+            self.online.entry(user.clone()).or_default().push(client.clone());
+            self.clients += 1;
+        } else if let Some(clients) = self.online.get_mut(user) {
+            clients.retain(|other| other != client);
+            self.clients -= 1;
+            if clients.is_empty() {
+                self.online.remove(user);
+            }
+        }
+        true
+    }
+}
+
+impl Sap {
+    /// The provider that runs the element of presence for our users.
+    pub(super) fn presence_element(&self) -> Option<Domain> {
+        self.map().directory.element_of(Service::Presence).cloned()
+    }
+
+    /// Users whose presence is run elsewhere are not here, and those of others may be.
+    pub(super) fn at_elements(&self, divided: &mut ByDomain<UserId>) {
+        let map = self.map();
+        let hosted = |domain: &Domain| map.directory.hosts(domain.as_str(), Service::Presence);
+        let (here, mut remote): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut divided.remote).into_iter().partition(|to| hosted(&to.domain));
+        if let Some(element) = map.directory.element_of(Service::Presence) {
+            let mut ours: Vec<Elsewhere<UserId>> = Vec::new();
+            for user in std::mem::take(&mut divided.local) {
+                let Some(domain) = user.domain() else { continue };
+                match ours.iter_mut().find(|known| known.domain == domain) {
+                    Some(known) => known.items.push(user),
+                    None => ours.push(Elsewhere { peer: element.clone(), domain, items: vec![user] }),
+                }
+            }
+            remote.extend(ours);
+        }
+        divided.remote = remote;
+        divided.local.extend(here.into_iter().flat_map(|to| to.items));
+    }
+
+    /// A client's request that the element elsewhere carries out; `None`: it is served here.
+    pub(super) async fn ask_element(&self, client: &Arc<Client>, primitive: &Primitive) -> Option<Primitive> {
+        let element = self.presence_element()?;
+        match primitive {
+            // Between providers there is no such request.
+            Primitive::CancelAuthRequest(_) | Primitive::GetReactiveAuthStatusRequest(_) => {
+                return Some(Status::new(Code::SERVICE_NOT_AGREED).into());
+            }
+            other if standing(other) != Standing::Delegated(Service::Presence) => return None,
+            _ => {}
+        }
+        let question = self.for_element(client.as_user(), element, primitive.clone());
+        let reply = self.ask(vec![question], Vec::new()).await.map(|mut replies| replies.pop());
+        Some(match reply {
+            Ok(Some(Reply::Answer(answer))) if answers(primitive, &answer) => for_client(*answer),
+            Ok(Some(Reply::Answer(answer))) => {
+                debug!(request = primitive.name(), answer = answer.name(), "no answer to what was asked");
+                Status::new(Code::INTERNAL_ERROR).into()
+            }
+            Ok(Some(other)) => Status::new(other.code()).into(),
+            Ok(None) => Status::new(Code::INTERNAL_ERROR).into(),
+            Err(error) => Status::new(store_code(&error)).into(),
+        })
+    }
+
+    fn for_element(&self, by: User, element: Domain, primitive: impl Into<Primitive>) -> Question {
+        let own = by.id.domain().filter(|own| self.map().directory.own_domain(own.as_str()).is_some());
+        Question {
+            own: own.or_else(|| self.domains().into_iter().next()).unwrap_or_else(|| element.clone()),
+            peer: element,
+            client_originated: true,
+            primitive: primitive.into(),
+            kept: None,
+            order: format!("element {}", by.id.key()).into(),
+            by: Some(by),
+        }
+    }
+
+    /// These contact lists of a client's user, wherever they are kept. Lists that there are not are left out.
+    pub(super) async fn lists_of(&self, user: &User, named: &[ContactListId]) -> Result<Arc<Lists>, Code> {
+        let Some(element) = self.presence_element() else {
+            let found = self.store.lists(vec![user.id.clone()]).await;
+            return found.map_err(|error| store_code(&error))?.pop().ok_or(Code::INTERNAL_ERROR);
+        };
+        let mut wanted: Vec<ContactListId> = Vec::new();
+        for list in named {
+            if !wanted.contains(list) {
+                wanted.push(list.clone());
+            }
+        }
+        if wanted.len() > LISTS_MAX {
+            return Err(Code::BAD_PARAMETER);
+        }
+        let read = |list: &ContactListId| ListManageRequest {
+            list: list.clone(),
+            add: Vec::new(),
+            remove: Vec::new(),
+            properties: Vec::new(),
+            receive: Some(true),
+            authorize_and_grant: None,
+        };
+        let questions =
+            wanted.iter().map(|list| self.for_element(user.clone(), element.clone(), read(list))).collect();
+        let replies = self.ask(questions, Vec::new()).await.map_err(|error| store_code(&error))?;
+        let home = user.id.domain().ok_or(Code::INTERNAL_ERROR)?;
+        let mut lists = Lists::new(user.id.clone());
+        for (id, reply) in wanted.into_iter().zip(replies) {
+            match reply {
+                Reply::Answer(answer) => match *answer {
+                    Primitive::ListManageResponse(response) if response.result.code.is_success() => {
+                        let mut contacts = response.contacts.unwrap_or_default().contacts;
+                        for contact in &mut contacts {
+                            contact.user = contact.user.completed(&home);
+                        }
+                        lists.lists.push(ContactList { id, display_name: None, contacts });
+                    }
+                    answer if answer.code() == Code::NO_CONTACT_LIST => {}
+                    answer if answer.code().is_success() => return Err(Code::INTERNAL_ERROR),
+                    answer => return Err(answer.code()),
+                },
+                other => return Err(other.code()),
+            }
+        }
+        Ok(Arc::new(lists))
+    }
+
+    /// The element is told that a client of ours came or went.
+    pub(super) async fn client_there(&self, client: &Client, there: bool) {
+        let Some(element) = self.presence_element() else { return };
+        let status = view::online_status(there, None);
+        let update = UpdatePresenceRequest { attributes: PresenceSubList::new(vec![status]) };
+        let question = Question {
+            kept: Some(THERE_LIFE),
+            client_originated: false,
+            ..self.for_element(client.as_user(), element, update)
+        };
+        if let Err(error) = self.ask_for_nobody(vec![question], Vec::new()).await {
+            warn!(user = %client.user(), %error, "the element of presence cannot be told who is there");
+        }
+    }
+
+    /// What a peer asks about users of ours whose presence is run elsewhere is handed on there. `None`: it is
+    /// run here.
+    pub(super) async fn handed_on(
+        &self,
+        asks: &PeerAsks<'_>,
+        primitive: &Primitive,
+    ) -> Result<Option<Primitive>, StoreError> {
+        let Some(element) = self.presence_element() else { return Ok(None) };
+        let mut primitive = primitive.clone();
+        let (users, is_look) = match &mut primitive {
+            Primitive::SubscribePresenceRequest(request) => (&mut request.users, false),
+            Primitive::UnsubscribePresenceRequest(request) => (&mut request.users, false),
+            Primitive::GetPresenceRequest(request) => (&mut request.users, true),
+            _ => return Ok(None),
+        };
+        let (ours, others): (Vec<UserId>, Vec<UserId>) =
+            std::mem::take(users).into_iter().partition(|user| user.is_in(asks.own));
+        if ours.is_empty() {
+            return Ok(None);
+        }
+        // Nothing goes back where it came from: who runs the element looks there.
+        if element == asks.agreement.domain {
+            return Ok(Some(Status::new(Code::SERVICE_NOT_AGREED).into()));
+        }
+        let Origin::Peer { user: Some(by), .. } = &asks.origin else {
+            return Ok(Some(Status::new(Code::BAD_REQUEST).into()));
+        };
+        let accounts = self.store.accounts(ours.clone()).await?;
+        let mut outcomes = asks.refused.clone();
+        outcomes.extend(others.into_iter().map(|user| (Entity::User(user), Code::DOMAIN_NOT_SUPPORTED)));
+        let mut known = Vec::new();
+        for (user, account) in ours.into_iter().zip(accounts) {
+            match account {
+                Some(_) => known.push(user),
+                None => outcomes.push((Entity::User(user), Code::UNKNOWN_USER)),
+            }
+        }
+        users.clone_from(&known);
+        if known.is_empty() {
+            return Ok(Some(Status::merge(outcomes).into()));
+        }
+        let question = Question { own: asks.own.clone(), ..self.for_element(by.clone(), element, primitive) };
+        if !is_look {
+            let kept = Some(SUBSCRIPTION_LIFE);
+            self.ask_for_nobody(vec![Question { kept, ..question }], Vec::new()).await?;
+            outcomes.extend(known.into_iter().map(|user| (Entity::User(user), Code::SUCCESSFUL)));
+            return Ok(Some(Status::merge(outcomes).into()));
+        }
+        let asked = tokio::time::timeout(LOOK, self.ask(vec![question], Vec::new())).await;
+        let reply = match asked {
+            Ok(replies) => replies?.pop().unwrap_or(Reply::Failed(Code::INTERNAL_ERROR)),
+            Err(_) => Reply::Failed(Code::TIMEOUT),
+        };
+        outcomes.extend(known.iter().map(|user| {
+            let entity = Entity::User(user.clone());
+            let code = reply.code_for(&entity);
+            (entity, code)
+        }));
+        let mut presences = Vec::new();
+        if let Reply::Answer(answer) = reply
+            && let Primitive::GetPresenceResponse(response) = *answer
+        {
+            presences = response.presences;
+            presences.retain(|presence| known.contains(&presence.user));
+        }
+        let result = Status::merge(outcomes);
+        Ok(Some(crate::imps::primitive::GetPresenceResponse { result, presences }.into()))
+    }
+
+    /// What the element tells of users of ours goes on to their watchers at other providers.
+    pub(super) async fn tell_watchers_elsewhere(
+        &self,
+        own: &Domain,
+        watchers: Vec<User>,
+        presences: &[Presence],
+        outcomes: &mut Vec<(Entity, Code)>,
+    ) -> Result<(), StoreError> {
+        let mut notices = Vec::new();
+        for presence in presences.iter().filter(|presence| presence.user.is_in(own)) {
+            let presences = vec![presence.clone()];
+            let notice = PresenceNotification { users: Vec::new(), presences };
+            notices.push(Notify {
+                by: Some(presence.user.clone().into()),
+                seconds: NOTICE_SECONDS,
+                replaces: Some(format!("presence {}", presence.user).into()),
+                ..Notify::new(own.clone(), watchers.clone(), notice)
+            });
+        }
+        outcomes.extend(watchers.into_iter().map(|user| (Entity::User(user.id), Code::SUCCESSFUL)));
+        if !notices.is_empty() {
+            self.commit_and_tell(Vec::new(), notices).await?;
+        }
+        Ok(())
+    }
+
+    /// The element asks a user of ours whether somebody may watch.
+    pub(super) async fn asked_by_element(
+        &self,
+        asks: &PeerAsks<'_>,
+        request: PresenceAuthRequest,
+    ) -> Result<Primitive, StoreError> {
+        let Origin::Peer { user: Some(user), .. } = &asks.origin else {
+            return Ok(Status::new(Code::BAD_REQUEST).into());
+        };
+        if self.store.accounts(vec![user.id.clone()]).await?.pop().flatten().is_none() {
+            return Ok(Status::new(Code::UNKNOWN_USER).into());
+        }
+        let watcher = request.user.clone();
+        let notice = Notify {
+            reach: Reach::Account,
+            by: Some(watcher.clone().into()),
+            seconds: QUESTION_SECONDS,
+            replaces: Some(format!("presence question {watcher}").into()),
+            ..Notify::new(asks.own.clone(), vec![user.id.clone().into()], request)
+        };
+        self.commit_and_tell(Vec::new(), vec![notice]).await?;
+        Ok(Status::ok().into())
+    }
+
+    /// The home of a user asks for it what only its element can do. An error means that nothing was stored.
+    pub(super) async fn hosted_request(
+        &self,
+        asks: &PeerAsks<'_>,
+        primitive: Primitive,
+    ) -> Result<Primitive, StoreError> {
+        let Origin::Peer { user: Some(user), .. } = &asks.origin else {
+            return Ok(Status::new(Code::BAD_REQUEST).into());
+        };
+        self.receive_guests(std::slice::from_ref(&user.id)).await?;
+        let client = user.client.clone().unwrap_or_default();
+        let there = match &primitive {
+            Primitive::UpdatePresenceRequest(update) => says_there(update),
+            _ => None,
+        };
+        let news = self.visitors().note(&user.id, &client, there.unwrap_or(true));
+        if there == Some(false) {
+            self.guest_left(&user.id, &client).await;
+            return Ok(Status::ok().into());
+        }
+        let answer = match primitive {
+            lists @ (Primitive::GetListRequest
+            | Primitive::CreateListRequest(_)
+            | Primitive::DeleteListRequest(_)
+            | Primitive::ListManageRequest(_)) => self.lists_request(&user.id, &lists).await,
+            other => self.presence_of_its_own(&user.id, &client, other).await,
+        };
+        if news {
+            self.presence_changed(&user.id).await;
+        }
+        // HTTP 503 and the peer's own queue are better than a code that it may take for final.
+        match answer.code() {
+            code @ (Code::INTERNAL_ERROR | Code::SERVICE_UNAVAILABLE) => {
+                Err(StoreError::Failed(format!("{code}")))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    /// Users of a peer whose element is run here have an account here that nobody can log in to. Their home
+    /// vouches for them.
+    pub(super) async fn receive_guests(&self, users: &[UserId]) -> Result<(), StoreError> {
+        let guests: Vec<UserId> = {
+            let map = self.map();
+            let hosted = |user: &&UserId| {
+                user.domain_str().is_some_and(|domain| map.directory.hosts(domain, Service::Presence))
+            };
+            users.iter().filter(hosted).cloned().collect()
+        };
+        if guests.is_empty() {
+            return Ok(());
+        }
+        let accounts = self.store.accounts(guests.clone()).await?;
+        let created = self.now();
+        let new = guests.into_iter().zip(accounts).filter(|(_, account)| account.is_none());
+        let changes: Vec<Change> = new
+            .map(|(user, _)| Change::AddAccount(Account { user, sealed_password: Arc::from([]), created }))
+            .collect();
+        if !changes.is_empty() {
+            self.store.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// The clients of a user of another provider that are logged in there, where its element is run here.
+    pub(super) fn guests_online(&self, user: &UserId) -> Vec<Online> {
+        let visitors = self.visitors();
+        let clients = visitors.online.get(user).map(Vec::as_slice).unwrap_or_default();
+        let online = clients.iter().filter_map(|client| {
+            // It has no session here: a name that none has.
+            let session = format!("guest {}", user.key()).parse().ok()?;
+            Some(Online { session, client: client.clone(), version: Version::V1_2 })
+        });
+        online.collect()
+    }
+
+    fn visitors(&self) -> MutexGuard<'_, Visitors> {
+        self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an update says of whether the client is logged in, which is for its home alone to say.
+fn says_there(update: &UpdatePresenceRequest) -> Option<bool> {
+    update.attributes.attributes.iter().find_map(|attribute| match attribute {
+        Attribute::OnlineStatus(status) => status.value.as_deref().map(|value| value == "T"),
+        _ => None,
+    })
+}
+
+/// Whether this may be the answer to a request.
+fn answers(request: &Primitive, answer: &Primitive) -> bool {
+    matches!(
+        (request, answer),
+        (_, Primitive::Status(_))
+            | (Primitive::GetListRequest, Primitive::GetListResponse(_))
+            | (Primitive::CreateListRequest(_), Primitive::CreateListResponse(_))
+            | (Primitive::ListManageRequest(_), Primitive::ListManageResponse(_))
+            | (Primitive::GetAttributeListRequest(_), Primitive::GetAttributeListResponse(_))
+            | (Primitive::GetWatcherListRequest(_), Primitive::GetWatcherListResponse(_))
+    )
+}
+
+/// Whether the element that is run here is asked by the home of its user.
+pub(super) fn is_for_element(primitive: &Primitive) -> bool {
+    matches!(standing(primitive), Standing::Delegated(_)) && !is_of_element(primitive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_there_until_its_home_says_that_it_is_not() {
+        let mut visitors = Visitors::default();
+        let user: UserId = "wv:ada@north.example".parse().unwrap();
+        let client = |url: &str| ClientId { url: Some(url.into()), ..ClientId::default() };
+        assert!(visitors.note(&user, &client("phone"), true));
+        assert!(!visitors.note(&user, &client("phone"), true), "known");
+        assert!(visitors.note(&user, &client("desk"), true));
+        assert!(visitors.note(&user, &client("phone"), false));
+        assert!(!visitors.note(&user, &client("phone"), false));
+        assert!(visitors.note(&user, &client("desk"), false));
+        assert!(visitors.online.is_empty() && visitors.clients == 0);
+    }
+
+    #[test]
+    fn the_home_says_who_is_there_and_a_client_says_other_things() {
+        let update = |list| UpdatePresenceRequest { attributes: PresenceSubList::new(list) };
+        assert_eq!(says_there(&update(vec![view::online_status(false, None)])), Some(false));
+        assert_eq!(says_there(&update(vec![view::online_status(true, None)])), Some(true));
+        assert_eq!(says_there(&update(Vec::new())), None);
+    }
+}
