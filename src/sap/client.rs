@@ -12,25 +12,22 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::clients::{Client, queue_row};
+use super::clients::Client;
 use super::common::discover;
 use super::{Sap, store_code};
 use crate::element::common::system;
-use crate::element::im::fetch;
 use crate::imps::primitive::{GetSpInfoRequest, GetSpInfoResponse, LoginRequest};
 use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
 use crate::relay::ports::{Account, Change, Outcome};
 use crate::session::csp::{
-    AccountFacts, Answered, Arrival, Begin, Form, LoginOutcome, Occasion, Offered, Save, SessionKey, Site,
-    answer_services, fitting, home_user, parsable, understood,
+    AccountFacts, Arrival, Begin, LoginOutcome, Occasion, Save, SessionKey, Site, answer_services, fitting,
+    home_user, parsable, understood,
 };
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
 
 /// How long a repeat waits for the document it repeats, which is still being carried out.
 const REPEAT_WAIT: Duration = Duration::from_secs(40);
-/// Rows of the mailbox that are looked at for one server request before an empty answer is given.
-const OFFERS_TRIED_MAX: usize = 8;
 
 /// A document from a client.
 #[derive(Clone, Copy, Debug)]
@@ -368,14 +365,14 @@ impl Sap {
         self.load(client).await;
         let session = Some(client.id.clone());
         if answers.is_empty() {
-            let Some((transaction, poll)) = self.next_request(client, occasion).await else {
+            let Some((transactions, poll)) = self.next_requests(client, occasion, encoding).await else {
                 return CarriedOut { answer: Vec::new(), unsettled, poll: false };
             };
             let answer = Message {
                 version,
                 encoding,
                 session,
-                transactions: vec![transaction],
+                transactions,
                 poll: Some(poll),
                 cir: self.cir_flag(client, &[]),
             };
@@ -385,111 +382,6 @@ impl Sap {
         let cir = self.cir_flag(client, &answers);
         let answer = Message { version, encoding, session, transactions: answers, poll: Some(poll), cir };
         CarriedOut { answer: write(&answer), unsettled, poll }
-    }
-
-    /// Brings the session's window on the mailbox up to date.
-    pub(super) async fn load(&self, client: &Arc<Client>) {
-        let Some(wants) = client.machine().poll().wants_more() else { return };
-        match self
-            .store
-            .mailbox(client.user().clone(), Some(client.id.clone()), wants.after, wants.count)
-            .await
-        {
-            Ok(found) => {
-                let complete = found.len() < wants.count;
-                let rows = found.iter().map(queue_row).collect();
-                for mail in found {
-                    client.keep(&Arc::new(mail));
-                }
-                client.machine().poll().loaded(wants, rows, complete);
-            }
-            // The window stays as it is; the next poll asks again.
-            Err(error) => warn!(user = %client.user(), %error, "the mailbox cannot be read"),
-        }
-    }
-
-    /// The server request that goes out now, with its `Poll` flag.
-    async fn next_request(&self, client: &Arc<Client>, occasion: Occasion) -> Option<(Transaction, bool)> {
-        for _ in 0..OFFERS_TRIED_MAX {
-            let offer = client.machine().next_request(occasion, self.now())?;
-            let primitive = match offer.what {
-                Offered::Disconnect(code) => {
-                    self.forget_session(client).await;
-                    crate::imps::primitive::Disconnect { result: Status::new(code) }.into()
-                }
-                Offered::Row { id, form } => match self.row_as(client, id, form).await {
-                    Ok(Some(primitive)) => for_version(client, primitive),
-                    Ok(None) => {
-                        client.machine().poll().removed(id);
-                        continue;
-                    }
-                    Err(code) => {
-                        warn!(user = %client.user(), row = id, %code, "a mailbox row cannot be handed over");
-                        client.machine().offer_lost(&offer.transaction);
-                        return None;
-                    }
-                },
-            };
-            let content = Carried::Primitive(Box::new(primitive));
-            return Some((
-                Transaction { mode: Mode::Request, id: Some(offer.transaction), content },
-                offer.poll,
-            ));
-        }
-        None
-    }
-
-    /// A mailbox row as the primitive that hands it over; `None` if it is gone.
-    async fn row_as(&self, client: &Arc<Client>, row: i64, form: Form) -> Result<Option<Primitive>, Code> {
-        let mail = match client.kept_row(row) {
-            Some(mail) => mail,
-            None => {
-                let found = self.store.mailbox(client.user().clone(), None, row - 1, 1).await;
-                match found.map_err(|error| store_code(&error))?.pop() {
-                    Some(mail) if mail.row == row => Arc::new(mail),
-                    _ => return Ok(None),
-                }
-            }
-        };
-        let primitive = match form {
-            Form::MessageNotification => fetch::notification(&mail.mail),
-            Form::NewMessage | Form::DeliveryReport | Form::Notice => fetch::push(&mail.mail),
-        };
-        primitive.map(Some)
-    }
-
-    /// A client's answer to a server request settles a row; `false` if that could not be stored.
-    async fn client_answer(
-        &self,
-        client: &Arc<Client>,
-        transaction: &TransactionId,
-        answer: &Primitive,
-    ) -> bool {
-        let answered = client.machine().answered(transaction, answer);
-        if matches!(answered, Answered::Acknowledged { .. }) {
-            self.notice_answered(client, answer).await;
-        }
-        match answered {
-            Answered::Delivered { row } | Answered::Acknowledged { row } => {
-                if let Err(error) = self.take_row(client, row).await {
-                    warn!(user = %client.user(), row, %error, "a row that was delivered cannot be settled");
-                    client.machine().poll().unsettled(row, self.now());
-                    return false;
-                }
-            }
-            Answered::Notified { row } => {
-                debug!(user = %client.user(), row, "the client knows of the message");
-            }
-            Answered::Refused { row, code } => {
-                info!(user = %client.user(), row, %code, "the client does not take a row; it stays in the mailbox");
-            }
-            // As after a restart: the client has the message, whatever became of the transaction.
-            Answered::Unknown { message: Some(message) } => {
-                return self.message_taken(client, message).await.is_ok();
-            }
-            Answered::Unknown { message: None } => {}
-        }
-        true
     }
 
     async fn client_request(
@@ -556,7 +448,7 @@ impl Sap {
 }
 
 /// A request of ours in the form that the client's version knows.
-fn for_version(client: &Client, request: Primitive) -> Primitive {
+pub(super) fn for_version(client: &Client, request: Primitive) -> Primitive {
     let version = client.machine().record().version;
     match (request, client.user().domain()) {
         (Primitive::SystemMessageRequest(request), Some(own)) if version < Version::V1_3 => {

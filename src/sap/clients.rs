@@ -15,10 +15,9 @@ use crate::element::notify::Actor;
 use crate::imps::primitive::User;
 use crate::imps::{Moment, SessionId, UserId};
 use crate::session::csp::cir::agree::token;
+use crate::session::csp::negotiate::SESSIONS_PER_USER_MAX;
 use crate::session::csp::{Row, RowKind, Session, SessionKey};
 
-/// Sessions that one user may have; a further login ends the one that was silent longest.
-const SESSIONS_PER_USER_MAX: usize = 32;
 /// Octets of mailbox rows kept beside one session.
 const KEPT_OCTETS_MAX: usize = 64 * 1024;
 
@@ -138,7 +137,7 @@ impl Clients {
             self.detach(old);
         }
         let others = self.of_user(&user);
-        if others.len() > SESSIONS_PER_USER_MAX {
+        if others.len() > usize::from(SESSIONS_PER_USER_MAX) {
             let silent = others.into_iter().filter(|other| other.id != id);
             if let Some(oldest) = silent.min_by_key(|other| other.machine().record().last_active) {
                 self.by_key.remove_if(&oldest.key, |_, known| *known == oldest.id);

@@ -18,6 +18,7 @@ mod notices;
 mod operators;
 mod outgoing;
 mod peer;
+mod polls;
 mod presence;
 mod questions;
 mod services;

@@ -57,6 +57,8 @@ pub struct Abilities {
     pub parser_octets_max: Option<u32>,
     /// Shortest interval of unasked polls, seconds; never 0.
     pub poll_min_seconds: u32,
+    /// Transactions that the client takes in one message (1.3 says so; before, one).
+    pub per_message: u32,
     /// How the client may be called.
     pub cir: Agreed,
 }
@@ -73,6 +75,7 @@ impl Default for Abilities {
             pull_octets_max: None,
             parser_octets_max: None,
             poll_min_seconds: super::negotiate::POLL_MIN_SECONDS_DEFAULT,
+            per_message: 1,
             cir: Agreed::default(),
         }
     }
@@ -119,8 +122,14 @@ impl Abilities {
             pull_octets_max: stated(capabilities.pull_length),
             parser_octets_max: stated(capabilities.parser_size),
             poll_min_seconds: super::negotiate::agreed_poll_min(capabilities.server_poll_min),
+            per_message: super::negotiate::agreed_per_message(capabilities),
             cir: Agreed::default(),
         }
+    }
+
+    /// Transactions that go out in one message at most.
+    pub(super) fn per_message_max(&self) -> usize {
+        usize::try_from(self.per_message.max(1)).unwrap_or(1)
     }
 
     /// The same, called in these ways.
@@ -202,6 +211,7 @@ impl Abilities {
         limit("text", self.text_octets_max);
         limit("pull", self.pull_octets_max);
         limit("parser", self.parser_octets_max);
+        limit("together", Some(self.per_message).filter(|count| *count > 1));
         let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
         for accepted in &self.types {
             // A type has no blanks and commas once cleaned, so that the words stay words.
@@ -237,6 +247,10 @@ impl Abilities {
                 "text" => read.text_octets_max = value.parse().ok(),
                 "pull" => read.pull_octets_max = value.parse().ok(),
                 "parser" => read.parser_octets_max = value.parse().ok(),
+                "together" => {
+                    let count: u32 = value.parse().unwrap_or(1);
+                    read.per_message = count.clamp(1, super::negotiate::MULTI_TRANS_MAX);
+                }
                 "type" if read.types.len() < CONTENT_TYPES_MAX => {
                     let mut parts = value.split(',');
                     read.types.push(Accepted {

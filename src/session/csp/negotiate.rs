@@ -20,6 +20,12 @@ pub const KEEP_ALIVE_SECONDS_LEAST: u32 = 60;
 pub const KEEP_ALIVE_SECONDS_MOST: u32 = 7200;
 /// Transactions a client may have open at a time, and in one message.
 pub const MULTI_TRANS_MAX: u32 = 8;
+/// Sessions that one user may have; a further login ends the one that was silent longest.
+pub const SESSIONS_PER_USER_MAX: u8 = 32;
+/// What becomes of a message to a user who is online with several clients: each gets it that can take it.
+const ONLINE_HANDLING: &str = "FORKALL";
+/// And to one who is offline: it is kept.
+const OFFLINE_HANDLING: &str = "SENDSTORE";
 /// Transfer encodings and charsets echoed at most.
 const ECHOED_MAX: usize = 16;
 
@@ -36,6 +42,14 @@ pub(super) fn agreed_poll_min(wish: Option<u32>) -> u32 {
         None | Some(0) => POLL_MIN_SECONDS_DEFAULT,
         Some(wish) => wish.clamp(POLL_MIN_SECONDS_LEAST, POLL_MIN_SECONDS_MOST),
     }
+}
+
+/// Transactions in one message towards the client: only where it states MultiTransPerMessage (1.3). MultiTrans
+/// alone says how many may be open, and a real client that states it reads one of a message all the same
+/// (reference csp.md §1).
+pub(super) fn agreed_per_message(asked: &Capabilities) -> u32 {
+    let open = asked.multi_trans.unwrap_or(1).max(1);
+    asked.multi_trans_per_message.map_or(1, |count| count.clamp(1, MULTI_TRANS_MAX).min(open))
 }
 
 /// HTTP and HTTPS as asked. WSP only if the client has nothing else: then a gateway carries what
@@ -90,9 +104,12 @@ pub fn agreed_capabilities(asked: &Capabilities, version: Version) -> Capabiliti
             text_content_length: asked.text_content_length,
             transfer_encodings: transfer_encodings(),
             multi_trans,
-            multi_trans_per_message: asked
-                .multi_trans_per_message
-                .map(|count| count.clamp(1, MULTI_TRANS_MAX)),
+            multi_trans_per_message: asked.multi_trans_per_message.map(|_| agreed_per_message(asked)),
+            // The one way there is, whichever was asked for (reference csp.md §4.6).
+            online_etem: asked.online_etem.as_ref().map(|_| ONLINE_HANDLING.into()),
+            offline_etem: asked.offline_etem.as_ref().map(|_| OFFLINE_HANDLING.into()),
+            session_priority: asked.session_priority,
+            user_session_limit: Some(SESSIONS_PER_USER_MAX.into()),
             server_poll_min,
             bearers,
             ..Capabilities::default()
@@ -139,8 +156,44 @@ mod tests {
         assert_eq!(agreed_capabilities(&phone(), Version::V1_2), expected);
         assert_eq!(
             agreed_capabilities(&phone(), Version::V1_3),
-            Capabilities { multi_trans: Some(1), ..expected }
+            Capabilities { multi_trans: Some(1), user_session_limit: Some(32), ..expected }
         );
+    }
+
+    #[test]
+    fn a_1_3_client_hears_how_many_sessions_it_may_have_and_what_becomes_of_messages() {
+        let asked = Capabilities {
+            online_etem: Some("DETECT".into()),
+            offline_etem: Some("REJECT".into()),
+            session_priority: Some(3),
+            ..phone()
+        };
+        let agreed = agreed_capabilities(&asked, Version::V1_3);
+        assert_eq!(
+            (agreed.online_etem.as_deref(), agreed.offline_etem.as_deref()),
+            (Some("FORKALL"), Some("SENDSTORE"))
+        );
+        assert_eq!((agreed.session_priority, agreed.user_session_limit), (Some(3), Some(32)));
+        assert_eq!(agreed_capabilities(&asked, Version::V1_2).user_session_limit, None);
+    }
+
+    #[test]
+    fn several_transactions_in_a_message_are_agreed_with_who_states_that_alone() {
+        for (open, together, agreed) in [
+            (None, None, 1),
+            (Some(3), None, 1),
+            (Some(3), Some(2), 2),
+            (Some(2), Some(5), 2),
+            (Some(99), Some(99), 8),
+            (None, Some(4), 1),
+        ] {
+            let asked = Capabilities {
+                multi_trans: open,
+                multi_trans_per_message: together,
+                ..Capabilities::default()
+            };
+            assert_eq!(agreed_per_message(&asked), agreed, "{open:?} {together:?}");
+        }
     }
 
     #[test]

@@ -323,6 +323,30 @@ impl Poll {
             }
             return None;
         }
+        let (row, offer) = self.offer(abilities, keep_alive, now)?;
+        self.unanswered = Some(Unanswered { row, since: now, polled: false });
+        Some(offer)
+    }
+
+    /// A further request for the same message, for a client that takes several (MultiTransPerMessage): no more
+    /// than it takes are open at a time. What is awaited is the answer to the first.
+    pub(super) fn next_along(
+        &mut self,
+        abilities: &Abilities,
+        keep_alive: Duration,
+        now: Moment,
+    ) -> Option<Offer> {
+        let open =
+            |entry: &&Entry| matches!(entry.state, State::Open { since } if now.since(since) < ANSWER_WAIT);
+        let open = self.window.iter().filter(open).count();
+        if self.farewell.is_some() || open >= abilities.per_message_max() {
+            return None;
+        }
+        self.offer(abilities, keep_alive, now).map(|(_, offer)| offer)
+    }
+
+    /// The oldest row that may go out, now open.
+    fn offer(&mut self, abilities: &Abilities, keep_alive: Duration, now: Moment) -> Option<(i64, Offer)> {
         let place = self.window.iter().position(|entry| entry.is_ready(keep_alive, now))?;
         let fresh = self.transaction()?;
         let entry = self.window.get_mut(place)?;
@@ -339,9 +363,8 @@ impl Poll {
         };
         entry.offer = Some((transaction.clone(), form));
         entry.state = State::Open { since: now };
-        self.unanswered = Some(Unanswered { row, since: now, polled: false });
         let poll = self.has_ready(keep_alive, now);
-        Some(Offer { transaction, what: Offered::Row { id: row, form }, poll })
+        Some((row, Offer { transaction, what: Offered::Row { id: row, form }, poll }))
     }
 
     /// The client's answer to a server request.

@@ -368,6 +368,12 @@ impl Session {
         Some(offer)
     }
 
+    /// A further server request for the same message, if the client takes several.
+    pub fn next_along(&mut self, now: Moment) -> Option<Offer> {
+        let keep_alive = self.keep_alive();
+        self.poll.next_along(&self.abilities, keep_alive, now)
+    }
+
     /// The client answered a server request.
     pub fn answered(&mut self, transaction: &TransactionId, answer: &Primitive) -> Answered {
         self.poll.answered(transaction, answer)

@@ -1,20 +1,23 @@
 //! Clients that need not poll: they are called when something waits (CIR).
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use causeway::cli::phone::Phone;
 use causeway::imps::primitive::{
     Bearer, Capabilities, CirMethod, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod,
-    LoginRequest, Password,
+    LoginRequest, MessageDelivered, Password,
 };
 use causeway::imps::{Code, Primitive, Version};
 use causeway::session::csp::cir::text::read_request;
-use causeway::wire::Encoding;
+use causeway::wire::csp::Transaction;
+use causeway::wire::{Carried, Encoding, Mode};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use crate::csp;
 use crate::world::{PASSWORD, PATIENCE, World, http_get, manner, modern, receive, text};
 
 /// What a phone states that wants to be called.
@@ -305,5 +308,57 @@ async fn what_is_switched_off_is_not_agreed_and_polling_goes_on() {
     let mut bo = north.phone("bo", modern()).await;
     bo.send(&[north.user("ada")], "poll", false).await.unwrap();
     assert_eq!(text(&receive(&mut ada).await), "poll");
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_takes_several_messages_at_a_time_gets_them_with_one_poll() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut bo = north.phone("bo", modern()).await;
+    for encoding in [Encoding::Xml, Encoding::Wbxml] {
+        // Given a 1.3 client that takes three in a message, and has room for two of these
+        let mut ada = north.phone("ada", manner(Version::V1_3, encoding)).await;
+        let stated = Capabilities {
+            multi_trans: Some(5),
+            multi_trans_per_message: Some(3),
+            accepted_content_length: None,
+            push_length: Some(9000),
+            ..capabilities(&[])
+        };
+        let agreed = agree(&mut ada, stated).await;
+        assert_eq!((agreed.multi_trans, agreed.multi_trans_per_message), (Some(5), Some(3)));
+        let long = "x".repeat(8000);
+        for words in ["one", "two", "three", &long, &long, "six"] {
+            bo.send(&[north.user("ada")], words, false).await.unwrap();
+        }
+        // Then a poll brings three, and what comes later is as much as the client can parse
+        let mut counts = Vec::new();
+        let mut heard = Vec::new();
+        let mut waiting = VecDeque::new();
+        loop {
+            let came = match waiting.pop_front() {
+                None => csp::say(&mut ada, Mode::Request, None, Primitive::PollingRequest).await,
+                Some(Transaction { id, content: Carried::Primitive(primitive), .. }) => {
+                    heard.push(text(&primitive).len());
+                    let Primitive::NewMessage(new) = *primitive else { panic!("no NewMessage") };
+                    let answer = MessageDelivered { message_id: new.info.id.unwrap() }.into();
+                    csp::say(&mut ada, Mode::Response, Some(id.unwrap().as_str()), answer).await
+                }
+                Some(other) => panic!("{other:?}"),
+            };
+            let came = came.map_or_else(Vec::new, |message| message.transactions);
+            if came.is_empty() && waiting.is_empty() {
+                break;
+            }
+            counts.push(came.len());
+            waiting.extend(came);
+        }
+        assert_eq!(counts[0], 3);
+        heard.sort_unstable();
+        assert_eq!(heard, [3, 3, 3, 5, 8000, 8000], "everything once");
+        ada.logout().await.unwrap();
+    }
     node.drain().await;
 }

@@ -485,3 +485,27 @@ async fn what_is_no_post_of_a_known_type_never_reaches_a_session() {
     }
     node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn extensions_of_others_are_passed_over_and_requests_of_theirs_are_501() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let ada = north.phone("ada", modern()).await;
+    // Given a block that somebody has added to a request
+    let plain = csp::xml(ada.session(), Mode::Request, Some("1"), "<GetMessageList-Request/>");
+    let block =
+        "<ExtBlock><Vendor xmlns=\"urn:vendor.example\"><GetList-Request/></Vendor></ExtBlock></Transaction>";
+    let extended = plain.replace("</Transaction>", block);
+    assert!(extended.contains("ExtBlock"));
+    let answer = csp::post(north.csp, XML, extended.as_bytes()).await.document(Encoding::Xml);
+    assert!(matches!(only(&answer).1, Primitive::GetMessageListResponse(_)), "{answer:?}");
+    // And a request of nobody's
+    let asked = "<Extended-Request xmlns=\"urn:vendor.example\">dance</Extended-Request>";
+    let asked = csp::xml(ada.session(), Mode::Request, Some("2"), asked);
+    let answer = csp::post(north.csp, XML, asked.as_bytes()).await.document(Encoding::Xml);
+    let (transaction, primitive) = only(&answer);
+    assert_eq!(transaction.id.as_ref().unwrap().as_str(), "2");
+    assert_eq!(*primitive, Status::new(Code::NOT_IMPLEMENTED).into());
+    node.drain().await;
+}

@@ -296,3 +296,30 @@ fn the_farewell_is_the_last_request() {
     let offer = play.offer(Occasion::Answer, 0).unwrap();
     assert_eq!((offer.what, offer.poll), (Offered::Disconnect(Code::FORCED_LOGOUT), false));
 }
+
+#[test]
+fn a_client_that_takes_several_in_a_message_gets_no_more_than_that_open_at_a_time() {
+    let mut play = Play::with(1..=5);
+    play.abilities.per_message = 3;
+    let along = |play: &mut Play| {
+        play.load();
+        play.poll.next_along(&play.abilities, KEEP_ALIVE, at(0))
+    };
+    let first = play.offer(Occasion::Poll, 0).unwrap();
+    let (second, third) = (along(&mut play).unwrap(), along(&mut play).unwrap());
+    assert_eq!([&first, &second, &third].map(row), [1, 2, 3]);
+    assert!(third.poll, "more waits");
+    assert_eq!(along(&mut play), None);
+    assert_eq!(play.polls(1), None, "its answer comes first");
+    play.delivers(&first);
+    let fourth = play.offer(Occasion::Answer, 2).unwrap();
+    assert_eq!((row(&fourth), along(&mut play)), (4, None));
+    for offer in [&second, &third, &fourth] {
+        play.delivers(offer);
+    }
+    let fifth = play.offer(Occasion::Answer, 3).unwrap();
+    assert_eq!((row(&fifth), fifth.poll, along(&mut play)), (5, false, None));
+    let mut one = Play::with(1..=2);
+    one.offer(Occasion::Poll, 0).unwrap();
+    assert_eq!(along(&mut one), None, "most take one");
+}
