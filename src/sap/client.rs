@@ -16,6 +16,7 @@ use super::clients::Client;
 use super::common::discover;
 use super::{Sap, store_code};
 use crate::element::common::system;
+use crate::element::presence::notices::worded;
 use crate::imps::primitive::{GetSpInfoRequest, GetSpInfoResponse, LoginRequest};
 use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
 use crate::relay::ports::{Account, Change, Outcome};
@@ -457,7 +458,7 @@ pub(super) fn for_version(client: &Client, request: Primitive) -> Primitive {
                 None => request.into(),
             }
         }
-        (request, _) => understood(request, version),
+        (request, _) => worded(understood(request, version), version),
     }
 }
 

@@ -345,7 +345,7 @@ impl Sap {
             lists @ (Primitive::GetListRequest
             | Primitive::CreateListRequest(_)
             | Primitive::DeleteListRequest(_)
-            | Primitive::ListManageRequest(_)) => self.lists_request(&user.id, &lists).await,
+            | Primitive::ListManageRequest(_)) => self.lists_request(&user.id, None, &lists).await,
             other => self.presence_of_its_own(&user.id, &client, other).await,
         };
         if news {

@@ -4,14 +4,20 @@ use std::collections::HashMap;
 
 use super::{CONFLICTS_MAX, Sap, store_code};
 use crate::element::lists::{Decision, Lists, access, contacts};
-use crate::imps::{Code, Primitive, Status, UserId};
+use crate::element::presence::notices::of_lists;
+use crate::imps::{Code, Primitive, SessionId, Status, UserId};
 use crate::relay::ports::{Change, ListsChange, Outcome, StoreError};
 use crate::relay::route::Route;
 
 impl Sap {
     /// A request of a user about its own lists. What somebody else, another session of the user, changed
     /// meanwhile is decided anew.
-    pub(super) async fn lists_request(&self, owner: &UserId, request: &Primitive) -> Primitive {
+    pub(super) async fn lists_request(
+        &self,
+        owner: &UserId,
+        by: Option<&SessionId>,
+        request: &Primitive,
+    ) -> Primitive {
         let newcomers = match newcomers(request) {
             Ok(newcomers) => newcomers,
             Err(code) => return Status::new(code).into(),
@@ -33,6 +39,7 @@ impl Sap {
             if edits.is_empty() {
                 return answer;
             }
+            let told = of_lists(lists, &edits, matches!(request, Primitive::CreateListRequest(_)));
             let change = ListsChange { owner: owner.clone(), version: lists.version, edits };
             match self.store.commit(vec![Change::Lists(Box::new(change))]).await {
                 Ok(outcomes) if outcomes.first() == Some(&Outcome::Conflict) => {}
@@ -40,6 +47,7 @@ impl Sap {
                     // Whoever is on other lists now, or blocked, sees something else.
                     self.presence_changed(owner).await;
                     self.presence_follows_lists(lists).await;
+                    self.notify_clients(owner, by, told).await;
                     return answer;
                 }
                 Ok(_) => return Status::new(Code::UNKNOWN_USER).into(),

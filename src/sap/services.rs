@@ -15,6 +15,7 @@ use super::common::is_common;
 use super::delegated::is_for_element;
 use super::groups::group_of;
 use crate::imps::agreement::Agreement;
+use crate::imps::primitive::{NotificationRequest, NotificationType};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, TransactionId};
 use crate::relay::admit::Origin;
@@ -49,7 +50,24 @@ impl Sap {
             | Primitive::DeleteListRequest(_)
             | Primitive::ListManageRequest(_)
             | Primitive::GetBlockedListRequest
-            | Primitive::BlockEntityRequest(_)) => self.lists_request(client.user(), &primitive).await,
+            | Primitive::BlockEntityRequest(_)) => {
+                self.lists_request(client.user(), Some(&client.id), &primitive).await
+            }
+            primitive @ (Primitive::SubscribeNotificationRequest(_)
+            | Primitive::UnsubscribeNotificationRequest(_)) => {
+                self.notification_request(client, &primitive).await
+            }
+            profile @ Primitive::UpdatePublicProfileRequest(_) => {
+                let answer = self.common_from_client(client, profile).await;
+                if answer.code().is_success() {
+                    let told = NotificationRequest {
+                        users: vec![client.user().clone()],
+                        ..NotificationRequest::of(NotificationType::PublicProfileUpdated)
+                    };
+                    self.notify_clients(client.user(), Some(&client.id), vec![told]).await;
+                }
+                answer
+            }
             common if is_common(&common) => self.common_from_client(client, common).await,
             group if group_of(&group).is_some() => self.group_request(client, group).await,
             Primitive::ExtendConversationRequest(request) => self.extend_conversation(client, *request).await,

@@ -4,9 +4,9 @@ use super::show;
 use super::talk::{Talk, Trouble};
 use crate::imps::primitive::{
     Author, Display, GetMessageRequest, GroupChangeNotice, InviteType, InviteUserRequest, MessageDelivered,
-    MessageInfo, Party, Presence, Recipient,
+    MessageInfo, NotificationRequest, NotificationType, Party, Presence, Recipient,
 };
-use crate::imps::{Content, MessageId, Primitive, content};
+use crate::imps::{Content, MessageId, Primitive, UserId, content};
 
 impl Talk<'_> {
     /// Tells what came and keeps what needs an answer.
@@ -54,12 +54,8 @@ impl Talk<'_> {
                     self.tell(format!("-- you are out of {name}: {}", show::code(told.result.code)));
                 }
             }
-            Primitive::PresenceAuthRequest(request) => {
-                let who = self.name(&request.user);
-                self.tell(format!(
-                    "-- {who} asks whether it may see your presence: /allow {who} or /deny {who}"
-                ));
-            }
+            Primitive::PresenceAuthRequest(request) => self.hear_question(&request.user),
+            Primitive::NotificationRequest(told) => self.hear_notification(told),
             Primitive::SystemMessageRequest(request) => {
                 for message in &request.messages {
                     let text = message.text.as_deref().unwrap_or("(no text)");
@@ -178,6 +174,21 @@ impl Talk<'_> {
             Some(Party::ScreenName(name)) => show::clean(&name.name),
             None => "somebody".to_owned(),
         }
+    }
+
+    fn hear_question(&mut self, user: &UserId) {
+        let who = self.name(user);
+        self.tell(format!("-- {who} asks whether it may see your presence: /allow {who} or /deny {who}"));
+    }
+
+    /// What 1.3 calls a notification: the same question, or what another client of the user has done.
+    fn hear_notification(&mut self, told: &NotificationRequest) {
+        if told.kind == NotificationType::AuthNeededUser {
+            told.users.iter().for_each(|user| self.hear_question(user));
+            return;
+        }
+        let about: Vec<String> = told.users.iter().map(|user| self.name(user)).collect();
+        self.tell(format!("-- your provider tells of {} {}", told.kind.as_str(), about.join(" ")));
     }
 
     fn hear_group(&mut self, notice: &GroupChangeNotice) {

@@ -7,13 +7,14 @@
 //! what it was told last. What each sees is decided in [`view`].
 
 pub mod fan;
+pub mod notices;
 pub mod requests;
 #[cfg(test)]
 mod tests;
 pub mod view;
 
 use crate::imps::presence::{AttributeName, AttributeSet, PresenceSubList};
-use crate::imps::primitive::{ClientId, User, WatcherStatus};
+use crate::imps::primitive::{ClientId, NotificationSet, User, WatcherStatus};
 use crate::imps::{ContactListId, Moment, SessionId, UserId, Version};
 
 use super::lists::Lists;
@@ -34,6 +35,8 @@ pub const SUBSCRIPTIONS_OF_VISITOR_MAX: u64 = 500;
 pub const PAST_MAX: usize = 500;
 /// And for so many seconds: 30 days.
 pub const PAST_SECONDS: u32 = 30 * 86_400;
+/// Seconds that a notification of 1.3 waits for a client: as long as its session, which it ends with.
+pub const NOTIFICATION_SECONDS: u32 = 7 * 86_400;
 /// Contact lists that the subscriptions of one user follow, each of its clients counted.
 pub const FOLLOWED_LISTS_MAX: usize = 200;
 /// Seconds until an unanswered question is forgotten: 30 days.
@@ -95,6 +98,17 @@ pub struct Grant {
     /// What it may see; `None` for a contact list says that the list grants nothing any more, not even
     /// what every list grants from the beginning.
     pub attributes: Option<AttributeSet>,
+    /// Whether the user hears of new watchers that see something by it (1.3).
+    pub notify: bool,
+}
+
+/// What the client of a session wants to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Whose session.
+    pub session: SessionId,
+    /// Of what.
+    pub types: NotificationSet,
 }
 
 /// Somebody wants to see something, and nothing says whether it may.

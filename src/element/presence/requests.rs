@@ -16,6 +16,7 @@ use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Moment, Status, UserId};
 use crate::wire::{Encoding, csp};
 
+use super::notices::{new_watcher, with_notify};
 use super::{
     CONTACTS_SEE, Edit, For, GRANTS_MAX, Grant, Home, PAST_SECONDS, PUBLISHED_OCTETS_MAX, Past, Published,
     Publisher, QUESTION_SECONDS, QUESTIONS_MAX, Question, WATCHERS_MAX, Watch, client_key, wanted,
@@ -130,6 +131,9 @@ pub fn watch(
     }
     let mut decision = Decision::from(vec![Edit::Watch(watch)]);
     decision.edits.extend(watched(publisher, actor, now));
+    if !publisher.watchers.iter().any(|other| other.watcher.id == actor.user.id) {
+        decision.notices.extend(new_watcher(home, &actor.user, attributes, own));
+    }
     let asks = home.allowed(&actor.user).is_none();
     if asks
         && publisher.question(actor.id(), now).is_none_or(|old| old.attributes != attributes)
@@ -247,7 +251,8 @@ pub fn create_attribute_list(
     let mut outcomes = Vec::new();
     let mut edits = Vec::new();
     for user in &request.users {
-        edits.push(Edit::Grant(Grant { to: For::User(user.clone()), attributes }));
+        let grant = Grant { to: For::User(user.clone()), attributes, notify: false };
+        edits.push(Edit::Grant(with_notify(grant, request.user_notify)));
         if home.publisher.questions.iter().any(|question| question.watcher == *user) {
             edits.push(Edit::Answered(user.clone()));
         }
@@ -256,14 +261,16 @@ pub fn create_attribute_list(
     for list in &request.contact_lists {
         let entity = Entity::ContactList(list.clone());
         if home.lists.list(list).is_some() {
-            edits.push(Edit::Grant(Grant { to: For::List(list.clone()), attributes }));
+            let grant = Grant { to: For::List(list.clone()), attributes, notify: false };
+            edits.push(Edit::Grant(with_notify(grant, request.contact_list_notify)));
             outcomes.push((entity, Code::SUCCESSFUL));
         } else {
             outcomes.push((entity, Code::NO_CONTACT_LIST));
         }
     }
     if request.default_list {
-        edits.push(Edit::Grant(Grant { to: For::Everybody, attributes }));
+        let grant = Grant { to: For::Everybody, attributes, notify: false };
+        edits.push(Edit::Grant(with_notify(grant, request.default_notify)));
     } else if outcomes.is_empty() {
         return Err(Code::BAD_PARAMETER);
     }
@@ -297,7 +304,7 @@ pub fn delete_attribute_list(home: &Home<'_>, request: &DeleteAttributeListReque
     for list in &request.contact_lists {
         let entity = Entity::ContactList(list.clone());
         if home.lists.list(list).is_some() {
-            edits.push(Edit::Grant(Grant { to: For::List(list.clone()), attributes: None }));
+            edits.push(Edit::Grant(Grant { to: For::List(list.clone()), attributes: None, notify: false }));
             outcomes.push((entity, Code::SUCCESSFUL));
         } else {
             outcomes.push((entity, Code::NO_CONTACT_LIST));
@@ -315,11 +322,17 @@ pub fn attribute_lists(home: &Home<'_>, request: &GetAttributeListRequest) -> Ge
     let all = request.users.is_empty() && request.contact_lists.is_empty();
     let mut outcomes = Vec::new();
     let mut grants = Vec::new();
+    let notify = |to: &For| publisher.grant(to).is_some_and(|grant| grant.notify);
     let mut put = |audience: Audience, attributes: AttributeSet| {
+        let (mut user_notify, mut contact_list_notify) = (None, None);
+        match &audience {
+            Audience::User(user) => user_notify = Some(notify(&For::User(user.clone()))),
+            Audience::ContactList(list) => contact_list_notify = Some(notify(&For::List(list.clone()))),
+        }
         grants.push(AttributeGrant {
             audience,
-            user_notify: None,
-            contact_list_notify: None,
+            user_notify,
+            contact_list_notify,
             attributes: PresenceSubList::naming(attributes),
         });
     };
@@ -358,7 +371,7 @@ pub fn attribute_lists(home: &Home<'_>, request: &GetAttributeListRequest) -> Ge
     }
     let default = publisher.grant(&For::Everybody).and_then(|grant| grant.attributes);
     let default = default.filter(|_| request.default_list || all).map(|attributes| DefaultAttributeList {
-        notify: None,
+        notify: Some(notify(&For::Everybody)),
         attributes: PresenceSubList::naming(attributes),
     });
     GetAttributeListResponse { result: Status::merge(outcomes), default, grants }
@@ -381,7 +394,7 @@ pub fn auth_user(publisher: &Publisher, answer: &PresenceAuthUser) -> Result<Dec
     if publisher.grants.len() >= GRANTS_MAX && publisher.grant(&to).is_none() {
         return Err(Code::TOO_MANY_ATTRIBUTE_LISTS);
     }
-    let grant = Grant { to, attributes: Some(attributes) };
+    let grant = Grant { to, attributes: Some(attributes), notify: false };
     Ok(vec![Edit::Grant(grant), Edit::Answered(answer.user.clone())].into())
 }
 

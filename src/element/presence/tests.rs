@@ -64,7 +64,7 @@ impl Stage {
 
     fn grant(&mut self, to: For, names: &[AttributeName]) {
         let attributes = Some(names.iter().copied().collect());
-        self.publisher.apply(&Edit::Grant(Grant { to, attributes }));
+        self.publisher.apply(&Edit::Grant(Grant { to, attributes, notify: false }));
     }
 
     fn watched_by(&mut self, watcher: &str, session: Option<&str>) -> Decision {
@@ -99,7 +99,7 @@ fn the_first_rule_that_speaks_of_a_watcher_counts() {
     assert_eq!(stage.home().allowed(&bo), set(CONTACTS_SEE), "a list that nobody spoke of");
     stage.grant(For::List(list.clone()), &[AttributeName::StatusMood]);
     assert_eq!(stage.home().allowed(&bo), set(&[AttributeName::StatusMood]));
-    stage.publisher.apply(&Edit::Grant(Grant { to: For::List(list), attributes: None }));
+    stage.publisher.apply(&Edit::Grant(Grant { to: For::List(list), attributes: None, notify: true }));
     assert_eq!(
         stage.home().allowed(&bo),
         set(&[AttributeName::Alias]),

@@ -4,7 +4,8 @@ use crate::imps::presence::{Attribute, AttributeName, AttributeSet, CommC, CommC
 use crate::imps::primitive::{ClientId, User};
 
 use super::super::lists::access::Caller;
-use super::{CONTACTS_SEE, For, Home, Online, client_key};
+use super::{CONTACTS_SEE, For, Grant, Home, Online, client_key};
+use crate::imps::ContactListId;
 
 impl Home<'_> {
     /// What a watcher may see; the first rule that speaks counts (reference presence-attributes §4.1).
@@ -29,6 +30,32 @@ impl Home<'_> {
         lists
             .reduce(AttributeSet::union)
             .or_else(|| publisher.grant(&For::Everybody).and_then(|grant| grant.attributes))
+    }
+
+    /// The attribute lists by which a watcher sees something, and the contact lists they are for; none if no
+    /// attribute list that the user made says anything of it.
+    pub(super) fn rules(&self, watcher: &User) -> Option<(Vec<&Grant>, Vec<ContactListId>)> {
+        let publisher = self.publisher;
+        if watcher.id == publisher.owner || self.lists.admits(&Caller::user(watcher)).is_err() {
+            return None;
+        }
+        if let Some(grant) = publisher.grant(&For::User(watcher.id.clone())) {
+            return Some((vec![grant], Vec::new()));
+        }
+        let mut speaks = false;
+        let (mut grants, mut lists) = (Vec::new(), Vec::new());
+        for list in self.lists.lists_with(&watcher.id) {
+            let grant = publisher.grant(&For::List(list.id.clone()));
+            speaks |= grant.is_none_or(|grant| grant.attributes.is_some());
+            if let Some(grant) = grant.filter(|grant| grant.attributes.is_some()) {
+                grants.push(grant);
+                lists.push(list.id.clone());
+            }
+        }
+        if !speaks {
+            grants.extend(publisher.grant(&For::Everybody));
+        }
+        (!grants.is_empty()).then_some((grants, lists))
     }
 
     /// Every value there is, in order. Of client status one for each client that is logged in, the one that

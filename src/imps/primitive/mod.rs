@@ -13,6 +13,7 @@ mod invite;
 mod link;
 mod lists;
 mod negotiation;
+mod notification;
 mod party;
 mod presence;
 mod profile;
@@ -26,6 +27,7 @@ pub use invite::*;
 pub use link::*;
 pub use lists::*;
 pub use negotiation::*;
+pub use notification::*;
 pub use party::*;
 pub use presence::*;
 pub use profile::*;
@@ -264,6 +266,12 @@ primitives! {
     GetAttributeListResponse(Box<GetAttributeListResponse>);
     /// CSP: may somebody see your presence (1.1, 1.2)?
     PresenceAuthRequest(PresenceAuthRequest);
+    /// CSP: something has happened that the client may want to know (1.3).
+    NotificationRequest(Box<NotificationRequest>);
+    /// CSP: tell me of such things (1.3).
+    SubscribeNotificationRequest(SubscribeNotificationRequest);
+    /// CSP: tell me no more (1.3).
+    UnsubscribeNotificationRequest(UnsubscribeNotificationRequest);
     /// CSP: it may, or not (1.1, 1.2).
     PresenceAuthUser(PresenceAuthUser);
     /// CSP: it may no longer (1.1, 1.2).

@@ -61,6 +61,7 @@ pub fn from_client(
         | Primitive::LeaveGroupResponse(_)
         | Primitive::PresenceNotification(_)
         | Primitive::PresenceAuthRequest(_)
+        | Primitive::NotificationRequest(_)
         | Primitive::Disconnect(_) => {
             let what = format!("{} is asked by servers only", primitive.name());
             return Err(Refused::faulty(Code::BAD_REQUEST, &what));

@@ -1,7 +1,7 @@
 //! Presence in the store.
 
 use super::Promise;
-use crate::element::presence::{Edit, FollowedList, Following, Past, Publisher};
+use crate::element::presence::{Edit, FollowedList, Following, Past, Publisher, Wish};
 use crate::imps::{ContactListId, Domain, Moment, SessionId, UserId};
 
 /// Users of other domains that one of ours may follow, each of its clients counted.
@@ -47,6 +47,9 @@ pub enum PresenceChange {
         /// When.
         at: Moment,
     },
+    /// What the client of a session wants to hear of from now on. Outcome: `Done`, or `Missing` if there is no
+    /// such session.
+    Wish(Wish),
     /// A client follows whoever is on its user's contact lists. Outcome: `Done`, `Full` if the lists would be
     /// too many, or `Missing` if the follower has no account.
     FollowLists(Vec<FollowedList>),
@@ -85,6 +88,9 @@ pub trait PresenceStore {
 
     /// The contact lists whose members this user's clients follow.
     fn followed_lists(&self, watcher: UserId) -> Promise<Vec<FollowedList>>;
+
+    /// What the clients of these sessions want to hear of; who said nothing is left out.
+    fn wishes(&self, sessions: Vec<SessionId>) -> Promise<Vec<Wish>>;
 
     /// How many subscriptions to users of ours this user has.
     fn subscriptions_of(&self, watcher: UserId) -> Promise<u64>;

@@ -10,6 +10,7 @@ mod follow;
 mod gone;
 mod lists;
 mod look;
+mod notifications;
 mod pace;
 mod peer;
 
@@ -24,7 +25,7 @@ use tracing::warn;
 use super::clients::Client;
 use super::{CONFLICTS_MAX, Sap, store_code};
 use crate::element::presence::requests::{self, Decision};
-use crate::element::presence::{Home, Online, Publisher, fan};
+use crate::element::presence::{Home, Online, Publisher, fan, notices};
 use crate::imps::primitive::ClientId;
 use crate::imps::{Code, Moment, Primitive, SessionId, Status, UserId, Version};
 use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError};
@@ -156,7 +157,7 @@ impl Sap {
             Primitive::GetPresenceRequest(request) => {
                 self.get_presence(client, request).await.map(Primitive::from)
             }
-            other => self.own_presence(client.user(), &client.key.client, other).await,
+            other => self.own_presence(client.user(), &client.key.client, Some(&client.id), other).await,
         };
         done.unwrap_or_else(|failed| Status::new(failed.code()).into())
     }
@@ -168,7 +169,7 @@ impl Sap {
         client: &ClientId,
         primitive: Primitive,
     ) -> Primitive {
-        let done = self.own_presence(user, client, primitive).await;
+        let done = self.own_presence(user, client, None, primitive).await;
         done.unwrap_or_else(|failed| Status::new(failed.code()).into())
     }
 
@@ -177,6 +178,7 @@ impl Sap {
         &self,
         user: &UserId,
         client: &ClientId,
+        by: Option<&SessionId>,
         primitive: Primitive,
     ) -> Result<Primitive, Failed> {
         let now = self.now();
@@ -210,7 +212,13 @@ impl Sap {
                 _ => Err(Code::NOT_IMPLEMENTED),
             }
         };
-        self.presence_change(user, decide).await
+        let answer = self.presence_change(user, decide).await?;
+        if let Some(told) = notices::of_authorization(&primitive)
+            && answer.code().get() < 300
+        {
+            self.notify_clients(user, by, vec![told]).await;
+        }
+        Ok(answer)
     }
 }
 

@@ -68,9 +68,9 @@ pub(in crate::store) async fn presence_is_kept_and_changed_by_whoever_was_first(
     let steps = vec![
         Edit::Publish(says("", "hello")),
         Edit::Publish(says("phone", "there")),
-        Edit::Grant(Grant { to: For::Everybody, attributes: Some(AttributeSet::NONE) }),
-        Edit::Grant(Grant { to: For::List(list), attributes: None }),
-        Edit::Grant(Grant { to: For::User(user(BO)), attributes: Some(some()) }),
+        Edit::Grant(Grant { to: For::Everybody, attributes: Some(AttributeSet::NONE), notify: true }),
+        Edit::Grant(Grant { to: For::List(list), attributes: None, notify: true }),
+        Edit::Grant(Grant { to: For::User(user(BO)), attributes: Some(some()), notify: true }),
         Edit::Ask(question),
         Edit::Watch(visitor(BO, Some("desk"))),
         Edit::Watch(visitor(BO, None)),

@@ -5,10 +5,10 @@ use rusqlite::{Connection, Result, Row, params};
 use super::rows::{self, Columns, change, many, millis, one};
 use crate::element::presence::{
     Edit, FOLLOWED_LISTS_MAX, FollowedList, Following, For, Grant, PAST_MAX, Past, Published, Publisher,
-    Question, Told, Watch, WatchKey,
+    Question, Told, Watch, WatchKey, Wish,
 };
 use crate::imps::presence::{AttributeSet, PresenceSubList};
-use crate::imps::primitive::{ClientId, UpdatePresenceRequest, User};
+use crate::imps::primitive::{ClientId, NotificationSet, UpdatePresenceRequest, User};
 use crate::imps::{ContactListId, Domain, Moment, Primitive, SessionId, UserId, Version};
 use crate::relay::ports::{FOLLOWING_MAX, Outcome, PresenceChange};
 use crate::wire::{Encoding, csp};
@@ -40,7 +40,8 @@ fn grant(row: &Row<'_>) -> Result<Grant> {
             For::Everybody
         }
     };
-    Ok(Grant { to, attributes: columns.get::<Option<u32>>()?.map(AttributeSet::from_bits) })
+    let attributes = columns.get::<Option<u32>>()?.map(AttributeSet::from_bits);
+    Ok(Grant { to, attributes, notify: columns.get()? })
 }
 
 fn question(row: &Row<'_>) -> Result<Question> {
@@ -102,7 +103,8 @@ fn publisher(connection: &Connection, user: &UserId) -> Result<Option<Publisher>
     let Some(id) = rows::account_id(connection, user)? else { return Ok(None) };
     let sql = "SELECT client, attributes FROM presence_value WHERE owner = ?1 ORDER BY client";
     let published = many(connection, sql, [id], published)?;
-    let sql = "SELECT kind, address, attributes FROM attribute_list WHERE owner = ?1 ORDER BY kind, target";
+    let sql = "SELECT kind, address, attributes, notify FROM attribute_list
+               WHERE owner = ?1 ORDER BY kind, target";
     let grants = many(connection, sql, [id], grant)?;
     let sql = "SELECT address, attributes, until FROM presence_question WHERE owner = ?1 ORDER BY watcher";
     let questions = many(connection, sql, [id], question)?;
@@ -149,6 +151,18 @@ pub(super) fn lists_followed_by(connection: &Connection, watcher: &UserId) -> Re
     many(connection, sql, [watcher.key()], followed_list)
 }
 
+/// What the clients of these sessions want to hear of; who said nothing is left out.
+pub(super) fn wishes(connection: &Connection, sessions: &[SessionId]) -> Result<Vec<Wish>> {
+    let sql = "SELECT types FROM notification_wish WHERE session = ?1";
+    let mut wishes = Vec::new();
+    for session in sessions {
+        if let Some(types) = one(connection, sql, [session.as_str()], |row| row.get::<_, u32>(0))? {
+            wishes.push(Wish { session: session.clone(), types: NotificationSet::from_bits(types) });
+        }
+    }
+    Ok(wishes)
+}
+
 /// How many subscriptions this user has.
 pub(super) fn subscriptions_of(connection: &Connection, watcher: &UserId) -> Result<u64> {
     let sql = "SELECT count(*) FROM watcher WHERE watcher = ?1";
@@ -167,6 +181,12 @@ pub(super) fn apply(connection: &Connection, wanted: &PresenceChange) -> Result<
             Some(owner) => put_past(connection, owner, past).map(|_| Outcome::Done),
             None => Ok(Outcome::Missing),
         },
+        PresenceChange::Wish(wish) => {
+            let sql = "INSERT OR REPLACE INTO notification_wish (session, types)
+                       SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM csp_session WHERE id = ?1)";
+            let rows = change(connection, sql, params![wish.session.as_str(), wish.types.bits()])?;
+            Ok(if rows > 0 { Outcome::Done } else { Outcome::Missing })
+        }
         PresenceChange::WatchedUntil { session, at } => watched_until(connection, session, *at),
         PresenceChange::FollowLists(lists) => follow_lists(connection, lists),
         PresenceChange::UnfollowLists { watcher, session, lists } => {
@@ -217,10 +237,11 @@ fn step(connection: &Connection, owner: i64, edit: &Edit) -> Result<()> {
         Edit::Publish(published) => publish(connection, owner, published)?,
         Edit::Grant(grant) => {
             let (kind, key, address) = audience(&grant.to);
-            let sql = "INSERT OR REPLACE INTO attribute_list (owner, kind, target, address, attributes)
-                       VALUES (?, ?, ?, ?, ?)";
+            let sql =
+                "INSERT OR REPLACE INTO attribute_list (owner, kind, target, address, attributes, notify)
+                       VALUES (?, ?, ?, ?, ?, ?)";
             let attributes = grant.attributes.map(AttributeSet::bits);
-            change(connection, sql, params![owner, kind, key, address, attributes])?
+            change(connection, sql, params![owner, kind, key, address, attributes, grant.notify])?
         }
         Edit::Revoke(to) => {
             let (kind, key, _) = audience(to);

@@ -9,7 +9,7 @@ use crate::element::common::search::query::Query;
 use crate::element::common::system::Asked;
 use crate::element::group::Said;
 use crate::element::lists::Lists;
-use crate::element::presence::{FollowedList, Following, Publisher};
+use crate::element::presence::{FollowedList, Following, Publisher, Wish};
 use crate::imps::primitive::Property;
 use crate::imps::{Domain, GroupId, InviteId, MessageId, Moment, SessionId, UserId};
 use crate::relay::ports::{CommonStore, GroupStore, ListsStore, PresenceStore, Promise, StoredGroup, Visit};
@@ -128,6 +128,10 @@ impl PresenceStore for Sqlite {
 
     fn followed_lists(&self, watcher: UserId) -> Promise<Vec<FollowedList>> {
         self.ask(move |connection| presence::lists_followed_by(connection, &watcher))
+    }
+
+    fn wishes(&self, sessions: Vec<SessionId>) -> Promise<Vec<Wish>> {
+        self.ask(move |connection| presence::wishes(connection, &sessions))
     }
 
     fn subscriptions_of(&self, watcher: UserId) -> Promise<u64> {

@@ -5,8 +5,9 @@ use crate::imps::primitive::{
     AttributeGrant, Audience, CancelAuthRequest, CreateAttributeListRequest, DefaultAttributeList,
     DeleteAttributeListRequest, GetAttributeListRequest, GetAttributeListResponse, GetPresenceRequest,
     GetPresenceResponse, GetReactiveAuthStatusRequest, GetReactiveAuthStatusResponse, GetWatcherListRequest,
-    GetWatcherListResponse, Presence, PresenceAuthRequest, PresenceAuthUser, PresenceNotification,
-    ReactiveAuthStatus, SubscribePresenceRequest, UnsubscribePresenceRequest, UpdatePresenceRequest, User,
+    GetWatcherListResponse, NotificationRequest, Presence, PresenceAuthRequest, PresenceAuthUser,
+    PresenceNotification, ReactiveAuthStatus, SubscribeNotificationRequest, SubscribePresenceRequest,
+    UnsubscribeNotificationRequest, UnsubscribePresenceRequest, UpdatePresenceRequest, User, UserIdPair,
     Watcher,
 };
 use crate::imps::{UserId, Version};
@@ -110,7 +111,7 @@ table! { Csp DefaultAttributeList {
     attributes: own("PresenceSubList", read_lists, write_lists),
 }}
 
-boxed! { Csp GetAttributeListResponse }
+boxed! { Csp GetAttributeListResponse, NotificationRequest }
 
 table! { Csp GetAttributeListResponse {
     result:  outcome(),
@@ -127,6 +128,36 @@ table! { Csp PresenceAuthUser {
     user:       one("UserID"),
     acceptance: one("Acceptance"),
     attributes: opt("PresenceSubList").since(V1_2),
+}}
+
+table! { Csp UserIdPair {
+    unrecognized: one("UnrecognizedUserID"),
+    valid:        one("ValidUserID"),
+}}
+
+// 1.3 only; which of them are there follows from the type.
+table! { Csp NotificationRequest {
+    kind:             one("NotificationType"),
+    block_in_use:     opt("BlockListInUse"),
+    grant_in_use:     opt("GrantListInUse"),
+    group:            opt("GroupID"),
+    invite:           opt("InviteID"),
+    online_etem:      opt("OnlineETEMHandling").token(),
+    attributes:       opt("PresenceSubList"),
+    users:            many("UserID").inside("UserIDList"),
+    contact_lists:    many("ContactList").inside("ContactListIDList"),
+    default_list:     opt("DefaultList"),
+    session_priority: opt("SessionPriority"),
+    members:          many("User").inside("UserList"),
+    corrected:        opt("UserIDPair"),
+}}
+
+table! { Csp SubscribeNotificationRequest {
+    types: many("NotificationType").lenient().inside("NotificationTypeList"),
+}}
+
+table! { Csp UnsubscribeNotificationRequest {
+    types: many("NotificationType").lenient().inside("NotificationTypeList"),
 }}
 
 table! { Csp CancelAuthRequest {

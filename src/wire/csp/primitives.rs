@@ -102,13 +102,13 @@ primitives! { ListOfCsp of Csp {
     CancelAuthRequest: "CancelAuth-Request",
     GetReactiveAuthStatusRequest: "GetReactiveAuthStatus-Request",
     GetReactiveAuthStatusResponse: "GetReactiveAuthStatus-Response",
+    NotificationRequest: "Notification-Request",
+    SubscribeNotificationRequest: "SubscribeNotification-Request",
+    UnsubscribeNotificationRequest: "UnsubscribeNotification-Request",
 } not served {
 
     "DropSegment-Request", "Extended-Request", "Extended-Response",
     "GetSegment-Request", "GetSegment-Response",
-    "Notification-Request",
-    "SubscribeNotification-Request",
-    "UnsubscribeNotification-Request",
 }}
 
 const STATUS: Name = Name::new("Status");
@@ -170,6 +170,7 @@ pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
         GetPresenceRequest, GetPresenceResponse, UpdatePresenceRequest, GetWatcherListRequest, Watcher,
         GetWatcherListResponse, CreateAttributeListRequest, DeleteAttributeListRequest,
         GetAttributeListRequest, AttributeGrant, DefaultAttributeList, GetAttributeListResponse,
+        NotificationRequest, SubscribeNotificationRequest, UnsubscribeNotificationRequest, UserIdPair,
         PresenceAuthRequest, PresenceAuthUser, CancelAuthRequest, GetReactiveAuthStatusRequest,
         ReactiveAuthStatus, GetReactiveAuthStatusResponse,
     }

@@ -15,12 +15,13 @@ use crate::imps::primitive::{
     AttributeGrant, Audience, CancelAuthRequest, CreateAttributeListRequest, DefaultAttributeList,
     DeleteAttributeListRequest, GetAttributeListRequest, GetAttributeListResponse, GetPresenceRequest,
     GetPresenceResponse, GetReactiveAuthStatusRequest, GetReactiveAuthStatusResponse, GetWatcherListRequest,
-    GetWatcherListResponse, Presence, PresenceAuthRequest, PresenceAuthUser, PresenceNotification,
-    ReactiveAuthState, ReactiveAuthStatus, SubscribePresenceRequest, UnsubscribePresenceRequest,
-    UpdatePresenceRequest, Watcher, WatcherStatus,
+    GetWatcherListResponse, NotificationRequest, NotificationType, Presence, PresenceAuthRequest,
+    PresenceAuthUser, PresenceNotification, ReactiveAuthState, ReactiveAuthStatus,
+    SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest,
+    UnsubscribePresenceRequest, UpdatePresenceRequest, UserIdPair, Watcher, WatcherStatus,
 };
 use crate::imps::{Primitive, Version};
-use crate::wire::arbitrary::{client_id, contact_list_id, status, text, user, user_id};
+use crate::wire::arbitrary::{client_id, contact_list_id, group_id, status, text, user, user_id};
 
 /// A word that has a value token in some version, or any text.
 fn word() -> BoxedStrategy<Box<str>> {
@@ -280,6 +281,34 @@ fn attribute_lists() -> BoxedStrategy<Primitive> {
     .boxed()
 }
 
+fn notification() -> BoxedStrategy<NotificationRequest> {
+    let flag = any::<Option<bool>>;
+    (
+        (select(NotificationType::ALL), flag(), flag(), flag(), any::<Option<u32>>(), option::of(text())),
+        (wanted(), vec(user_id(), 0..3), vec(contact_list_id(), 0..3), option::of(group_id())),
+        (vec(user(), 0..3), option::of((user_id(), user_id()))),
+    )
+        .prop_map(|((kind, block, grant, default_list, priority, etem), named, (members, pair))| {
+            let (attributes, users, contact_lists, group) = named;
+            NotificationRequest {
+                block_in_use: block,
+                grant_in_use: grant,
+                group,
+                invite: priority.map(|number| number.to_string().parse().unwrap()),
+                online_etem: etem,
+                attributes,
+                users,
+                contact_lists,
+                default_list,
+                session_priority: priority,
+                members,
+                corrected: pair.map(|(unrecognized, valid)| UserIdPair { unrecognized, valid }),
+                ..NotificationRequest::of(kind)
+            }
+        })
+        .boxed()
+}
+
 /// Every presence primitive of CSP.
 pub(crate) fn csp_primitive() -> BoxedStrategy<Primitive> {
     let lists = || vec(contact_list_id(), 0..3);
@@ -307,6 +336,11 @@ pub(crate) fn csp_primitive() -> BoxedStrategy<Primitive> {
             PresenceAuthUser { user, acceptance, attributes }.into()
         }),
         1 => user_id().prop_map(|user| CancelAuthRequest { user }.into()),
+        2 => notification().prop_map(|notification| Primitive::from(Box::new(notification))),
+        1 => vec(select(NotificationType::ALL), 0..4)
+            .prop_map(|types| SubscribeNotificationRequest { types }.into()),
+        1 => vec(select(NotificationType::ALL), 0..4)
+            .prop_map(|types| UnsubscribeNotificationRequest { types }.into()),
         1 => vec(user_id(), 0..3).prop_map(|users| GetReactiveAuthStatusRequest { users }.into()),
         1 => vec(answered, 0..3).prop_map(|statuses| GetReactiveAuthStatusResponse { statuses }.into()),
     ]
@@ -383,6 +417,12 @@ pub(crate) fn fit(primitive: &mut Primitive, version: Version) -> bool {
             }
         }
         Primitive::PresenceAuthRequest(it) => fit_all(&mut it.attributes, version),
+        Primitive::NotificationRequest(it) => {
+            fit_all(&mut it.attributes, version);
+            if old {
+                it.members.iter_mut().for_each(|it| (it.friendly_name, it.application) = (None, None));
+            }
+        }
         Primitive::PresenceAuthUser(it) => {
             it.attributes = it.attributes.take().filter(|_| version > Version::V1_1);
             fit_all(&mut it.attributes, version);

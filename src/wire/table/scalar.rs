@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use super::{Atom, Context, Form, Pass, Protocol, Sink};
 use crate::imps::primitive::{
-    Bearer, CirMethod, ClientType, DeliveryMethod, DigestSchema, InviteType, NoticeWish, Password,
-    ReactiveAuthState, WatcherStatus,
+    Bearer, CirMethod, ClientType, DeliveryMethod, DigestSchema, InviteType, NoticeWish, NotificationType,
+    Password, ReactiveAuthState, WatcherStatus,
 };
 use crate::imps::status::Code;
 use crate::imps::{
@@ -116,6 +116,7 @@ parsed! {
     Bearer: Token(as_str);
     ClientType: Token(as_str);
     WatcherStatus: Token(as_str);
+    NotificationType: Token(as_str);
     ReactiveAuthState: Token(as_str);
 }
 

@@ -1,5 +1,6 @@
 //! Presence: users publish, others watch, and each sees what it may see, at home and abroad.
 
+mod asked;
 mod lasting;
 mod watching;
 
