@@ -249,5 +249,6 @@ fn grant(record: &AttributeListRecord) -> anyhow::Result<Grant> {
         AudienceRecord::ContactList(list) => For::List(parsed(list)?),
     };
     let set = |names: &Vec<String>| all::<AttributeName, AttributeSet>(names);
-    Ok(Grant { to, attributes: record.attributes.as_ref().map(set).transpose()? })
+    let attributes = record.attributes.as_ref().map(set).transpose()?;
+    Ok(Grant { to, attributes, notify: record.notify })
 }

@@ -104,6 +104,9 @@ pub(super) struct AttributeListRecord {
     pub(super) to: AudienceRecord,
     /// Names of attributes; none: a contact list that grants nothing any more.
     pub(super) attributes: Option<Vec<String>>,
+    /// Whether the user hears of new watchers that see something by it.
+    #[serde(default)]
+    pub(super) notify: bool,
 }
 
 /// For whom an attribute list is.

@@ -61,11 +61,13 @@ fn rich() -> [Line; 3] {
             AttributeListRecord {
                 to: AudienceRecord::ContactList("wv:Ada/work@north.example".to_owned()),
                 attributes: None,
+                notify: false,
             },
-            AttributeListRecord { to: AudienceRecord::Everybody, attributes: Some(texts(&["OnlineStatus"])) },
+            AttributeListRecord { to: AudienceRecord::Everybody, attributes: Some(texts(&["OnlineStatus"])), notify: true },
             AttributeListRecord {
                 to: AudienceRecord::User("wv:bo@south.example".to_owned()),
                 attributes: Some(texts(&["OnlineStatus", "StatusText"])),
+                notify: false,
             },
         ],
         presence: Some(

@@ -107,6 +107,7 @@ fn attribute_list(grant: &Grant) -> AttributeListRecord {
             For::List(list) => AudienceRecord::ContactList(list.to_string()),
         },
         attributes: grant.attributes.map(|set| set.names().map(|name| name.as_str().to_owned()).collect()),
+        notify: grant.notify,
     }
 }
 
