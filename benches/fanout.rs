@@ -38,7 +38,7 @@ fn says(number: usize) -> UpdatePresenceRequest {
 async fn measured(point: &Point, publisher: usize, peers: usize, watchers: usize) -> f64 {
     let owner = user(publisher);
     let seen: AttributeSet = [AttributeName::StatusText].into_iter().collect();
-    let mut edits = vec![Edit::Grant(Grant { to: For::Everybody, attributes: Some(seen) })];
+    let mut edits = vec![Edit::Grant(Grant { to: For::Everybody, attributes: Some(seen), notify: false })];
     edits.extend((0..watchers).map(|number| watch(number, peers)));
     let found = point.store.publishers(vec![owner.clone()]).await.expect("the store").pop().flatten();
     let version = found.expect("an account").version;
