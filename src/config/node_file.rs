@@ -57,6 +57,8 @@ const CSP_DOCUMENT_BYTES: u64 = 1_048_576;
 /// Proxies and phones give up on a silent connection after about a minute.
 const HOLD_SECONDS: std::ops::RangeInclusive<u64> = 0..=60;
 const HOLD_MESSAGE_SECONDS: u64 = 5;
+const CUT_THROUGH_MILLISECONDS: std::ops::RangeInclusive<u64> = 0..=10_000;
+const CUT_THROUGH: u64 = 250;
 const HOLD_QUERY_SECONDS: u64 = 20;
 const PEER_GONE: std::ops::RangeInclusive<u64> = 1..=86_400;
 const PEER_GONE_SECONDS: u64 = 300;
@@ -198,6 +200,11 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
             "presence-pause-seconds",
             PRESENCE_PAUSE,
             PRESENCE_PAUSE_SECONDS,
+        )),
+        cut_through: Duration::from_millis(limits.number(
+            "cut-through-milliseconds",
+            CUT_THROUGH_MILLISECONDS,
+            CUT_THROUGH,
         )),
         queue_bytes_per_peer: limits.number("queue-bytes-per-peer", QUEUE_BYTES, QUEUE_BYTES_PER_PEER),
     };

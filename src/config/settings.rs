@@ -252,6 +252,9 @@ pub struct Limits {
     pub peer_gone: Duration,
     /// How far apart notices of what one user publishes are; zero: each is told.
     pub presence_pause: Duration,
+    /// How long the answer of a peer that is up is waited for before a message on its way to it is written;
+    /// zero: every message is written first.
+    pub cut_through: Duration,
     /// Octets of messages that may wait for one peer.
     pub queue_bytes_per_peer: u64,
 }

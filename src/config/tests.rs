@@ -129,6 +129,7 @@ fn a_file_of_one_key_gives_every_default_of_the_contract() {
     assert_eq!(settings.dns.dnssec, Dnssec::Prefer);
     assert_eq!(settings.store.backend, Backend::Sqlite);
     assert_eq!(settings.limits.hold_message, Duration::from_secs(5));
+    assert_eq!(settings.limits.cut_through, Duration::from_millis(250));
     assert_eq!(settings.limits.hold_query, Duration::from_secs(20));
     assert_eq!(settings.limits.queue_bytes_per_peer, 1_073_741_824);
     assert_eq!(settings.log.format, LogFormat::Text);
@@ -185,6 +186,7 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "hold-query-seconds",
         "peer-gone-seconds",
         "presence-pause-seconds",
+        "cut-through-milliseconds",
         "queue-bytes-per-peer",
         "format",
         "level",

@@ -186,6 +186,7 @@ impl Node {
                 hold_query: settings.limits.hold_query,
                 peer_gone: settings.limits.peer_gone,
                 presence_pause: settings.limits.presence_pause,
+                cut_through: settings.limits.cut_through,
                 registration_open: settings.csp.registration == Registration::Open,
                 client_document_octets_max: settings.csp.max_document_bytes,
                 served: ServedFunctions::default(),

@@ -18,7 +18,9 @@ use prometheus::{
 use crate::imps::primitive::CirMethod;
 use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
-use crate::relay::events::{Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered};
+use crate::relay::events::{
+    CutThrough, Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered,
+};
 use crate::wire::{Encoding, ssp};
 
 /// The label of every domain that is not configured.
@@ -43,6 +45,7 @@ pub struct Metrics {
     ssp_refused: IntCounterVec,
     ssp_unconfirmed: IntCounterVec,
     ssp_transit: IntCounterVec,
+    cut_through: IntCounterVec,
     csp_requests: IntCounterVec,
     content_requests: IntCounterVec,
     csp_sessions: IntGauge,
@@ -107,6 +110,11 @@ impl Metrics {
                 "causeway_ssp_transit_total",
                 "Requests of others that were to pass through, by what became of them",
                 &["from", "to", "outcome"],
+            )?,
+            cut_through: make.counters(
+                "causeway_cut_through_total",
+                "Messages that left for their peer before they were written, by what became of them",
+                &["peer", "outcome"],
             )?,
             csp_requests: make.counters(
                 "causeway_csp_requests_total",
@@ -228,6 +236,9 @@ impl Metrics {
         }
         self.ssp_transaction_seconds.with_label_values(&[peer]);
         self.ssp_unconfirmed.with_label_values(&[peer]);
+        for outcome in CutThrough::ALL {
+            self.cut_through.with_label_values(&[peer, outcome.as_str()]);
+        }
         self.ssp_link_up.with_label_values(&[peer]);
         self.outbox_messages.with_label_values(&[peer]);
         self.outbox_oldest_seconds.with_label_values(&[peer]);
@@ -316,6 +327,10 @@ impl Events for Metrics {
 
     fn ssp_unconfirmed(&self, peer: &Domain) {
         self.with_peer(peer, |peer| self.ssp_unconfirmed.with_label_values(&[peer]).inc());
+    }
+
+    fn cut_through(&self, peer: &Domain, what: CutThrough) {
+        self.with_peer(peer, |peer| self.cut_through.with_label_values(&[peer, what.as_str()]).inc());
     }
 
     fn ssp_transit(&self, from: &Domain, to: &Domain, what: Passing) {

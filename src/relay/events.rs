@@ -107,6 +107,15 @@ words! {
     }
 }
 words! {
+    /// What became of a message that left for its peer before it was written.
+    CutThrough {
+        /// The peer answered in time: it was never written.
+        Answered = "answered",
+        /// It was late, or the peer was not free for it, and it was written like others.
+        Written = "written",
+    }
+}
+words! {
     /// Why a message that was accepted is given back to its author.
     Undelivered {
         /// Its validity ended while it waited.
@@ -175,6 +184,11 @@ pub trait Events: Send + Sync {
     /// A message was settled as delivered although its peer never answered (decisions.md 3).
     fn ssp_unconfirmed(&self, peer: &Domain) {
         let _ = peer;
+    }
+
+    /// Something that left before it was written was answered, or is written after all.
+    fn cut_through(&self, peer: &Domain, what: CutThrough) {
+        let _ = (peer, what);
     }
 
     /// One CSP request was answered; `primitive` as in [`crate::wire::Carried::name`].

@@ -2,7 +2,8 @@
 //!
 //! A peer's link or, later, a gateway. An exit reads its queue from the store; being offered a row only
 //! saves it that question, so that an exit may forget what it was offered at any time (it is full, it
-//! is down, the process ends) and nothing is lost (decisions.md 21, 25).
+//! is down, the process ends) and nothing is lost (decisions.md 21, 25). Only what it takes before it was
+//! written ([`Exit::take`]) it may not forget while the process lives.
 
 use std::sync::Arc;
 
@@ -14,6 +15,10 @@ use super::ports::StoredOutgoing;
 pub trait Exit: Send + Sync {
     /// These rows were just committed, in this order; all are for this exit.
     fn offer(&self, rows: Vec<StoredOutgoing>);
+
+    /// These rows are not on disk, and the exit is the only one that has them from now on. Gives them back if
+    /// they would not leave at once: the peer is not up, or others wait before them.
+    fn take(&self, rows: Vec<StoredOutgoing>) -> Result<(), Vec<StoredOutgoing>>;
 
     /// Something may have changed: the peer was resumed, its agreement reloaded, its rows made due.
     /// The exit looks at its queue again.

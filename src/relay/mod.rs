@@ -3,8 +3,9 @@
 //! An envelope that has been read goes through the one door ([`admit`]), is split by recipient
 //! ([`split`]) over a table of domains ([`route`]), and leaves through the [`ports`]
 //! of the store and an [`exit`]. What a peer answered later is judged by [`outbox`] and collected for
-//! whoever waits by [`pending`]. Traffic of others is judged by [`transit`]. Calls to
-//! clients leave through a [`waker`]. All of it is plain functions of their arguments; `sap` above carries it out.
+//! whoever waits by [`pending`]. Traffic of others is judged by [`transit`]. Rows that leave before they are
+//! on disk stand in [`unwritten`]. Calls to clients leave through a [`waker`]. All of it is plain functions of
+//! their arguments; `sap` above carries it out.
 
 pub mod admit;
 pub mod agreement;
@@ -20,4 +21,5 @@ pub mod rate;
 pub mod route;
 pub mod split;
 pub mod transit;
+pub mod unwritten;
 pub mod waker;

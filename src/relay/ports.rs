@@ -158,6 +158,10 @@ pub enum Change {
     },
     /// Append to the outbox. Outcome: `Row`, `Replaced` or `Full`.
     Send(Outgoing),
+    /// Write a row of the outbox that has its number already ([`Store::number`]) and replaces none. It is
+    /// under way, so that it is written even if the queue of its peer is full; whoever takes numbers bounds
+    /// what has them. Written once, however often it is asked for. Outcome: `Done`.
+    Keep(Box<StoredOutgoing>),
     /// Remember that reports about this message may come. Outcome: `Done`.
     Expect(Sent),
     /// A client has taken the row, or it is given up. Outcome: `Done` or `Missing`.
@@ -343,6 +347,11 @@ pub trait Store:
 
     /// Every SSP session record.
     fn links(&self) -> Promise<Vec<ssp::SessionRecord>>;
+
+    /// A number for a row of the outbox that leaves before it is written, if ever it is ([`Change::Keep`]):
+    /// higher than those of all commits whose promise was kept, and given to nobody else, whatever happens.
+    /// `None` if none is set aside now; a commit that appends sets some aside.
+    fn number(&self) -> Option<i64>;
 
     /// A text that is unique to this store: part of the transaction ids of its outbox rows.
     fn instance(&self) -> &str;

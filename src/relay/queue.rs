@@ -85,6 +85,25 @@ impl Window {
         self.passed_over = true;
     }
 
+    /// Takes rows that are not in the store, if nothing older is missing, there is room, and none of them
+    /// would stand behind a row that waits for its time. They stay until they are done.
+    pub fn take_unwritten(&mut self, rows: Vec<StoredOutgoing>) -> Result<(), Vec<StoredOutgoing>> {
+        let room = self.complete && self.held.saturating_add(rows.len()) <= WINDOW_ROWS_MAX;
+        if !room || rows.iter().any(|row| self.is_held_up(row.outgoing.order)) {
+            return Err(rows);
+        }
+        for row in rows {
+            self.take(row);
+        }
+        Ok(())
+    }
+
+    /// Whether the first in this line waits for its time.
+    fn is_held_up(&self, order: u64) -> bool {
+        let first = self.lines.get(&order).map(|line| line.first);
+        first.is_some_and(|first| self.later.keys().any(|(_, row)| *row == first))
+    }
+
     /// Whether the store is to be asked for rows.
     pub const fn is_short(&self) -> bool {
         !self.complete && self.held < WINDOW_ROWS_MAX / 2
@@ -453,6 +472,24 @@ mod tests {
         window.loaded((4097..=5001).map(|number| row(number, 1000 + number.unsigned_abs())).collect(), 2000);
         assert_eq!(drain(&mut window, 0), [5001]);
         assert_eq!(window.wants(), None);
+    }
+
+    #[test]
+    fn what_is_not_written_is_taken_only_if_it_can_leave() {
+        let mut ignorant = Window::default();
+        assert!(ignorant.take_unwritten(vec![row(1, 7)]).is_err(), "older rows may be in the store");
+        let mut window = window(&[(1, 7)]);
+        assert!(window.take_unwritten(vec![row(2, 7), row(3, 8)]).is_ok());
+        assert_eq!(drain(&mut window, 0), [1, 3]);
+        window.committed(row(4, 7));
+        window.done(1, 7);
+        assert_eq!(drain(&mut window, 0), [2], "those of one pair keep their order, on disk or not");
+        window.later(row(2, 7), Moment::from_millis(50));
+        assert_eq!(window.take_unwritten(vec![row(5, 7), row(6, 8)]), Err(vec![row(5, 7), row(6, 8)]));
+        assert!(window.take_unwritten(vec![row(7, 9)]).is_ok());
+        assert_eq!(drain(&mut window, 0), [7]);
+        let many = (10..).take(WINDOW_ROWS_MAX).map(|number| row(number, number.unsigned_abs()));
+        assert!(window.take_unwritten(many.collect()).is_err(), "there is no room");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Messages: from the door to mailboxes and queues, and out of the mailbox to clients.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::clients::Client;
@@ -36,6 +38,8 @@ pub(super) struct Accepted {
     pub(super) settled: Vec<(Entity, Code)>,
     /// What is on its way to peers.
     leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
+    /// That is not on disk.
+    unwritten: bool,
 }
 
 /// A message that is split and prepared, before its commit.
@@ -183,7 +187,7 @@ impl Sap {
             Ok(accepted) => accepted,
             Err(status) => return SendMessageResponse { result: status, message_id: None },
         };
-        let Accepted { id, mut settled, leaving } = accepted;
+        let Accepted { id, mut settled, leaving, unwritten } = accepted;
         let now = self.now();
         // A peer that is known to be down is not waited for (decisions.md 4).
         let (awaited, queued): (Vec<_>, Vec<_>) =
@@ -196,19 +200,74 @@ impl Sap {
         let deadline = now.after(self.settings.hold_message);
         let opened = self.pending().open(asker, settled, parts, deadline, Code::ACCEPTED);
         // Only now may they leave: an answer can overtake everything.
-        self.offer(leaving.into_iter().map(|(row, _)| row).collect());
-        let result = match opened {
-            Opened::Resolved(resolved) => resolved.status,
-            // The sender is dropped only with the node.
-            Opened::Waiting(_) => answer.await.unwrap_or_else(|_| Status::new(Code::SERVICE_UNAVAILABLE)),
+        let rows: Vec<_> = leaving.into_iter().map(|(row, _)| row).collect();
+        let ticket = match &opened {
+            Opened::Waiting(ticket) => Some(*ticket),
+            Opened::Resolved(_) => None,
+        };
+        let answer = async {
+            match opened {
+                Opened::Resolved(resolved) => resolved.status,
+                // The sender is dropped only with the node.
+                Opened::Waiting(_) => answer.await.unwrap_or_else(|_| Status::new(Code::SERVICE_UNAVAILABLE)),
+            }
+        };
+        let result = if unwritten {
+            self.answered_or_written(&rows, answer).await.unwrap_or_else(|error| {
+                if let Some(ticket) = ticket {
+                    self.pending().cancel(ticket);
+                }
+                self.give_up(&rows, &error);
+                Status::new(store_code(&error))
+            })
+        } else {
+            self.offer(rows);
+            answer.await
         };
         let any_good = result.code.is_success();
         SendMessageResponse { result, message_id: id.filter(|_| any_good) }
     }
 
+    /// The outcome of a message whose rows are not on disk when it leaves.
+    async fn answered_or_written(
+        &self,
+        rows: &[StoredOutgoing],
+        answer: impl Future<Output = Status>,
+    ) -> Result<Status, StoreError> {
+        let mut answer = pin!(answer);
+        self.send_unwritten(rows.to_vec()).await?;
+        let numbers: Vec<i64> = rows.iter().map(|row| row.row).collect();
+        let status = match timeout(self.settings.cut_through, answer.as_mut()).await {
+            Ok(status) => status,
+            Err(_) => {
+                for row in rows.iter().filter(|row| self.unwritten().holds(row.row)) {
+                    self.unwritten().late(&row.outgoing.peer, self.now());
+                }
+                self.landed(&numbers).await?;
+                answer.await
+            }
+        };
+        // What is only said to be queued has to be on disk.
+        self.landed(&numbers).await?;
+        Ok(status)
+    }
+
     /// Splits, prepares and commits a message that passed the door.
     async fn accept(&self, admitted: Admitted, client: Option<&ClientId>) -> Result<Accepted, Status> {
         let mut planned = self.plan(admitted, client, None).await?;
+        // One that only goes to one peer may leave before it is written, as long as its author waits for the
+        // answer anyway.
+        if let ([Change::Send(outgoing)], [Slot::Leaves(..)]) = (&planned.changes[..], &planned.slots[..])
+            && self.settings.cut_through < self.settings.hold_message
+            && self.exit(outgoing).is_some_and(|exit| !exit.is_down())
+            && let Some(numbers) = self.numbers_unwritten(std::iter::once(outgoing))
+        {
+            let accepted = self.accepted(planned, &mut numbers.into_iter().map(Outcome::Row));
+            for (row, _) in &accepted.leaving {
+                self.unwritten().insert(row.clone(), None);
+            }
+            return Ok(Accepted { unwritten: true, ..accepted });
+        }
         let changes = std::mem::take(&mut planned.changes);
         let outcomes = self.store.commit(changes).await.map_err(|error| Status::new(store_code(&error)))?;
         Ok(self.accepted(planned, &mut outcomes.into_iter()))
@@ -389,7 +448,7 @@ impl Sap {
                 Home::Elsewhere => Door::Ssp,
             });
         }
-        Accepted { id: kept.then_some(id), settled, leaving }
+        Accepted { id: kept.then_some(id), settled, leaving, unwritten: false }
     }
 
     /// A client has taken a row.

@@ -25,6 +25,7 @@ mod services;
 mod sweep;
 mod system;
 mod talk;
+mod through;
 mod transit;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -74,6 +75,9 @@ pub struct Settings {
     pub peer_gone: Duration,
     /// How far apart notices of what one user publishes are.
     pub presence_pause: Duration,
+    /// How long the answer of a peer that is up is waited for before a message on its way to it is written;
+    /// zero: every message is written first.
+    pub cut_through: Duration,
     /// Whether the first 2-way login of an unknown user makes the account.
     pub registration_open: bool,
     /// Octets of a client's document at most.
@@ -149,6 +153,8 @@ pub struct Sap {
     pending: Mutex<Pending<oneshot::Sender<Status>>>,
     askers: Mutex<questions::Askers>,
     relaying: Mutex<transit::Relaying>,
+    /// Rows that leave before they are written.
+    unwritten: through::Rows,
     searches: Mutex<Searches>,
     visitors: Mutex<delegated::Visitors>,
     /// Sessions that ended and have not left their groups yet.
@@ -187,6 +193,7 @@ impl Sap {
             pending: Mutex::new(Pending::new(ASKERS_MAX)),
             askers: Mutex::default(),
             relaying: Mutex::default(),
+            unwritten: through::Rows::default(),
             searches: Mutex::default(),
             visitors: Mutex::default(),
             gone: Mutex::default(),

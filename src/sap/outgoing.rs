@@ -178,13 +178,12 @@ impl Sap {
     }
 
     pub(super) fn dropped(&self, row: &StoredOutgoing) -> Settled {
-        // Carried out though nobody waits for it.
-        drop(self.store.commit(vec![Change::DropOutgoing { row: row.row }]));
+        self.drop_row(row, None);
         Settled::Done
     }
 
     pub(super) fn deferred(&self, row: &StoredOutgoing, not_before: Moment) -> Settled {
-        drop(self.store.commit(vec![Change::DeferOutgoing { row: row.row, not_before }]));
+        drop(self.commit_about(row.row, vec![Change::DeferOutgoing { row: row.row, not_before }]));
         Settled::Again(not_before)
     }
 
@@ -238,7 +237,7 @@ impl Sap {
                 .iter()
                 .map(|mail| Change::Then(Box::new(Change::Deliver { mail: mail.clone(), seen: None }))),
         );
-        let commit = self.store.commit(changes);
+        let commit = self.commit_about(row.row, changes);
         let (sap, row) = (Arc::clone(self), row.clone());
         tokio::spawn(async move {
             match commit.await {
@@ -293,7 +292,7 @@ impl Sap {
             Change::DropOutgoing { row: row.row },
             Change::Then(Box::new(Change::Send(outgoing.clone()))),
         ];
-        let commit = self.store.commit(changes);
+        let commit = self.commit_about(row.row, changes);
         let (sap, old) = (Arc::clone(self), row.clone());
         tokio::spawn(async move {
             let by = match commit.await {

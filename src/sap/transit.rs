@@ -1,15 +1,19 @@
 //! Traffic of others that passes through: from one link into the queue of another, and the answer back.
 //!
-//! What passes is kept like everything that is accepted: a row of the outbox, on disk before HTTP 200.
+//! What passes is kept like everything that is accepted: a row of the outbox, on disk before HTTP 200 unless
+//! the next hop has answered by then ([`super::through`]).
 //! Its octets are those that came, unless something about them could be read in two ways (decisions.md
 //! 14). Decisions are taken by [`crate::relay::transit`].
 
 use std::sync::{MutexGuard, PoisonError};
 
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::outgoing::{Settled, name_of};
 use super::questions::style;
+use super::through::{Hears, Landed};
 use super::{Map, Sap};
 use crate::element::im::order;
 use crate::imps::agreement::{Agreement, Profile};
@@ -81,8 +85,8 @@ struct Leaving {
 /// What is to be done with a request that goes on.
 enum Next {
     Leaves(Box<Leaving>),
-    /// The same is under way already.
-    UnderWay(TransactionId),
+    /// The same is under way already, as this row.
+    UnderWay(TransactionId, i64),
     Refused(TransactionId, Code),
 }
 
@@ -102,7 +106,7 @@ impl Sap {
     ) -> Result<Passed<'a>, StoreError> {
         let now = self.now();
         let mut passed = Passed::default();
-        let mut leaving = Vec::new();
+        let (mut leaving, mut under_way) = (Vec::new(), Vec::new());
         {
             let map = self.map();
             let via = ingress.via.clone().and_then(|via| via.check(map.directory.own()).map(|()| via));
@@ -111,7 +115,10 @@ impl Sap {
                     Ok(None) => passed.here.push(opened(asked)),
                     Ok(Some(found)) => match self.next_hop(&map, ingress, found, asked, now) {
                         Next::Leaves(next) => leaving.push(*next),
-                        Next::UnderWay(transaction) => passed.done.push((transaction, None)),
+                        Next::UnderWay(transaction, row) => {
+                            under_way.push(row);
+                            passed.done.push((transaction, None));
+                        }
                         Next::Refused(transaction, code) => {
                             passed.done.push((transaction, encoded(&Status::new(code), ingress.agreement)));
                         }
@@ -124,7 +131,13 @@ impl Sap {
             }
         }
         if !leaving.is_empty() {
-            self.leave(ingress, leaving, &mut passed, now).await?;
+            match self.numbers_unwritten(leaving.iter().map(|next| &next.outgoing)) {
+                Some(numbers) => self.leave_unwritten(ingress, leaving, numbers, &mut passed, now).await?,
+                None => self.leave(ingress, leaving, &mut passed, now).await?,
+            }
+        }
+        if !under_way.is_empty() {
+            self.landed(&under_way).await?;
         }
         Ok(passed)
     }
@@ -178,9 +191,11 @@ impl Sap {
         };
         {
             let mut relaying = self.relaying();
-            if !onward.is_notice && relaying.passages.again(key, digest, &waiter, now) {
+            if !onward.is_notice
+                && let Some(row) = relaying.passages.again(key, digest, &waiter, now)
+            {
                 debug!(peer = %waiter.ingress, %transaction, "asked again while it is under way");
-                return Next::UnderWay(transaction);
+                return Next::UnderWay(transaction, row);
             }
             if relaying.passages.is_full() {
                 return Next::Refused(transaction, Code::SERVICE_UNAVAILABLE);
@@ -272,6 +287,95 @@ impl Sap {
         Ok(())
     }
 
+    /// The next hop is up: its answer, if it comes soon, is as good as our disk.
+    async fn leave_unwritten(
+        &self,
+        ingress: Ingress<'_>,
+        leaving: Vec<Leaving>,
+        numbers: Vec<i64>,
+        passed: &mut Passed<'_>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let peer = &ingress.agreement.domain;
+        let mut rows = Vec::with_capacity(leaving.len());
+        let mut waits = Vec::with_capacity(leaving.len());
+        for (next, row) in leaving.into_iter().zip(&numbers) {
+            let Leaving { transaction, key, digest, outgoing } = next;
+            debug!(from = %peer, to = %outgoing.peer, row, primitive = %outgoing.primitive, "passes through");
+            self.events.ssp_transit(peer, &outgoing.peer, Passing::Accepted);
+            let row = StoredOutgoing { row: *row, attempts: 0, not_before: now, outgoing };
+            let (hears, landed) = Hears::answer();
+            self.unwritten().insert(row.clone(), Some(hears));
+            if row.outgoing.settlement == Settlement::Question {
+                let waiter = Waiter {
+                    own: ingress.own.clone(),
+                    ingress: peer.clone(),
+                    transaction: transaction.clone(),
+                };
+                self.relaying().passages.open(row.row, waiter, key, digest, now);
+            }
+            waits.push((transaction, landed));
+            rows.push(row);
+        }
+        let deadline = Instant::now() + self.settings.cut_through;
+        let landed = match self.send_unwritten(rows.clone()).await {
+            Ok(()) => self.landed_in_time(&rows, waits, deadline).await,
+            Err(error) => Err(error),
+        };
+        let landed = landed.inspect_err(|error| {
+            for row in &rows {
+                self.relaying().passages.ended(row.row);
+            }
+            self.give_up(&rows, error);
+        })?;
+        for (transaction, landed) in landed {
+            let answer = match landed {
+                Landed::Answered(waiter, fragment) if waiter.transaction == transaction => Some(fragment),
+                // It was asked for again meanwhile, and by that name the answer is waited for.
+                Landed::Answered(waiter, fragment) => {
+                    self.give_back(&waiter, fragment, false);
+                    None
+                }
+                _ => None,
+            };
+            passed.done.push((transaction, answer));
+        }
+        Ok(())
+    }
+
+    /// What became of rows until the deadline; those that are late are written.
+    async fn landed_in_time(
+        &self,
+        rows: &[StoredOutgoing],
+        waits: Vec<(TransactionId, oneshot::Receiver<Landed>)>,
+        deadline: Instant,
+    ) -> Result<Vec<(TransactionId, Landed)>, StoreError> {
+        let mut done = Vec::with_capacity(waits.len());
+        let mut numbers = None;
+        for ((transaction, mut landed), row) in waits.into_iter().zip(rows) {
+            let found = match timeout_at(deadline, &mut landed).await {
+                Ok(found) => found,
+                Err(_) => {
+                    // All that are late share a commit.
+                    let numbers =
+                        numbers.get_or_insert_with(|| rows.iter().map(|row| row.row).collect::<Vec<_>>());
+                    self.unwritten().late(&row.outgoing.peer, self.now());
+                    self.write(numbers);
+                    landed.await
+                }
+            };
+            match found {
+                Ok(Landed::Failed(_)) => {
+                    self.landed(&[row.row]).await?;
+                    done.push((transaction, Landed::Written));
+                }
+                Ok(found) => done.push((transaction, found)),
+                Err(_) => return Err(StoreError::Closed),
+            }
+        }
+        Ok(done)
+    }
+
     fn refused(&self, ingress: Ingress<'_>, asked: &Asked<'_>, refused: &Refused) {
         let peer = &ingress.agreement.domain;
         let name = asked.outline.as_ref().map_or_else(|| asked.content.name(), |outline| outline.name);
@@ -293,7 +397,14 @@ impl Sap {
             let fragment = fragment
                 .or_else(|| ssp::encode_primitive(&Status::new(Code::INTERNAL_ERROR).into(), None, style));
             self.events.ssp_transit(&waiter.ingress, &row.outgoing.peer, Passing::Answered);
-            self.give_back(&waiter, &row.outgoing.primitive, code, fragment, false);
+            let primitive = name_of(&row.outgoing.primitive);
+            self.events.ssp_transaction(&waiter.ingress, Direction::In, primitive, code);
+            // Goes with the HTTP answer to the request, if that is not out yet.
+            let left = self.drop_row(row, fragment.map(|fragment| (waiter, fragment)));
+            if let Some((waiter, fragment)) = left {
+                self.give_back(&waiter, fragment, false);
+            }
+            return Settled::Done;
         }
         self.dropped(row)
     }
@@ -306,7 +417,11 @@ impl Sap {
             self.events.ssp_transit(&waiter.ingress, &row.outgoing.peer, Passing::Refused);
             let style = style(&self.map(), &waiter.ingress);
             let fragment = ssp::encode_primitive(&Status::new(code).into(), None, style);
-            self.give_back(&waiter, &row.outgoing.primitive, code, fragment, true);
+            let primitive = name_of(&row.outgoing.primitive);
+            self.events.ssp_transaction(&waiter.ingress, Direction::In, primitive, code);
+            if let Some(fragment) = fragment {
+                self.give_back(&waiter, fragment, true);
+            }
         }
         self.dropped(row)
     }
@@ -319,21 +434,15 @@ impl Sap {
             self.events.ssp_transit(&waiter.ingress, &waiter.ingress, Passing::Silent);
             let style = style(&self.map(), &waiter.ingress);
             let fragment = ssp::encode_primitive(&Status::new(Code::TIMEOUT).into(), None, style);
-            self.give_back(&waiter, "", Code::TIMEOUT, fragment, true);
+            self.events.ssp_transaction(&waiter.ingress, Direction::In, name_of(""), Code::TIMEOUT);
+            if let Some(fragment) = fragment {
+                self.give_back(&waiter, fragment, true);
+            }
         }
     }
 
-    fn give_back(
-        &self,
-        waiter: &Waiter,
-        primitive: &str,
-        code: Code,
-        fragment: Option<Vec<u8>>,
-        for_now: bool,
-    ) {
-        self.events.ssp_transaction(&waiter.ingress, Direction::In, name_of(primitive), code);
-        let exit = self.exits.get().and_then(|exits| exits.exit(&waiter.own, &waiter.ingress));
-        if let (Some(exit), Some(fragment)) = (exit, fragment) {
+    fn give_back(&self, waiter: &Waiter, fragment: Vec<u8>, for_now: bool) {
+        if let Some(exit) = self.exits.get().and_then(|exits| exits.exit(&waiter.own, &waiter.ingress)) {
             exit.answer(&waiter.transaction, fragment.into(), for_now);
         }
     }

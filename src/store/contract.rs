@@ -359,6 +359,29 @@ pub(super) async fn a_row_can_wait_and_leave(store: &dyn Store) {
     assert_eq!(outbox(store, "south.example").await[0].row, later);
 }
 
+pub(super) async fn a_row_may_have_its_number_before_it_is_written(store: &dyn Store) {
+    let before = row(one(store, Change::Send(outgoing("south.example", "A", 3))).await);
+    let number = store.number().expect("the commit has set some aside");
+    let other = store.number().unwrap();
+    let after = row(one(store, Change::Send(outgoing("south.example", "C", 3))).await);
+    assert!(before < number && number < other && other < after);
+    assert_eq!(outbox(store, "south.example").await.len(), 2, "nothing was written");
+    let octets_max = usize::try_from(QUEUE_OCTETS_MAX).unwrap();
+    let kept = outgoing("south.example", "B", octets_max);
+    let stored = StoredOutgoing { row: number, attempts: 0, not_before: kept.accepted, outgoing: kept };
+    let keep = || Change::Keep(Box::new(stored.clone()));
+    assert_eq!(all(store, vec![keep(), keep()]).await, [Outcome::Done, Outcome::Done]);
+    let found = outbox(store, "south.example").await;
+    assert_eq!(found.iter().map(|row| row.row).collect::<Vec<_>>(), [before, number, after]);
+    assert_eq!(found[1], stored);
+    assert_eq!(one(store, Change::Send(outgoing("south.example", "D", 1))).await, Outcome::Full);
+    let put_off = vec![keep(), Change::DeferOutgoing { row: number, not_before: at(900) }];
+    assert_eq!(all(store, put_off).await, [Outcome::Done, Outcome::Done]);
+    assert_eq!(outbox(store, "south.example").await[1].attempts, 1);
+    assert_eq!(one(store, Change::DropOutgoing { row: number }).await, Outcome::Done);
+    assert!(matches!(one(store, Change::Send(outgoing("south.example", "E", 1))).await, Outcome::Row(_)));
+}
+
 pub(super) async fn a_full_queue_is_that_of_one_peer(store: &dyn Store) {
     let octets_max = usize::try_from(QUEUE_OCTETS_MAX).unwrap();
     let number = row(one(store, Change::Send(outgoing("south.example", "A", octets_max - 1))).await);
@@ -616,6 +639,7 @@ macro_rules! keeps_the_contract {
             expired_mail_is_found_in_pages
             an_outbox_keeps_order_and_every_field
             a_row_can_wait_and_leave
+            a_row_may_have_its_number_before_it_is_written
             a_full_queue_is_that_of_one_peer
             queues_are_summed_up
             expired_outgoing_is_found_in_pages

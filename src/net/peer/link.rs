@@ -691,6 +691,19 @@ impl Exit for PeerLink {
         self.go();
     }
 
+    fn take(&self, rows: Vec<StoredOutgoing>) -> Result<(), Vec<StoredOutgoing>> {
+        let now = self.now();
+        {
+            let mut state = self.state();
+            if state.left || !state.link.is_flowing(now) {
+                return Err(rows);
+            }
+            state.window.take_unwritten(rows)?;
+        }
+        self.go();
+        Ok(())
+    }
+
     fn wake(&self) {
         self.state().window.hurry();
         self.nudge.notify_one();

@@ -173,18 +173,18 @@ impl Passages {
         self.rows.insert(row, Passage { waiter, key, digest, deadline: Some(deadline) });
     }
 
-    /// The same request again, under whatever transaction: if it is still under way it is not sent twice,
-    /// and its answer goes to this transaction.
-    pub fn again(&mut self, key: Key, digest: u64, waiter: &Waiter, now: Moment) -> bool {
-        let Some(row) = self.by_request.get(&(key, digest)).copied() else { return false };
-        let Some(passage) = self.rows.get_mut(&row) else { return false };
+    /// The same request again, under whatever transaction: if it is still under way, as the row that is
+    /// given, it is not sent twice, and its answer goes to this transaction.
+    pub fn again(&mut self, key: Key, digest: u64, waiter: &Waiter, now: Moment) -> Option<i64> {
+        let row = self.by_request.get(&(key, digest)).copied()?;
+        let passage = self.rows.get_mut(&row)?;
         let deadline = now.after(SILENT_AFTER);
         if let Some(old) = passage.deadline.replace(deadline) {
             self.deadlines.remove(&(old, row));
         }
         self.deadlines.insert((deadline, row));
         passage.waiter = waiter.clone();
-        true
+        Some(row)
     }
 
     /// The row has ended: gives the one who waits, unless it was told of the silence.

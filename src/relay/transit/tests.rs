@@ -219,8 +219,8 @@ fn silence_is_told_once_and_the_request_stays_under_way() {
     assert!(passages.silent(at(59)).is_empty());
     assert_eq!(passages.silent(at(60)), [waiter("t1")]);
     assert!(passages.silent(at(61)).is_empty());
-    assert!(passages.again(key, 1, &waiter("t2"), at(70)), "no second row");
-    assert!(!passages.again(key, 2, &waiter("t3"), at(70)), "other content is another request");
+    assert_eq!(passages.again(key, 1, &waiter("t2"), at(70)), Some(7), "no second row");
+    assert_eq!(passages.again(key, 2, &waiter("t3"), at(70)), None, "other content is another request");
     assert_eq!(passages.ended(7), Some(waiter("t2")));
     assert!(passages.is_empty() && passages.silent(at(1000)).is_empty());
 }

@@ -1,6 +1,7 @@
 //! What each [`Change`] does to the tables, inside the transaction that [`super::writer`] holds.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Result, params};
 
@@ -14,9 +15,9 @@ use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
 
 /// How many mailboxes and queues have their fill remembered.
 const COUNTED_MAX: usize = 65_536;
-/// Row numbers set aside at once: one write of `meta` for so many appends. What was not used when the
+/// Row numbers set aside at once: one write of `meta` for so many rows. What was not used when the
 /// process ends is passed over.
-const NUMBERS_AHEAD: i64 = 1024;
+const NUMBERS_AHEAD: i64 = 65_536;
 /// Rows of one table that are forgotten in one commit.
 const FORGET_PAGE: usize = 500;
 
@@ -39,14 +40,43 @@ struct Mailbox {
     octets: u64,
 }
 
+/// Row numbers that are set aside on disk and not given yet: shared by the writer and by those whose rows
+/// leave before they are written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers(Arc<Mutex<Range<i64>>>);
+
+impl Numbers {
+    fn range(&self) -> MutexGuard<'_, Range<i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next number, if there is one.
+    pub(super) fn next(&self) -> Option<i64> {
+        self.range().next()
+    }
+
+    /// So many in a row, or none.
+    fn several(&self, count: i64) -> Option<Range<i64>> {
+        let mut range = self.range();
+        let end = range.start.checked_add(count).filter(|end| *end <= range.end)?;
+        let taken = range.start..end;
+        range.start = end;
+        Some(taken)
+    }
+}
+
 /// Carries out changes; remembers what the transaction so far has made of the counters.
 #[derive(Debug)]
 pub(super) struct Changes {
     limits: Limits,
     mailboxes: Bounded<UserId, Mailbox>,
     queues: Bounded<Domain, u64>,
-    /// Row numbers set aside and not yet given.
+    /// Row numbers of this transaction that are not given yet.
     numbers: Range<i64>,
+    /// Those for the next ones.
+    ahead: Numbers,
+    /// What this transaction sets aside for `ahead`, once it is on disk.
+    fresh: Option<Range<i64>>,
     /// Accounts that the transaction has changed so far.
     touched: Vec<UserId>,
     /// Seen keys and expected reports before this moment are still to be forgotten.
@@ -71,12 +101,14 @@ fn done_if(rows: usize, otherwise: Outcome) -> Outcome {
 }
 
 impl Changes {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, ahead: Numbers) -> Self {
         Self {
             limits,
             mailboxes: Bounded::new(COUNTED_MAX),
             queues: Bounded::new(COUNTED_MAX),
             numbers: 0..0,
+            ahead,
+            fresh: None,
             touched: Vec::new(),
             forget: None,
         }
@@ -87,7 +119,15 @@ impl Changes {
     pub(super) fn rolled_back(&mut self) {
         self.recount();
         self.numbers = 0..0;
+        self.fresh = None;
         self.forget = None;
+    }
+
+    /// The transaction is on disk: numbers that it has set aside may be given.
+    pub(super) fn committed(&mut self) {
+        if let Some(fresh) = self.fresh.take() {
+            *self.ahead.range() = fresh;
+        }
     }
 
     /// Counts mailboxes and queues anew: part of the transaction was rolled back, or another process wrote.
@@ -114,17 +154,25 @@ impl Changes {
     ) -> Result<()> {
         let appends = changes.filter(|change| appends(change)).count();
         let needed = rows::octets(appends);
-        if self.numbers.end - self.numbers.start < needed {
-            let block = needed.max(NUMBERS_AHEAD);
-            let last = one(
-                connection,
-                "UPDATE meta SET value = value + ?1 WHERE name = 'rows' RETURNING value",
-                [block],
-                |row| row.get::<_, i64>(0),
-            )?
-            .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            self.numbers = last - block + 1..last + 1;
+        self.numbers = 0..0;
+        if needed == 0 {
+            return Ok(());
         }
+        if let Some(taken) = self.ahead.several(needed) {
+            self.numbers = taken;
+            return Ok(());
+        }
+        let block = needed.saturating_add(NUMBERS_AHEAD);
+        let last = one(
+            connection,
+            "UPDATE meta SET value = value + ?1 WHERE name = 'rows' RETURNING value",
+            [block],
+            |row| row.get::<_, i64>(0),
+        )?
+        .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        let first = last - block + 1;
+        self.numbers = first..first + needed;
+        self.fresh = Some(first + needed..last + 1);
         Ok(())
     }
 
@@ -149,6 +197,13 @@ impl Changes {
             Change::Then(inner) => self.one(connection, inner)?,
             Change::Deliver { mail, seen } => self.deliver(connection, mail, seen.as_ref())?,
             Change::Send(outgoing) => self.send(connection, outgoing)?,
+            Change::Keep(stored) => {
+                let waiting = self.queue(connection, &stored.outgoing.peer)?;
+                if rows::add_outgoing(connection, stored.row, &stored.outgoing)? > 0 {
+                    *waiting = waiting.saturating_add(stored.outgoing.body.len() as u64);
+                }
+                Outcome::Done
+            }
             Change::Expect(sent) => {
                 rows::put_sent(connection, sent)?;
                 Outcome::Done
@@ -299,16 +354,22 @@ impl Changes {
         Ok(())
     }
 
-    fn send(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<Outcome> {
-        if self.queues.get_mut(&outgoing.peer).is_none() {
+    /// Octets that wait for a peer.
+    fn queue(&mut self, connection: &Connection, peer: &Domain) -> Result<&mut u64> {
+        if self.queues.get_mut(peer).is_none() {
             let sql = "SELECT coalesce(sum(octets), 0) FROM outbox WHERE peer = ?1";
-            let waiting = one(connection, sql, [outgoing.peer.as_str()], |row| Columns::of(row).count())?;
-            self.queues.insert(outgoing.peer.clone(), waiting.unwrap_or(0));
+            let waiting = one(connection, sql, [peer.as_str()], |row| Columns::of(row).count())?;
+            self.queues.insert(peer.clone(), waiting.unwrap_or(0));
         }
+        self.queues.get_mut(peer).ok_or(rusqlite::Error::QueryReturnedNoRows)
+    }
+
+    fn send(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<Outcome> {
+        let limit = self.limits.queue_octets;
         let number = self.numbers.start;
-        let Some(waiting) = self.queues.get_mut(&outgoing.peer) else { return Ok(Outcome::Full) };
+        let waiting = self.queue(connection, &outgoing.peer)?;
         let after = waiting.saturating_add(outgoing.body.len() as u64);
-        if after > self.limits.queue_octets {
+        if after > limit {
             return Ok(Outcome::Full);
         }
         let mut old = None;

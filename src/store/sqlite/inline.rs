@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::Settings;
+use super::changes::Numbers;
 use super::memory::Memory;
 use super::writer::{Operation, Writer, octets};
 use crate::relay::ports::{Change, Outcome, Promise, StoreError};
@@ -50,6 +51,7 @@ impl Disk for Instant {}
 /// A store in memory.
 pub(super) struct Inline {
     state: Mutex<State>,
+    numbers: Numbers,
     disk: Box<dyn Disk>,
     settings: Settings,
 }
@@ -64,9 +66,17 @@ struct State {
 impl Inline {
     pub(super) fn new(connection: Connection, settings: &Settings, disk: Box<dyn Disk>) -> Arc<Self> {
         let memory = Arc::new(Memory::new());
-        let writer = Writer::new(connection, settings.limits(), memory, Arc::clone(&settings.events));
+        let numbers = Numbers::default();
+        let events = Arc::clone(&settings.events);
+        let writer = Writer::new(connection, settings.limits(), numbers.clone(), memory, events);
         let state = State { writer: Some(writer), batch: VecDeque::new() };
-        Arc::new(Self { state: Mutex::new(state), disk, settings: settings.clone() })
+        Arc::new(Self { state: Mutex::new(state), numbers, disk, settings: settings.clone() })
+    }
+
+    /// The next number that is set aside. A store that was taken over gives none.
+    pub(super) fn number(&self) -> Option<i64> {
+        let is_open = self.state().writer.is_some();
+        is_open.then(|| self.numbers.next()).flatten()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -46,7 +46,7 @@ use std::{fmt, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
-use self::changes::Limits;
+use self::changes::{Limits, Numbers};
 use self::content::Octets;
 use self::inline::Inline;
 use self::memory::Memory;
@@ -194,6 +194,7 @@ struct Threads {
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Readers,
     memory: Arc<Memory>,
+    numbers: Numbers,
 }
 
 impl Sqlite {
@@ -237,8 +238,14 @@ impl Sqlite {
             .map_err(database)?;
 
         let memory = Arc::new(Memory::new());
-        let writer =
-            Writer::new(connection, settings.limits(), Arc::clone(&memory), Arc::clone(&settings.events));
+        let numbers = Numbers::default();
+        let writer = Writer::new(
+            connection,
+            settings.limits(),
+            numbers.clone(),
+            Arc::clone(&memory),
+            Arc::clone(&settings.events),
+        );
         let readers = Readers::start(connections, settings.waiting_operations_max).map_err(file(&path))?;
         let (inbox, jobs) = sync_channel(settings.waiting_operations_max);
         let waiting = Arc::new(Waiting::default());
@@ -251,7 +258,7 @@ impl Sqlite {
             .map_err(file(&path))?;
         let waiting_octets_max = settings.waiting_octets_max;
         let writer = Mutex::new(Some(writer));
-        let threads = Threads { inbox, waiting, waiting_octets_max, writer, readers, memory };
+        let threads = Threads { inbox, waiting, waiting_octets_max, writer, readers, memory, numbers };
         let octets = Arc::new(Octets::beside(data));
         Ok(Self { engine: Engine::Threads(threads), instance, octets })
     }
@@ -451,6 +458,13 @@ impl Store for Sqlite {
 
     fn links(&self) -> Promise<Vec<ssp::SessionRecord>> {
         self.ask(questions::links)
+    }
+
+    fn number(&self) -> Option<i64> {
+        match &self.engine {
+            Engine::Threads(threads) => threads.numbers.next(),
+            Engine::Inline(inline) => inline.number(),
+        }
     }
 
     fn instance(&self) -> &str {

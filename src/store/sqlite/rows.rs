@@ -260,12 +260,14 @@ pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
     })
 }
 
+/// How many rows were added: none if it is there already.
 pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoing) -> Result<usize> {
     change(
         connection,
         "INSERT INTO outbox (row, attempts, not_before, own, peer, settlement, primitive, message_id,
              author, order_key, accepted, expires, reply_to, replaces, via, octets, body)
-         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (row) DO NOTHING",
         params![
             row,
             millis(outgoing.accepted),

@@ -105,9 +105,12 @@ async fn a_restart_keeps_everything() {
     let dropped = Change::DropOutgoing { row: outbox(&store, "south.example").await[0].row };
     all(&store, vec![dropped, Change::DropMail { owner: user(ADA), row: mailbox(&store, ADA).await[0].row }])
         .await;
+    one(&store, deliver(mail(ADA, "m-1", 3))).await;
+    let unwritten = store.number().unwrap();
     drop(store);
     let Outcome::Row(next) = one(&folder.open(), deliver(mail(ADA, "m-2", 3))).await else { panic!() };
     assert!(next > last, "numbers are not reused, though the tables were empty");
+    assert!(next > unwritten, "nor are those whose rows were never written");
 }
 
 #[tokio::test]
@@ -275,7 +278,7 @@ fn writer_failing_when(failing: &Arc<AtomicBool>) -> Writer {
     let failing = Arc::clone(failing);
     connection.commit_hook(Some(move || failing.load(Ordering::Relaxed))).unwrap();
     let settings = Settings::at("");
-    Writer::new(connection, settings.limits(), Arc::new(Memory::new()), settings.events)
+    Writer::new(connection, settings.limits(), Numbers::default(), Arc::new(Memory::new()), settings.events)
 }
 
 fn count(writer: &Writer, table: &str) -> i64 {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Result};
 use tokio::sync::oneshot;
 
-use super::changes::{Changes, Limits};
+use super::changes::{Changes, Limits, Numbers};
 use super::memory::Memory;
 use crate::relay::events::Events;
 use crate::relay::ports::{Change, Outcome, StoreError};
@@ -93,12 +93,13 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         limits: Limits,
+        numbers: Numbers,
         memory: Arc<Memory>,
         events: Arc<dyn Events>,
     ) -> Self {
         Self {
             connection,
-            changes: Changes::new(limits),
+            changes: Changes::new(limits, numbers),
             memory,
             events,
             data_version: 0,
@@ -168,6 +169,7 @@ impl Writer {
             answers.push(answer);
         }
         self.connection.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(whole)?;
+        self.changes.committed();
         Ok(answers)
     }
 
@@ -323,6 +325,7 @@ fn body(change: &Change) -> usize {
     match change {
         Change::Deliver { mail, .. } => mail.body.len(),
         Change::Send(outgoing) => outgoing.body.len(),
+        Change::Keep(stored) => stored.outgoing.body.len(),
         Change::PutCspSession(record) => record.capabilities.len(),
         Change::Group(change) => change.entries() * LISTS_ENTRY_OCTETS,
         Change::Lists(change) => change.entries() * LISTS_ENTRY_OCTETS,

@@ -8,6 +8,7 @@ mod blocking;
 mod cir;
 mod command_line;
 mod content;
+mod cut_through;
 mod delegation;
 mod discovery;
 mod domains;

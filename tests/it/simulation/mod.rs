@@ -25,10 +25,11 @@ mod world;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use site::Through;
 use tracing::subscriber::NoSubscriber;
 use world::World;
 
@@ -45,6 +46,8 @@ struct Played {
     wrongs: Vec<String>,
     journal: Journal,
     counts: Counts,
+    /// What left before it was written.
+    through: Arc<Through>,
 }
 
 thread_local! {
@@ -137,6 +140,7 @@ fn two_hundred_worlds_keep_their_promises() {
     let workers = thread::available_parallelism().map_or(2, usize::from).min(8);
     let (done, ended) = mpsc::channel();
     let (mut failed, mut sum) = (Vec::new(), Counts::default());
+    let (mut answered, mut written, mut killed) = (0, 0, 0);
     thread::scope(|scope| {
         for _ in 0..workers {
             let (next, playing, done) = (&next, &playing, done.clone());
@@ -160,6 +164,9 @@ fn two_hundred_worlds_keep_their_promises() {
                     sum.sent += played.counts.sent;
                     sum.received += played.counts.received;
                     sum.seen += played.counts.seen;
+                    answered += played.through.answered.load(Ordering::Relaxed);
+                    written += played.through.written.load(Ordering::Relaxed);
+                    killed += played.through.killed.load(Ordering::Relaxed);
                     if !played.wrongs.is_empty() {
                         failed.push((seed, played));
                     }
@@ -184,7 +191,12 @@ fn two_hundred_worlds_keep_their_promises() {
     assert!(failed.is_empty(), "{} of {count} worlds failed:\n{}", failed.len(), told.join("\n"));
     let Counts { sent, received, seen } = sum;
     println!("{count} worlds, {sent} messages, {received} copies received, {seen} values of presence seen");
+    println!(
+        "left before they were written: {answered} answered, {written} written after all; {killed} nodes killed with some in hand"
+    );
     assert!((received > 0 && seen > 0) || count < 10, "nothing was received anywhere");
+    let tried = answered > 0 && written > 0 && killed > 0;
+    assert!(tried || count < SEEDS, "nothing left before it was written, or nobody died of it");
 }
 
 #[test]

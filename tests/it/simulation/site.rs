@@ -1,7 +1,7 @@
 //! A provider of the simulation: a whole node (Service Access Point, links, store) that can be stopped,
 //! killed and started again. What survives is the database, as it was when the node died.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use causeway::imps::primitive::Password;
 use causeway::imps::{Domain, Moment, UserId};
 use causeway::net::peer::{Chances, Peers};
 use causeway::relay::directory::Directory;
-use causeway::relay::events::Silent;
+use causeway::relay::events::{CutThrough, Events};
 use causeway::relay::ports::{Account, Change, Store as _};
 use causeway::sap::{self, Clock, Map, Sap, Vault, VaultError};
 use causeway::session::csp::ServedFunctions;
@@ -107,6 +107,27 @@ impl Disk for SimDisk {
     }
 }
 
+/// What became of messages that left before they were written, in all lives of all sites of a world.
+#[derive(Debug, Default)]
+pub(super) struct Through {
+    pub(super) answered: AtomicUsize,
+    pub(super) written: AtomicUsize,
+    /// Kills while some were in hand.
+    pub(super) killed: AtomicUsize,
+}
+
+/// Listens to what concerns [`Through`].
+struct Ears(Arc<Through>);
+
+impl Events for Ears {
+    fn cut_through(&self, _peer: &Domain, what: CutThrough) {
+        match what {
+            CutThrough::Answered => self.0.answered.fetch_add(1, Ordering::Relaxed),
+            CutThrough::Written => self.0.written.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+}
+
 /// What every site needs.
 #[derive(Clone)]
 pub(super) struct Ground {
@@ -115,6 +136,7 @@ pub(super) struct Ground {
     pub(super) trouble: Arc<AtomicBool>,
     pub(super) killer: mpsc::UnboundedSender<usize>,
     pub(super) begin: Instant,
+    pub(super) through: Arc<Through>,
 }
 
 /// A provider.
@@ -238,7 +260,7 @@ impl Site {
         let sap = Arc::new(Sap::new(sap::Parts {
             store: self.store.clone(),
             vault: Arc::new(OpenVault),
-            events: Arc::new(Silent),
+            events: Arc::new(Ears(self.ground.through.clone())),
             clock: Arc::new(SimClock { begin: *begin, zero: self.zero.clone() }),
             chance: Box::new(Dice::of(*seed, &format!("sap {name}"))),
             map: self.map(),
@@ -247,6 +269,7 @@ impl Site {
                 hold_query: Duration::from_secs(20),
                 peer_gone: Duration::from_secs(300),
                 presence_pause: Duration::from_secs(2),
+                cut_through: Duration::from_millis(250),
                 registration_open: false,
                 client_document_octets_max: 1 << 20,
                 served: ServedFunctions::default(),
@@ -281,10 +304,30 @@ impl Site {
         self.running = Some(Running { sap, peers, life: life_token, stop, handling, sweep });
     }
 
+    /// Kills the node as soon as it has something in hand that is not on disk, if that happens within this
+    /// time.
+    pub(super) fn ambush(&self, within: Duration) {
+        let Some(running) = &self.running else { return };
+        let (sap, life) = (running.sap.clone(), running.life.clone());
+        let (killer, site, until) = (self.ground.killer.clone(), self.number, Instant::now() + within);
+        tokio::spawn(async move {
+            while sap.in_hand() == 0 {
+                if Instant::now() > until || life.is_cancelled() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Nobody listens once the world has healed.
+            let _ = killer.send(site);
+        });
+    }
+
     /// Kills the node: what is not on disk is gone.
     pub(super) fn kill(&mut self) {
         let Some(running) = self.running.take() else { return };
-        self.ground.net.journal.tell(format!("{} is killed", self.domain));
+        let in_hand = running.sap.in_hand();
+        self.ground.through.killed.fetch_add(usize::from(in_hand > 0), Ordering::Relaxed);
+        self.ground.net.journal.tell(format!("{} is killed with {in_hand} in hand", self.domain));
         self.ground.net.close(&self.domain);
         // From here on nothing that is left of the node reaches the database.
         self.store = Arc::new(self.store.succeeded(Box::new(self.disk())).unwrap());

@@ -23,7 +23,7 @@ use super::journal::Journal;
 use super::ledger::{Ledger, Truth};
 use super::network::{Net, POSTS_MAX, Weather};
 use super::phone::{Phone, Plan};
-use super::site::{Ground, Habits, Site};
+use super::site::{Ground, Habits, Site, Through};
 
 /// How long a world may take to become quiet once the trouble is over.
 const QUIET_WITHIN: Duration = Duration::from_secs(1800);
@@ -33,6 +33,8 @@ const QUIET_WATCH: Duration = Duration::from_secs(35);
 /// What goes wrong.
 enum Event {
     Kill(usize, Duration),
+    /// Killed when something is in hand that is not on disk.
+    Ambush(usize, Duration),
     Drain(usize, Duration),
     Start(usize),
     Cut(usize, usize, Duration),
@@ -48,6 +50,7 @@ pub(super) struct World {
     cast: Cast,
     journal: Journal,
     net: Arc<Net>,
+    through: Arc<Through>,
     ledger: Ledger,
     trouble: Arc<AtomicBool>,
     dice: Dice,
@@ -85,7 +88,7 @@ impl World {
         let truths = world.truths().await;
         wrongs.extend(world.ledger.judge(&truths, &world.net.forged()));
         wrongs.extend(world.net.foreign());
-        Played { wrongs, journal: world.journal, counts: world.ledger.counts() }
+        Played { wrongs, journal: world.journal, counts: world.ledger.counts(), through: world.through }
     }
 
     async fn make(seed: u64, journal: Journal) -> Self {
@@ -94,7 +97,15 @@ impl World {
         let trouble = Arc::new(AtomicBool::new(true));
         let (killer, deaths) = mpsc::unbounded_channel();
         let begin = Instant::now();
-        let ground = Ground { seed, net: net.clone(), trouble: trouble.clone(), killer, begin };
+        let through = Arc::new(Through::default());
+        let ground = Ground {
+            seed,
+            net: net.clone(),
+            trouble: trouble.clone(),
+            killer,
+            begin,
+            through: through.clone(),
+        };
         let cast = Cast::draw(&mut dice);
         journal.tell(format!("{cast:?}"));
         let count = cast.count();
@@ -123,6 +134,7 @@ impl World {
             ledger: Ledger::new(journal.clone(), failing == 0),
             journal,
             net,
+            through,
             trouble,
             dice,
             sites,
@@ -208,6 +220,11 @@ impl World {
                 if self.dice.permille(650) { Event::Kill(site, down) } else { Event::Drain(site, down) };
             self.at(at, event);
         }
+        for _ in 0..self.dice.below(3) {
+            let at = begin + self.dice.millis(0, millis);
+            let site = usize::try_from(self.dice.below(count)).unwrap();
+            self.at(at, Event::Ambush(site, length));
+        }
         for _ in 0..self.dice.below(4) {
             let at = begin + self.dice.millis(0, millis);
             let one = self.dice.below(count);
@@ -229,7 +246,7 @@ impl World {
             tokio::select! {
                 biased;
                 Some(site) = self.deaths.recv() => {
-                    self.journal.tell("in the middle of a commit:");
+                    self.journal.tell("in the middle of a commit, or of a message:");
                     let down = self.dice.millis(50, 8000);
                     self.happen(Event::Kill(site, down)).await;
                 }
@@ -284,6 +301,7 @@ impl World {
                 self.at(Instant::now() + down, Event::Start(site));
             }
             Event::Kill(..) | Event::Drain(..) => {}
+            Event::Ambush(site, within) => self.sites[site].ambush(within),
             Event::Start(site) => self.sites[site].start().await,
             Event::Cut(one, other, length) => {
                 let (from, to) = (&self.sites[one].domain, &self.sites[other].domain);
