@@ -86,11 +86,12 @@ async fn measure(duration: Duration) {
     );
 
     let (back, front, bare_address) = bare_pair(&laboratory);
-    let (north, south) = providers(&laboratory).await;
     let domains = ("north.example", "south.example");
+    let (north, south) = providers(&laboratory, domains, "").await;
     let mut lanes = load::log_in(north.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, domains).await;
     let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare_address)).collect();
 
+    let mut fastest = 0.0_f64;
     for in_flight in [1, 32, 1000] {
         let bare = run(&[&front, &back], &mut bare_lanes[..in_flight], duration).await;
         let real = run(&[&north.process, &south.process], &mut lanes[..in_flight], duration).await;
@@ -102,6 +103,7 @@ async fn measure(duration: Duration) {
             bare.cpu_micros,
             real.cpu_micros / bare.cpu_micros,
         );
+        fastest = real.per_second;
     }
     let mut delays = load::paced(&mut lanes[..64], 200, duration.max(Duration::from_secs(5))).await;
     delays.sort_unstable();
@@ -111,6 +113,7 @@ async fn measure(duration: Duration) {
         sample(&delays, 0.99)
     );
     drop((north, south));
+    written_first(&laboratory, fastest, duration).await;
     println!();
     for transactions in [1, 16] {
         transit(&laboratory, transactions, (&[&front, &back], &mut bare_lanes), duration).await;
@@ -159,8 +162,9 @@ struct Node {
     admin: SocketAddr,
 }
 
-/// Starts a provider with these entries in its `peers.toml`.
-fn node(laboratory: &Laboratory, domain: &str, peers: &str) -> Node {
+/// Starts a provider with these entries in its `peers.toml`, and lines for `[limits]`.
+fn node(laboratory: &Laboratory, domain: &str, peers: &str, limits: &str) -> Node {
+    let sections = format!("[log]\nlevel = \"warn\"\n[limits]\n{limits}");
     let listeners: Vec<std::net::TcpListener> =
         (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let ports: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
@@ -170,7 +174,7 @@ fn node(laboratory: &Laboratory, domain: &str, peers: &str) -> Node {
         csp: ports[1],
         admin: ports[2],
         csp_lines: "registration = \"open\"",
-        sections: "[log]\nlevel = \"warn\"",
+        sections: &sections,
         ..Writing::default()
     };
     let provider = laboratory.provider(domain, &writing).unwrap();
@@ -188,13 +192,27 @@ fn peer(domain: &str, transactions: usize, lines: &str) -> String {
     )
 }
 
-async fn providers(laboratory: &Laboratory) -> (Node, Node) {
-    let north = node(laboratory, "north.example", &peer("south.example", 16, ""));
-    let south = node(laboratory, "south.example", &peer("north.example", 16, ""));
+async fn providers(laboratory: &Laboratory, (from, to): (&str, &str), limits: &str) -> (Node, Node) {
+    let north = node(laboratory, from, &peer(to, 16, ""), limits);
+    let south = node(laboratory, to, &peer(from, 16, ""), limits);
     load::ready(north.admin).await;
     load::ready(south.admin).await;
-    load::register(south.csp, "south.example", RECIPIENTS).await;
+    load::register(south.csp, to, RECIPIENTS).await;
     (north, south)
+}
+
+/// The same where both providers write everything before it leaves.
+async fn written_first(laboratory: &Laboratory, fastest: f64, duration: Duration) {
+    let domains = ("north-disk.example", "south-disk.example");
+    let (north, south) = providers(laboratory, domains, "cut-through-milliseconds = 0").await;
+    let mut lanes = load::log_in(north.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, domains).await;
+    let real = run(&[&north.process, &south.process], &mut lanes, duration).await;
+    println!(
+        "written first: {:.0} messages/s at {SENDERS} in flight, {:.2} of those with cut-through; {:.1} CPU µs/message",
+        real.per_second,
+        real.per_second / fastest,
+        real.cpu_micros,
+    );
 }
 
 /// What the node in the middle spends on a message that only passes it.
@@ -215,9 +233,9 @@ async fn transit(
         triple(&one, &other),
         triple(&other, &one),
     ];
-    let middle = node(laboratory, &hub, &entries.concat());
-    let front = node(laboratory, &one, &peer(&hub, transactions, &carries(&other)));
-    let back = node(laboratory, &other, &peer(&hub, transactions, &carries(&one)));
+    let middle = node(laboratory, &hub, &entries.concat(), "");
+    let front = node(laboratory, &one, &peer(&hub, transactions, &carries(&other)), "");
+    let back = node(laboratory, &other, &peer(&hub, transactions, &carries(&one)), "");
     for node in [&middle, &front, &back] {
         load::ready(node.admin).await;
     }

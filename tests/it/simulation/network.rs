@@ -76,6 +76,8 @@ struct State {
     speakers: BTreeMap<(Domain, Domain), BTreeSet<Domain>>,
     /// Numbers of messages that were forged.
     forged: BTreeSet<usize>,
+    /// First messages of documents that came through as they were, by way and id.
+    clean: BTreeSet<((Domain, Domain), String)>,
     /// Messages that came from one node to another in the name of somebody else.
     foreign: Vec<String>,
 }
@@ -86,6 +88,13 @@ pub(super) struct Net {
     pub(super) journal: Journal,
     dice: Mutex<Dice>,
     state: Mutex<State>,
+}
+
+/// The id of the first message of a document that shows who sent it.
+fn message_id(body: &Bytes) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?;
+    let place = text.find("<Sender>")?;
+    text[..place].rsplit_once("messageID=\"")?.1.split('"').next()
 }
 
 /// Why a phone has no answer.
@@ -169,6 +178,11 @@ impl Net {
         self.state().forged.clone()
     }
 
+    /// The world's number.
+    pub(super) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// What nodes sent in the name of somebody else.
     pub(super) fn foreign(&self) -> Vec<String> {
         self.state().foreign.clone()
@@ -205,9 +219,17 @@ impl Net {
             return Fate::Busy(u32::try_from(dice.between(1, 8)).unwrap());
         }
         let slowest = weather.slowest.max(2);
-        let forged = self.forge(body, from, weather.forged).map(|(number, body)| {
+        let forged = self.forge(body, from, weather.forged);
+        // The weather may have changed since it came through as it was.
+        let forged = message_id(body).and_then(|id| {
+            let message = (key.clone(), id.to_owned());
+            if forged.is_none() {
+                state.clean.insert(message);
+                return None;
+            }
+            let (number, body) = forged.filter(|_| !state.clean.contains(&message))?;
             state.forged.insert(number);
-            body
+            Some(body)
         });
         if let Some(speakers) = state.speakers.get(&key) {
             let strange = senders(body).find(|domain| !speakers.contains(*domain));
@@ -233,7 +255,7 @@ impl Net {
         let text = std::str::from_utf8(body).ok()?;
         let place = text.find("<Sender>")?;
         let end = place + text[place..].find("</Sender>")?;
-        let id = text[..place].rsplit_once("messageID=\"")?.1.split('"').next()?;
+        let id = message_id(body)?;
         let forged = text[place..end].replace(from.as_str(), "stranger.example");
         let wanted = Dice::of(self.seed, id).permille(often) && forged != text[place..end];
         let number = super::phone::number_in(&text[end..]);

@@ -220,9 +220,10 @@ impl World {
                 if self.dice.permille(650) { Event::Kill(site, down) } else { Event::Drain(site, down) };
             self.at(at, event);
         }
-        for _ in 0..self.dice.below(3) {
-            let at = begin + self.dice.millis(0, millis);
-            let site = usize::try_from(self.dice.below(count)).unwrap();
+        let mut ambush = Dice::of(self.net.seed(), "ambush");
+        for _ in 0..ambush.below(3) {
+            let at = begin + ambush.millis(0, millis);
+            let site = usize::try_from(ambush.below(count)).unwrap();
             self.at(at, Event::Ambush(site, length));
         }
         for _ in 0..self.dice.below(4) {
