@@ -99,6 +99,7 @@ impl Point {
             settings: sap::Settings {
                 hold_message: Duration::from_secs(5),
                 hold_query: Duration::from_secs(20),
+                cut_through: Duration::ZERO,
                 registration_open: false,
                 peer_gone: Duration::from_secs(300),
                 presence_pause: Duration::ZERO,
