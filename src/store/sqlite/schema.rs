@@ -178,8 +178,8 @@ mod tests {
                 "sent",
                 "sqlite_sequence",
                 "ssp_session",
-                "watched",
                 "system_message",
+                "watched",
                 "watcher"
             ]
         );
