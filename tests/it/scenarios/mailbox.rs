@@ -220,10 +220,10 @@ async fn a_phone_sees_what_waits_the_newest_first() {
         let two = listed(&mut bo, Some(2)).await;
         assert_eq!(two.messages.len(), 2);
         assert_eq!(two.total, (version == Version::V1_3).then_some(3));
-        // There is no history of groups
+        // A group has a history of its own, if there is such a group
         let group =
             GetMessageListRequest { group: Some("wv:/chess@north.example".parse().unwrap()), count: None };
-        assert_eq!(bo.ask(group.into()).await.unwrap_err().code(), Some(Code::HISTORY_NOT_SUPPORTED));
+        assert_eq!(bo.ask(group.into()).await.unwrap_err().code(), Some(Code::NO_GROUP));
         bo.logout().await.unwrap();
     }
     node.drain().await;
