@@ -15,8 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use causeway::imps::primitive::{
     Author, Bearer, Capabilities, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod,
-    DigestSchema, Display, LoginRequest, MessageDelivered, MessageInfo, NewMessage, Password, Recipient,
-    SendMessageRequest, User,
+    DigestSchema, Display, LoginRequest, MessageDelivered, MessageInfo, NewMessage, NotificationType,
+    Password, Recipient, SendMessageRequest, User,
 };
 use causeway::imps::{
     Content, Domain, GroupId, Primitive, SessionId, Status, TransactionId, UserId, Version,
@@ -434,6 +434,12 @@ impl Phone {
             }
             Primitive::PresenceAuthRequest(question) => {
                 self.questions.push(question.user);
+                (None, Primitive::Status(Status::ok()))
+            }
+            Primitive::NotificationRequest(notification) => {
+                if notification.kind == NotificationType::AuthNeededUser {
+                    self.questions.extend(notification.users);
+                }
                 (None, Primitive::Status(Status::ok()))
             }
             Primitive::GroupChangeNotice(_) => (None, Primitive::Status(Status::ok())),
