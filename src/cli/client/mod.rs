@@ -62,7 +62,7 @@ const SYSTEM_AUTHORITIES: [&str; 4] = [
 /// Words of the verb.
 #[derive(clap::Args, Debug)]
 pub struct Words {
-    /// Where the provider is, such as http://imps.north.example:8080/
+    /// Where the provider is, such as `http://imps.north.example:8080/`
     #[arg(long)]
     url: String,
     /// Who logs in, such as ada@north.example; the password is the first line of standard input

@@ -5,7 +5,7 @@
 //! and text borrow from the input wherever they stand there as they are. Names are compared by a
 //! hash that ignores case, `-` and `_`, made once per element here and at compile time in the
 //! tables (reference csp-wbxml §8). The [`Builder`] is the one place that enforces the
-//! [`Limits`]; whatever it hands out is bounded.
+//! [`Limits`](super::Limits); whatever it hands out is bounded.
 
 mod builder;
 
