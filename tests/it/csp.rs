@@ -48,12 +48,17 @@ pub fn read(body: &[u8], encoding: Encoding) -> Message {
 
 /// One POST on a connection of its own.
 pub async fn post(server: SocketAddr, content_type: &str, body: &[u8]) -> Reply {
-    let mut stream = tokio::net::TcpStream::connect(server).await.unwrap();
     let head = format!(
         "POST / HTTP/1.1\r\nHost: {server}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n",
         body.len()
     );
+    exchange(server, &head, body).await
+}
+
+/// Any request, head and body, on a connection of its own.
+pub async fn exchange(server: SocketAddr, head: &str, body: &[u8]) -> Reply {
+    let mut stream = tokio::net::TcpStream::connect(server).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     // The server may refuse by the head alone, and close.
     let _ = stream.write_all(body).await;

@@ -164,6 +164,12 @@ impl Place {
             .find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.parse().ok())
             .unwrap_or_default()
     }
+
+    /// Waits until the link with this peer is up, or down.
+    pub(crate) async fn link_is(&self, peer: &str, up: bool) {
+        let line = format!("causeway_ssp_link_up{{peer=\"{peer}\"}}");
+        until("the link changes", async || ((self.metric(&line).await > 0.5) == up).then_some(())).await;
+    }
 }
 
 /// GET over HTTP/1.1 without keep-alive.

@@ -25,13 +25,6 @@ async fn agree(place: &Place, node: &Node, peer: &str, lines: &str) {
     assert!(node.reload(today()).await);
 }
 
-async fn link_is(place: &Place, peer: &str, up: bool) {
-    let line = format!("causeway_ssp_link_up{{peer=\"{peer}\"}}");
-    let wanted = if up { 1.0 } else { 0.0 };
-    until("the link changes", async || ((place.metric(&line).await - wanted).abs() < 0.5).then_some(()))
-        .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_a_peer_is_suspended_nothing_flows_and_nothing_is_lost() {
     // Given a live link
@@ -44,8 +37,8 @@ async fn while_a_peer_is_suspended_nothing_flows_and_nothing_is_lost() {
     // When north suspends south
     agree(&north, &north_node, "south.example", "state = \"suspended\"").await;
     // Then the link is left on both sides, and messages wait where they are
-    link_is(&north, "south.example", false).await;
-    link_is(&south, "north.example", false).await;
+    north.link_is("south.example", false).await;
+    south.link_is("north.example", false).await;
     send(&mut ada, &["wv:bo@south.example"], "from north", false).await;
     send(&mut bo, &["wv:ada@north.example"], "from south", false).await;
     let turned_away = "causeway_ssp_refused_total{peer=\"south.example\",reason=\"suspended\"}";
@@ -72,7 +65,7 @@ async fn a_peer_that_is_closed_or_gone_is_as_if_it_had_never_been() {
     for (number, closed) in ["state = \"closed\"", "valid-until = 2020-01-01"].into_iter().enumerate() {
         // Given a message that waits
         agree(&north, &north_node, "south.example", "state = \"suspended\"").await;
-        link_is(&north, "south.example", false).await;
+        north.link_is("south.example", false).await;
         send(&mut ada, &[bo], &format!("waits {number}"), false).await;
         // When the agreement ends
         agree(&north, &north_node, "south.example", closed).await;

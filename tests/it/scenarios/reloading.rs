@@ -17,13 +17,6 @@ async fn at_least(place: &Place, line: &str, value: f64) {
     until(line, async || (place.metric(line).await >= value).then_some(())).await;
 }
 
-async fn link_is(place: &Place, peer: &str, up: bool) {
-    let line = format!("causeway_ssp_link_up{{peer=\"{peer}\"}}");
-    let wanted = if up { 1.0 } else { 0.0 };
-    until("the link changes", async || ((place.metric(&line).await - wanted).abs() < 0.5).then_some(()))
-        .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_changes_is_read_without_being_told_and_one_with_mistakes_is_not_followed() {
     let world = World::new().await;
@@ -47,7 +40,7 @@ async fn a_file_that_changes_is_read_without_being_told_and_one_with_mistakes_is
     // When it is mended, that is followed
     fs::write(&peers, "[[peer]]\ndomain = \"south.example\"\nservices = [\"im\"]\nstate = \"closed\"\n")
         .unwrap();
-    link_is(&north, SOUTH, false).await;
+    north.link_is(SOUTH, false).await;
     assert!((north.metric(bad).await - 1.0).abs() < f64::EPSILON);
     north_node.drain().await;
     south_node.drain().await;
@@ -78,7 +71,7 @@ async fn a_peer_whose_certificate_is_revoked_loses_its_link_until_it_has_another
     let certificate = fs::read_to_string(folder.join("south.example.pem")).unwrap();
     fs::write(&list, authority.revocation_list(&[&certificate], soon).unwrap()).unwrap();
     // Then the link is closed, on connections that are open too, and what is said waits on both sides
-    link_is(&north, SOUTH, false).await;
+    north.link_is(SOUTH, false).await;
     send(&mut ada, &["wv:bo@south.example"], "from north", false).await;
     send(&mut bo, &["wv:ada@north.example"], "from south", false).await;
     at_least(&north, "causeway_ssp_refused_total{peer=\"other\",reason=\"handshake\"}", 1.0).await;

@@ -13,28 +13,18 @@ use causeway::imps::primitive::{
 };
 use causeway::imps::{Code, Primitive, Version};
 use causeway::wire::Encoding;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::csp::{Reply, ask, message};
+use crate::csp::{Reply, ask, exchange, message};
 use crate::process::{Process, run};
 use crate::world::{PASSWORD, Place, World, manner, modern, receive, until};
 
 /// One request on a connection of its own, as an old phone makes it: HTTP/1.0.
 async fn http(server: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Reply {
-    let mut stream = tokio::net::TcpStream::connect(server).await.unwrap();
     let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     let length = body.len();
     let head =
         format!("{method} {path} HTTP/1.0\r\nHost: {server}\r\n{headers}Content-Length: {length}\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.unwrap();
-    // The server may refuse by the head alone, and close.
-    let _ = stream.write_all(body).await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an HTTP head");
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
-    Reply { status, head, body: answer.split_off(end + 4) }
+    exchange(server, &head, body).await
 }
 
 fn basic(user: &str) -> String {
