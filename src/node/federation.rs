@@ -102,7 +102,7 @@ pub(super) struct Federation {
     metrics: Arc<Metrics>,
     links: Option<Links>,
     clients_tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
-    agreed: Mutex<Agreed>,
+    agreed: ArcSwap<Agreed>,
     /// The files that count, as they were when they were read last.
     stamps: Mutex<watch::Stamps>,
     /// What certificates, keys, CAs and lists held when they were put into use.
@@ -120,7 +120,7 @@ impl Federation {
             metrics: parts.metrics,
             links: parts.links,
             clients_tls: parts.clients_tls,
-            agreed: Mutex::new(parts.agreed),
+            agreed: ArcSwap::from_pointee(parts.agreed),
             stamps: Mutex::new(watch::Stamps::of(settings)),
             material: Mutex::new(watch::material(settings)),
             turn: tokio::sync::Mutex::default(),
@@ -133,8 +133,13 @@ impl Federation {
     }
 
     /// What is agreed now.
-    pub(super) fn agreed(&self) -> Agreed {
-        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn agreed(&self) -> Arc<Agreed> {
+        self.agreed.load_full()
+    }
+
+    /// The day by the node's clock.
+    pub(super) fn today(&self) -> DateTime {
+        self.sap.now().date_time()
     }
 
     /// The files as they were when they were read last.
@@ -147,7 +152,7 @@ impl Federation {
         let _turn = self.turn.lock().await;
         let Some(settings) = self.read(today) else { return false };
         let mut agreed = Agreed::of(&settings, Vec::new());
-        agreed.suspended = self.agreed().suspended;
+        agreed.suspended.clone_from(&self.agreed().suspended);
         if let Err(error) = self.follow(agreed).await {
             error!(%error, "the links cannot follow the new agreements");
             self.metrics.reloaded(Reloaded::Peers, false);
@@ -165,7 +170,7 @@ impl Federation {
         let since = self.sap.now();
         let change = OperatorsChange::Suspend { peer: peer.clone(), since };
         let outcomes = self.sap.store().commit(vec![Change::Operators(change)]).await?;
-        let mut agreed = self.agreed();
+        let mut agreed = Agreed::clone(&self.agreed());
         agreed.suspended.entry(peer.clone()).or_insert(since);
         self.follow(agreed).await?;
         Ok(outcomes.first() == Some(&Outcome::Done))
@@ -176,7 +181,7 @@ impl Federation {
         let _turn = self.turn.lock().await;
         let change = Change::Operators(OperatorsChange::Resume(peer.clone()));
         let outcomes = self.sap.store().commit(vec![change]).await?;
-        let mut agreed = self.agreed();
+        let mut agreed = Agreed::clone(&self.agreed());
         agreed.suspended.remove(peer);
         self.follow(agreed).await?;
         Ok(outcomes.first() == Some(&Outcome::Done))
@@ -259,7 +264,7 @@ impl Federation {
     async fn follow(&self, agreed: Agreed) -> Result<(), StoreError> {
         self.metrics.set_peers(agreed.agreements.iter().map(|agreement| agreement.domain.clone()));
         let map = agreed.map(&self.own);
-        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = agreed;
+        self.agreed.store(Arc::new(agreed));
         self.sap.set_map(map).await;
         match &self.links {
             Some(links) => {

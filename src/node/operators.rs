@@ -11,9 +11,10 @@ use super::sights::{self, date};
 use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, PeerState};
 use crate::net::discover::DiscoverError;
+use crate::net::peer::LinkView;
 use crate::net::post::PostError;
 use crate::ops::api::{Answering, Asked, Desk, Refused};
-use crate::relay::ports::{QueueSummary, StoreError};
+use crate::relay::ports::{QueueSummary, Queued, StoreError, StoredOutgoing};
 use crate::sap::Sap;
 
 /// How long `test` waits for a login.
@@ -78,9 +79,8 @@ impl Operators {
             Asked::Row(number) => {
                 let row = self.row(number).await?;
                 let octets = row.outgoing.body.len() as u64;
-                let queued = crate::relay::ports::Queued { row: row.clone(), octets };
-                let mut shown = sights::queued(&queued, self.sap.now());
                 let recipients = Sap::outgoing_recipients(&row);
+                let mut shown = sights::queued(&Queued { row, octets }, self.sap.now());
                 if let Some(members) = shown.as_object_mut()
                     && !recipients.is_empty()
                 {
@@ -108,7 +108,7 @@ impl Operators {
         }
     }
 
-    async fn row(&self, number: i64) -> Result<crate::relay::ports::StoredOutgoing, Refused> {
+    async fn row(&self, number: i64) -> Result<StoredOutgoing, Refused> {
         self.sap.store().outgoing(number).await?.ok_or_else(|| {
             let error =
                 format!("row {number} does not wait (any more); `causeway queue list` shows what does");
@@ -122,7 +122,7 @@ impl Operators {
         }
     }
 
-    fn views(&self, peer: &Domain) -> Vec<crate::net::peer::LinkView> {
+    fn views(&self, peer: &Domain) -> Vec<LinkView> {
         self.links.as_ref().map(|links| links.peers.views(peer)).unwrap_or_default()
     }
 
@@ -177,8 +177,8 @@ impl Operators {
 
     async fn peers(&self) -> Told {
         let queues = self.sap.store().queues().await?;
-        let entries = self.federation.agreed().entries().to_vec();
-        let peers: Vec<_> = entries.iter().map(|entry| self.summary(entry, &queues)).collect();
+        let agreed = self.federation.agreed();
+        let peers: Vec<_> = agreed.entries().iter().map(|entry| self.summary(entry, &queues)).collect();
         Ok(json!({ "peers": peers }))
     }
 

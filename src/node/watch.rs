@@ -16,7 +16,6 @@ use tracing::info;
 
 use super::federation::Federation;
 use crate::config::Settings;
-use crate::imps::DateTime;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -87,6 +86,8 @@ pub(super) fn material(settings: &Settings) -> Option<[u8; 32]> {
     for agreement in settings.agreements() {
         digest.update(agreement.domain.as_str());
         agreement.pins.iter().for_each(|pin| digest.update(pin));
+        digest.update([u8::from(agreement.accept_server_eku)]);
+        agreement.names.iter().for_each(|name| digest.update(name.as_str()));
     }
     Some(digest.finalize().into())
 }
@@ -110,13 +111,8 @@ pub(super) async fn watch(federation: Arc<Federation>, stop: CancellationToken) 
         };
         if now != known && now == before {
             info!("a file has changed: all are read again");
-            federation.reload(today()).await;
+            federation.reload(federation.today()).await;
         }
         before = now;
     }
-}
-
-fn today() -> DateTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    DateTime::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

@@ -269,6 +269,11 @@ async fn a_certificate_for_servers_only_is_taken_from_the_peer_whose_entry_says_
     assert_eq!(stage.dial(Some(&issue("public.usage.example", false)), &[]).await.status(), Some(400));
     assert_eq!(stage.dial(Some(&issue("east.usage.example", false)), &[]).await.status(), None);
     assert_eq!(stage.dial(Some(&issue("east.usage.example", true)), &[]).await.status(), Some(400));
+    // And once the other entry says so too, without a restart
+    let peers = peers + "accept-server-eku = true\n";
+    fs::write(stage.place.provider.folder.join("peers.toml"), peers).unwrap();
+    assert!(stage.node.reload(DateTime::from_unix(now())).await);
+    assert_eq!(stage.dial(Some(&issue("east.usage.example", false)), &[]).await.status(), Some(400));
     stage.node.drain().await;
 }
 
