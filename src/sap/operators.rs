@@ -26,13 +26,22 @@ impl Sap {
     /// The row is taken out of the queue; its author, or whoever waits for its answer, hears that it was not
     /// delivered.
     pub async fn outgoing_taken_out(self: &Arc<Self>, row: &StoredOutgoing) -> Result<(), StoreError> {
+        self.take_out(row);
+        self.is_taken_out(row.row).await
+    }
+
+    fn take_out(self: &Arc<Self>, row: &StoredOutgoing) {
         info!(row = row.row, peer = %row.outgoing.peer, "taken out of the queue by an operator");
         if let Some(exit) = self.exit(&row.outgoing) {
             exit.withdraw(row.row);
         }
         self.ended_for_all(row, outbox::DROPPED, Undelivered::Dropped);
-        // Commits happen in the order of the calls: once the store has looked for the row in vain, it is gone.
-        self.outgoing_hurried(row.row).await.map(|_| ())
+    }
+
+    /// Commits happen in the order of the calls: once the store has looked for the row in vain, it is gone, and
+    /// all that were taken out before it.
+    async fn is_taken_out(&self, row: i64) -> Result<(), StoreError> {
+        self.outgoing_hurried(row).await.map(|_| ())
     }
 
     /// Takes out everything that waits for a peer now; tells how many rows that were.
@@ -44,11 +53,16 @@ impl Sap {
             let page = self.store.queued(Some(peer.clone()), after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(taken) };
             after = last.row.row;
+            let mut last_taken = None;
             for queued in page.iter().filter(|queued| queued.row.outgoing.accepted <= begun) {
                 if let Some(row) = self.store.outgoing(queued.row.row).await? {
-                    self.outgoing_taken_out(&row).await?;
+                    self.take_out(&row);
                     taken += 1;
+                    last_taken = Some(row.row);
                 }
+            }
+            if let Some(row) = last_taken {
+                self.is_taken_out(row).await?;
             }
         }
     }
