@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::Streams;
 use crate::config::{self, AdminSettings, Severity};
+use crate::node::ADDRESSES_FILE;
 use crate::ops::api;
 
 /// How long the node may take to accept the connection.
@@ -24,8 +25,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(180);
 /// Octets of an answer.
 const ANSWER_OCTETS_MAX: usize = 64 * 1024 * 1024;
-/// File in the data folder with the addresses that a node has bound.
-const ADDRESSES_FILE: &str = "listen.json";
 
 /// The way to the running node.
 pub(super) struct Desk {

@@ -1,6 +1,7 @@
 //! `causeway doctor`: like `check`, and then a look outward: does DNS lead to us, does somebody answer there
 //! and show our certificate, does the node run, and, with a domain, how far does the way to that peer lead?
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,7 +12,7 @@ use super::admin::{Desk, at, table, words};
 use super::{Configuration, Ended, Streams, check, now, today};
 use crate::config::{self, Settings, Severity};
 use crate::imps::Domain;
-use crate::imps::agreement::{Agreement, Endpoint, IdentityError, PeerIdentity};
+use crate::imps::agreement::{Agreement, Endpoint, IdentityError, PeerIdentity, PeerState};
 use crate::net::discover::{Candidate, Discover};
 use crate::net::post::{Connection, PostError, PostLimits};
 use crate::net::tls::{HandshakeError, PeerTls};
@@ -68,8 +69,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         looks.extend(check::suspended(settings).into_iter().map(|finding| {
             Look::new(format!("{}:{}", finding.file.display(), finding.line), WARNING, finding.text)
         }));
-        let desk = Desk::open(file, streams)?;
-        let running = running(desk.as_ref(), &mut looks);
+        let desk = node_of(file, streams, &mut looks);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("nothing can be looked at")?;
         let doctor = {
@@ -79,7 +79,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         match doctor {
             Ok(doctor) => {
                 runtime.block_on(doctor.ourselves(&mut looks));
-                match (&words.peer, desk.filter(|_| running)) {
+                match (&words.peer, desk) {
                     (None, _) => {}
                     (Some(peer), Some(desk)) => through_the_node(&desk, peer, &mut looks)?,
                     (Some(peer), None) => runtime.block_on(doctor.peer(peer, &mut looks)),
@@ -102,17 +102,17 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
-/// Whether the node of this configuration runs.
-fn running(desk: Option<&Desk>, looks: &mut Vec<Look>) -> bool {
-    let Some(desk) = desk else { return false };
-    match desk.ask(Method::GET, "peers") {
-        Ok(_) => {
-            looks.push(Look::new("node", OK, "it runs and answers"));
-            true
+/// The way to the node of this configuration, if it runs.
+fn node_of(file: &Path, streams: &mut Streams<'_>, looks: &mut Vec<Look>) -> Option<Desk> {
+    let answering = |desk: Desk| desk.ask(Method::GET, "peers").map(|_| desk);
+    match Desk::open(file, streams).and_then(|desk| desk.map(answering).transpose()) {
+        Ok(desk) => {
+            looks.extend(desk.as_ref().map(|_| Look::new("node", OK, "it runs and answers")));
+            desk
         }
         Err(error) => {
             looks.push(Look::new("node", WARNING, format!("{error:#}")));
-            false
+            None
         }
     }
 }
@@ -208,11 +208,11 @@ impl<'s> Doctor<'s> {
             looks.push(Look::new(format!("{peer} agreement"), FAILED, text));
             return;
         };
-        let state = entry.state_at(now().date_time()).as_str();
+        let state = entry.state_at(now().date_time());
         looks.push(Look::new(
             format!("{peer} agreement"),
-            if state == "active" { OK } else { WARNING },
-            state,
+            if state == PeerState::Active { OK } else { WARNING },
+            state.as_str(),
         ));
         let places = match self.places(peer, &entry.endpoints).await {
             Ok(places) => places,
@@ -270,4 +270,23 @@ async fn knock(
 ) -> Result<(), PostError> {
     let one = std::slice::from_ref(place);
     Connection::connect(tls, own, peer, one, &PostLimits::default(), check).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::DONE;
+    use super::super::testing::{Folder, run};
+
+    #[test]
+    fn a_node_that_never_ran_is_a_warning_wherever_it_shall_listen() {
+        let folder = Folder::new("doctor-port");
+        let file = folder.write(
+            "causeway.toml",
+            "[node]\ndomains = [\"north.example\"]\n[ssp]\nlisten = []\n\
+             [dns]\nservers = [\"127.0.0.1:53\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n",
+        );
+        let (code, output, errors) = run(&["doctor", "--config", &file], "");
+        assert_eq!((code, errors.as_str()), (DONE, ""), "{output}");
+        assert!(output.contains("listen.json does not say where the node listens"), "{output}");
+    }
 }

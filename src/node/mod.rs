@@ -47,7 +47,7 @@ use crate::store::seal::{SealError, Sealer};
 use crate::store::sqlite::{self, OpenError, ServeLock, Sqlite};
 
 /// File in the data folder with the addresses that were bound (decisions.md 34).
-const ADDRESSES_FILE: &str = "listen.json";
+pub(crate) const ADDRESSES_FILE: &str = "listen.json";
 
 /// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
