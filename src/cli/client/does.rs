@@ -16,7 +16,7 @@ use crate::imps::primitive::{
     PresenceAuthUser, Property, Recipient, ScreenName, SearchPair, SearchRequest, SendMessageRequest,
     SystemMessageResponse, SystemMessageUser, UnsubscribePresenceRequest, User,
 };
-use crate::imps::{ContactListId, Content, InviteId, Primitive, UserId, Version};
+use crate::imps::{ContactListId, Content, GroupId, InviteId, Primitive, UserId, Version};
 
 /// Largest file that is sent in a message, octets: as BASE64 it fits into a document of 1 MiB.
 const FILE_OCTETS_MAX: u64 = 700 * 1024;
@@ -96,12 +96,7 @@ impl Talk<'_> {
             }
             Command::Join { group, name } => {
                 let group = self.group(&group)?;
-                let told = self.enter(&group, name.map(Into::into)).await?;
-                self.tell(format!("-- you are in {}", self.group_name(&group)));
-                for line in told {
-                    self.tell(format!("   {line}"));
-                }
-                self.with = Some(Recipient::Group(group));
+                self.turn_to(group, name.map(Into::into)).await?;
             }
             Command::Leave(group) => {
                 let group = self.group_or_here(group.as_deref())?;
@@ -365,13 +360,19 @@ impl Talk<'_> {
         };
         self.ask(answer).await?;
         if let (true, Some(group), InviteType::Group | InviteType::ExtendGroup) = (yes, group, kind) {
-            let told = self.enter(&group, None).await?;
-            self.tell(format!("-- you are in {}", self.group_name(&group)));
-            for line in told {
-                self.tell(format!("   {line}"));
-            }
-            self.with = Some(Recipient::Group(group));
+            self.turn_to(group, None).await?;
         }
+        Ok(())
+    }
+
+    /// Enters a group, tells who is in it, and talks there.
+    async fn turn_to(&mut self, group: GroupId, name: Option<Box<str>>) -> Result<(), Trouble> {
+        let told = self.enter(&group, name).await?;
+        self.tell(format!("-- you are in {}", self.group_name(&group)));
+        for line in told {
+            self.tell(format!("   {line}"));
+        }
+        self.with = Some(Recipient::Group(group));
         Ok(())
     }
 

@@ -164,8 +164,9 @@ impl<'s> Talk<'s> {
         let Primitive::GetListResponse(found) = self.phone.ask(Primitive::GetListRequest).await? else {
             return Err(words("the provider does not show the contact lists"));
         };
-        self.lists = found.default.into_iter().chain(found.lists).collect();
-        self.lists.dedup();
+        // Some servers repeat the default list among the others.
+        let others = found.lists.into_iter().filter(|list| found.default.as_ref() != Some(list));
+        self.lists = found.default.iter().cloned().chain(others).collect();
         let mut contacts: Vec<Contact> = Vec::new();
         for list in self.lists.clone() {
             let request = ListManageRequest {
