@@ -94,7 +94,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let [mut content, mut admin, mut dns, mut store] =
         ["content", "admin", "dns", "store"].map(|name| file.section(name));
     let [mut limits, mut log] = ["limits", "log"].map(|name| file.section(name));
-    file.finish(&[]);
+    file.finish();
 
     let domains = own_domains(&mut node);
     let data = node.path("data", "data");
@@ -103,7 +103,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         let shown = default.display().to_string();
         node.path_or("secret-key", default, &shown)
     };
-    node.finish(&[]);
+    node.finish();
 
     let ssp_listen = ssp.listeners("listen", &[any_address(5222)]);
     let ssp_pair = PlacedPair {
@@ -122,7 +122,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
             _ => Err("is not one of the known words"),
         })
         .map_or(Federation::Closed, |found| found.value);
-    ssp.finish(&[]);
+    ssp.finish();
 
     let csp_listen = csp.listeners("listen", &[any_address(8080)]);
     let csp_tls_listen = csp.listeners("tls-listen", &[]);
@@ -152,8 +152,8 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let cir_listen = cir.listeners("tcp-listen", &[any_address(CIR_PORT)]);
     let cir_udp = cir.truth("udp", true);
     let advertise = cir.parsed("advertise", ADVERTISE, host).and_then(|found| found.value);
-    cir.finish(&[]);
-    csp.finish(&[]);
+    cir.finish();
+    csp.finish();
 
     let content_settings = Content {
         max_item_bytes: size(content.number("max-item-bytes", ITEM_BYTES, ITEM_BYTES_MAX)),
@@ -164,11 +164,11 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         retention: Duration::from_secs(content.number("retention-days", DAYS, DAYS_MAX) * 86_400),
         url: content.parsed("url", CONTENT_URL, content_url).and_then(|found| found.value),
     };
-    content.finish(&[]);
+    content.finish();
 
     let admin_listen = admin.listener("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)));
     let token_file = admin.path_unless_empty("token-file");
-    admin.finish(&[]);
+    admin.finish();
     if token_file.is_none() && !admin_listen.value.ip().is_loopback() {
         admin_listen
             .place
@@ -182,14 +182,14 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         servers: dns.servers("servers", 53),
         dnssec: dns.word("dnssec", Dnssec::ALL, Dnssec::as_str, Dnssec::Prefer),
     };
-    dns.finish(&[]);
+    dns.finish();
 
     let backend = store.parsed("backend", "sqlite", |text| match text {
         "sqlite" => Ok(Backend::Sqlite),
         "postgres" | "postgresql" => Err("known, but not served by this version yet"),
         _ => Err("is not one of the known words"),
     });
-    store.finish(&[]);
+    store.finish();
 
     let seconds = |found: u64| Duration::from_secs(found);
     let limits_settings = Limits {
@@ -208,7 +208,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         )),
         queue_bytes_per_peer: limits.number("queue-bytes-per-peer", QUEUE_BYTES, QUEUE_BYTES_PER_PEER),
     };
-    limits.finish(&[]);
+    limits.finish();
 
     let log_settings = Log {
         format: log.word("format", LogFormat::ALL, LogFormat::as_str, LogFormat::Text),
@@ -216,7 +216,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
             .parsed("level", logging::LEVELS, |text| logging::check_level(text).map(|()| text.to_owned()))
             .map_or_else(|| "info".to_owned(), |found| found.value),
     };
-    log.finish(&[]);
+    log.finish();
 
     NodeFile {
         domains,
@@ -283,7 +283,7 @@ fn own_identities(ssp: &mut Section<'_>, own: &[Placed<Domain>]) -> BTreeMap<Dom
             }
             found
         });
-        identity.finish(&[]);
+        identity.finish();
         let Some(domain) = domain else { continue };
         if !own.is_empty() && !own.iter().any(|other| other.value == domain.value) {
             domain.place.error("is not served here", "one of node.domains");

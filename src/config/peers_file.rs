@@ -47,7 +47,7 @@ pub(super) fn read(source: &Rc<Source>, own: &[Domain], now: DateTime) -> PeersF
     let mut file = Section::file(source);
     let sections = file.sections("peer", "peer");
     let transits = file.sections("transit", "transit");
-    file.finish(&[]);
+    file.finish();
     let mut entries: Vec<PeerEntry> = Vec::new();
     for section in sections {
         let Some(entry) = entry(section, own, now) else { continue };
@@ -90,7 +90,7 @@ fn transit(
         }
         found
     });
-    section.finish(&[]);
+    section.finish();
     let (from, to, via) = (from?, to?, via?);
     let peer = |domain: &Domain| entries.iter().find(|entry| entry.agreement.domain == *domain);
     let mut good = true;
@@ -149,7 +149,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let until = peer.date("valid-until", true);
     let contact = peer.text("contact", "a text").map_or_else(String::new, |text| text.value);
     let note = peer.text("note", "a text").map_or_else(String::new, |text| text.value);
-    peer.finish(&[]);
+    peer.finish();
 
     if let (Some(from), Some(until)) = (&from, &until)
         && until.value < from.value

@@ -351,8 +351,8 @@ impl<'d> Section<'d> {
         found.unwrap_or_default().into_iter().map(|server| server.value).collect()
     }
 
-    /// Ends the section: every key that is left is told, those in `later` as known but not served yet.
-    pub(super) fn finish(self, later: &[&str]) {
+    /// Ends the section: every key that is left is told as unknown.
+    pub(super) fn finish(self) {
         for (key, value) in &self.table {
             let path = self.path_of(key.get_ref());
             let place = match value.get_ref() {
@@ -364,9 +364,7 @@ impl<'d> Section<'d> {
                 _ => Place::written(self.source, key.get_ref(), key.span().start, value.span()),
             };
             let allowed = self.known.join(", ");
-            if later.contains(&key.get_ref().as_ref()) {
-                place.error("known, but not served by this version yet", &allowed);
-            } else if let Some(near) = nearest(key.get_ref(), &self.known) {
+            if let Some(near) = nearest(key.get_ref(), &self.known) {
                 place.error(format_args!("unknown key; did you mean {near}?"), &allowed);
             } else {
                 place.error("unknown key", &allowed);
