@@ -5,6 +5,7 @@ mod common;
 mod delegated;
 mod groups;
 mod messages;
+mod presence;
 
 use crate::imps::{Primitive, Version};
 use crate::wire::{Carried, Encoding, Limits, csp, ssp};
