@@ -139,7 +139,7 @@ fn media_type(written: Option<&str>) -> Box<str> {
 }
 
 /// The last part of a path, without what could lead anywhere or break a header; `None` if nothing is left.
-pub fn file_name(written: &str) -> Option<Box<str>> {
+fn file_name(written: &str) -> Option<Box<str>> {
     let last = written.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut name: String = last.chars().filter(|c| !c.is_control() && !"\"<>|?*:;".contains(*c)).collect();
     while name.len() > NAME_OCTETS_MAX {

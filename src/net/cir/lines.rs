@@ -68,12 +68,7 @@ impl Lines {
     }
 
     /// How many sessions have one.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.by_session.len()
-    }
-
-    /// Whether none has.
-    pub fn is_empty(&self) -> bool {
-        self.by_session.is_empty()
     }
 }

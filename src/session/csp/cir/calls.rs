@@ -9,9 +9,9 @@ use crate::imps::primitive::CirMethod;
 use crate::imps::{Moment, SessionId};
 
 /// A client that was told and did not come is called again after so long (reference csp.md §3).
-pub const REPEAT_AFTER: Duration = Duration::from_secs(60);
+const REPEAT_AFTER: Duration = Duration::from_secs(60);
 /// How often a call is repeated.
-pub const REPEATS_MAX: u8 = 3;
+const REPEATS_MAX: u8 = 3;
 /// A client whose connection broke comes back by itself within seconds; only after so long is it told.
 pub(in super::super) const RETURN_WAIT: Duration = Duration::from_secs(30);
 
@@ -140,36 +140,26 @@ impl Calls {
         }
     }
 
-    fn ways(&self, agreed: &Agreed) -> Vec<Way> {
-        let mut ways = Vec::new();
-        for method in
-            [CirMethod::Stcp, CirMethod::Sudp, CirMethod::WapUdp, CirMethod::Ssms, CirMethod::WapSms]
-        {
-            if !agreed.has(method) {
-                continue;
-            }
-            ways.extend(match method {
-                CirMethod::Stcp => (self.line == Line::Open).then_some(Way::Line),
-                CirMethod::Sudp => agreed.at.map(Way::Datagram),
-                CirMethod::WapUdp => agreed.at.map(|at| Way::Push(SocketAddr::new(at.ip(), PUSH_PORT))),
-                CirMethod::Ssms => agreed.number.clone().map(Way::TextSms),
-                CirMethod::WapSms => agreed.number.clone().map(Way::PushSms),
-                CirMethod::Shttp => None,
-            });
-        }
-        ways
-    }
-
-    /// Whether there is a way at all.
-    fn is_reachable(&self, agreed: &Agreed) -> bool {
-        agreed.any() && !self.ways(agreed).is_empty()
+    /// The ways that lead to the client now, the best first.
+    fn ways<'a>(&self, agreed: &'a Agreed) -> impl Iterator<Item = Way> + use<'a> {
+        let connected = self.line == Line::Open;
+        let methods =
+            [CirMethod::Stcp, CirMethod::Sudp, CirMethod::WapUdp, CirMethod::Ssms, CirMethod::WapSms];
+        methods.into_iter().filter(|method| agreed.has(*method)).filter_map(move |method| match method {
+            CirMethod::Stcp => connected.then_some(Way::Line),
+            CirMethod::Sudp => agreed.at.map(Way::Datagram),
+            CirMethod::WapUdp => agreed.at.map(|at| Way::Push(SocketAddr::new(at.ip(), PUSH_PORT))),
+            CirMethod::Ssms => agreed.number.clone().map(Way::TextSms),
+            CirMethod::WapSms => agreed.number.clone().map(Way::PushSms),
+            CirMethod::Shttp => None,
+        })
     }
 
     /// When there is something to do; `waits_at`: from when on a poll would find something. `None`: nothing,
     /// until the client is heard or something else happens.
     pub(in super::super) fn due_at(&self, waits_at: Option<Moment>, agreed: &Agreed) -> Option<Moment> {
         let waits_at = waits_at?;
-        if self.in_work > 0 || !self.is_reachable(agreed) {
+        if self.in_work > 0 || self.ways(agreed).next().is_none() {
             return None;
         }
         match self.told {
@@ -193,12 +183,8 @@ impl Calls {
             self.lost(now);
             return Some(Next::GiveUp);
         }
-        let mut ways = self.ways(agreed);
-        let turn = usize::from(calls) % ways.len().max(1);
-        if turn >= ways.len() {
-            return None;
-        }
-        let way = ways.swap_remove(turn);
+        let turn = usize::from(calls).checked_rem(self.ways(agreed).count())?;
+        let way = self.ways(agreed).nth(turn)?;
         Some(Next::Call(Call { session: session.clone(), way, text: text() }))
     }
 }

@@ -19,4 +19,4 @@ pub(super) mod calls;
 pub mod text;
 
 pub use agree::{Agreed, Arrival, HTTP_PATH, Served, Site};
-pub use calls::{Call, Next, REPEAT_AFTER, REPEATS_MAX, Way};
+pub use calls::{Call, Next, Way};
