@@ -225,13 +225,12 @@ impl Session {
 
     /// The client has greeted by SMS from this number, which is thereby proved (SSMS). `false`: it is none.
     pub fn greeted_from(&mut self, written: &str) -> bool {
-        let number = number(written);
-        let known = number.is_some();
+        let Some(number) = number(written) else { return false };
         let mut abilities = self.abilities.clone();
-        abilities.cir.number = number;
+        abilities.cir.number = Some(number);
         self.agree(abilities);
         self.calls.forget();
-        known
+        true
     }
 
     /// What the store has to be told now, if anything.
@@ -475,6 +474,14 @@ mod tests {
         let restored = Session::restore(session.record().clone(), &mut Counting::default());
         assert_eq!(restored.abilities(), session.abilities());
         assert_eq!(restored.abilities().push_octets_max, Some(9999));
+    }
+
+    #[test]
+    fn a_greeting_from_no_number_leaves_the_number_that_was_proved() {
+        let mut session = session(Version::V1_3);
+        assert!(session.greeted_from("+46701234"));
+        assert!(!session.greeted_from("Provider"));
+        assert_eq!(session.abilities().cir.number.as_deref(), Some("+46701234"));
     }
 
     #[test]
