@@ -279,7 +279,7 @@ impl Content {
                 format!("{scheme}://{}", host.filter(|host| !host.is_empty()).unwrap_or(&to))
             }
         };
-        format!("{base}{PLACE}/{}/{}", coded(item.owner.local()), item.id)
+        format!("{base}{PLACE}/{}/{}", serve::coded(item.owner.local()), item.id)
     }
 }
 
@@ -466,21 +466,6 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// Text as it stands in a path or a query.
-pub fn coded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut coded = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~@".contains(&octet) {
-            coded.push(char::from(octet));
-        } else {
-            // Writing into a String does not fail.
-            let _ = write!(coded, "%{octet:02X}");
-        }
-    }
-    coded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -533,7 +518,7 @@ mod tests {
         assert_eq!(query.get("name"), Some("grüße 1%.png"));
         assert_eq!(query.get("x"), Some(""));
         assert_eq!(query.get("days"), None);
-        assert_eq!(coded("ada/x ö"), "ada%2Fx%20%C3%B6");
+        assert_eq!(serve::coded("ada/x ö"), "ada%2Fx%20%C3%B6");
         assert!(Query::of("width=96&type=gif").fit().unwrap().is_some());
         assert!(Query::of("audience=link").fit().unwrap().is_none());
         for wrong in ["width=0", "height=9999", "width=x", "octets=-1", "type=webp"] {

@@ -19,13 +19,13 @@ use md5::Digest as _;
 use server::{ANSWER_OCTETS_MAX, Outgoing};
 pub use server::{Incoming, Server, ServerError};
 
+use crate::element::content::serve::coded;
 use crate::imps::primitive::{
     Capabilities, CirMethod, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod, DigestSchema,
     LoginRequest, MessageDelivered, MessageInfo, Password, Recipient, SendMessageRequest,
     SendMessageResponse, ServiceRequest, User,
 };
 use crate::imps::{Code, Content, MessageId, Primitive, SessionId, Status, TransactionId, UserId, Version};
-use crate::net::content::coded;
 use crate::wire::csp::{self, Message, Transaction};
 use crate::wire::{Carried, Encoding, Limits, Mode};
 

@@ -71,8 +71,14 @@ pub fn disposition(item: &Item, content_type: &str) -> String {
     let Some(name) = &item.name else { return how.to_owned() };
     let plain: String =
         name.chars().map(|c| if c.is_ascii() && !"\"\\%".contains(c) { c } else { '_' }).collect();
-    let mut coded = String::new();
-    for octet in name.bytes() {
+    format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{}", coded(name))
+}
+
+/// Text as it stands in a path, a query or an extended parameter of a header: all but the unreserved
+/// characters of RFC 3986 with percent signs.
+pub fn coded(text: &str) -> String {
+    let mut coded = String::with_capacity(text.len());
+    for octet in text.bytes() {
         if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
             coded.push(char::from(octet));
         } else {
@@ -80,7 +86,7 @@ pub fn disposition(item: &Item, content_type: &str) -> String {
             let _ = write!(coded, "%{octet:02X}");
         }
     }
-    format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{coded}")
+    coded
 }
 
 #[cfg(test)]
