@@ -1,6 +1,7 @@
 //! Pictures made small enough for a phone: JPEG, PNG and GIF, by width and height, by octets, or into another
 //! of these types. What cannot be a reasonable picture is refused before memory is taken for it.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
@@ -141,8 +142,9 @@ pub fn fit(octets: &[u8], kind: Kind, wish: Fit) -> Result<Option<(Kind, Vec<u8>
         picture = picture.thumbnail(width_max.min(picture.width()), height_max.min(picture.height()));
     }
     for _ in 0..=HALVINGS_MAX {
+        let plain = writable(&picture, target);
         for quality in QUALITIES {
-            let written = write(&picture, target, quality).map_err(broken)?;
+            let written = write(&plain, target, quality).map_err(broken)?;
             if small(&written) {
                 return Ok(Some((target, written)));
             }
@@ -159,21 +161,22 @@ pub fn fit(octets: &[u8], kind: Kind, wish: Fit) -> Result<Option<(Kind, Vec<u8>
     Err(PictureError::Impossible)
 }
 
+/// The picture with colours that this type can have.
+fn writable(picture: &DynamicImage, kind: Kind) -> Cow<'_, DynamicImage> {
+    match kind {
+        // JPEG knows no transparency: what shines through is white, as on paper.
+        Kind::Jpeg => Cow::Owned(on_white(picture)),
+        Kind::Png => Cow::Borrowed(picture),
+        Kind::Gif => Cow::Owned(DynamicImage::ImageRgba8(picture.to_rgba8())),
+    }
+}
+
+/// Writes a picture that is [`writable`] as this type.
 fn write(picture: &DynamicImage, kind: Kind, quality: u8) -> image::ImageResult<Vec<u8>> {
     let mut octets = Vec::new();
     match kind {
-        Kind::Jpeg => {
-            // JPEG knows no transparency: what shines through is white, as on paper.
-            let flat = on_white(picture);
-            JpegEncoder::new_with_quality(&mut octets, quality).encode_image(&flat)?;
-        }
-        Kind::Png | Kind::Gif => {
-            let plain = match kind {
-                Kind::Gif => DynamicImage::ImageRgba8(picture.to_rgba8()),
-                _ => picture.clone(),
-            };
-            plain.write_to(&mut Cursor::new(&mut octets), kind.format())?;
-        }
+        Kind::Jpeg => JpegEncoder::new_with_quality(&mut octets, quality).encode_image(picture)?,
+        Kind::Png | Kind::Gif => picture.write_to(&mut Cursor::new(&mut octets), kind.format())?,
     }
     Ok(octets)
 }
@@ -206,7 +209,7 @@ mod tests {
             let part = |number: u32| u8::try_from(number % 256).unwrap();
             pixel.0 = [part(x * 7), part(y * 5), part(x * y), if x < width / 2 { 255 } else { 0 }];
         }
-        write(&DynamicImage::ImageRgba8(picture), kind, 90).unwrap()
+        write(&writable(&DynamicImage::ImageRgba8(picture), kind), kind, 90).unwrap()
     }
 
     fn size(octets: &[u8]) -> (u32, u32) {
