@@ -50,21 +50,23 @@ impl Sap {
     ) -> Option<(Vec<Transaction>, bool)> {
         let (first, mut poll) =
             self.next_request(client, |machine, now| machine.next_request(occasion, now)).await?;
-        let (version, abilities) = {
+        let (version, together) = {
             let machine = client.machine();
-            (machine.record().version, machine.abilities().clone())
+            (machine.record().version, machine.abilities().per_message > 1)
         };
-        let mut requests = vec![first];
+        if !together {
+            return Some((vec![first], poll));
+        }
         let octets_of = |request: &Transaction| match &request.content {
             Carried::Primitive(primitive) => csp::encode_primitive(primitive, version, encoding)
                 .map_or(0, |written| written.len() + TRANSACTION_OCTETS),
             _ => 0,
         };
-        while abilities.per_message > 1
-            && let Some((next, more)) = self.next_request(client, Session::next_along).await
-        {
-            let octets: usize = requests.iter().chain([&next]).map(octets_of).sum();
-            if !abilities.parses(octets) {
+        let mut octets = octets_of(&first);
+        let mut requests = vec![first];
+        while let Some((next, more)) = self.next_request(client, Session::next_along).await {
+            octets += octets_of(&next);
+            if !client.machine().abilities().parses(octets) {
                 if let Some(id) = &next.id {
                     client.machine().offer_lost(id);
                 }
