@@ -16,7 +16,7 @@ use crate::element::content::{ContentId, Item, Quota};
 use crate::imps::primitive::Password;
 use crate::imps::{Moment, SessionId, UserId};
 use crate::relay::ports::{Change, ContentChange, Outcome, StoreError};
-use crate::session::csp::home_user;
+use crate::session::csp::{home_user, passwords_match};
 
 /// How long an upload may take from its announcement to its row; after that its octets are litter.
 const UPLOAD_LIMIT: Duration = Duration::from_secs(3600);
@@ -97,9 +97,7 @@ impl Sap {
                     warn!(user = %account.user, %error, "the stored password cannot be opened");
                     ContentError::Store(StoreError::Failed(error.to_string()))
                 })?;
-                // Digests are compared, so that the time it takes tells nothing of the password.
-                let digest = |password: &Password| Sha256::digest(password.clear().as_bytes());
-                if digest(&kept) == digest(&password) {
+                if passwords_match(&kept, &password) {
                     Ok(Some(account.user))
                 } else {
                     Err(ContentError::WhoAreYou)
@@ -232,11 +230,18 @@ impl Sap {
         };
         match litter {
             Ok(litter) => {
+                let mut swept = Vec::new();
                 for id in litter {
-                    // Another time, then; what is left of the page does not wait for it.
-                    if let Err(error) = self.remove_litter(id.clone()).await {
-                        warn!(%id, %error, "octets that nobody owns cannot be removed");
+                    match self.store.remove_octets(id.clone()).await {
+                        Ok(()) => swept.push(Change::Content(ContentChange::Swept(id))),
+                        // Another time, then; what is left of the page does not wait for it.
+                        Err(error) => warn!(%id, %error, "octets that nobody owns cannot be removed"),
                     }
+                }
+                if !swept.is_empty()
+                    && let Err(error) = self.store.commit(swept).await
+                {
+                    warn!(%error, "octets are removed, which cannot be written down");
                 }
             }
             Err(error) => warn!(%error, "content that is over cannot be looked up"),

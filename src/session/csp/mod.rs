@@ -32,7 +32,7 @@ pub mod session;
 pub use abilities::{Abilities, Form};
 pub use answers::{fitting, parsable, understood};
 pub use cir::{Arrival, Call, Next, Served, Site, Way};
-pub use digest::{digest_bytes, digest_matches};
+pub use digest::{digest_bytes, digest_matches, passwords_match};
 pub use functions::{ServedFunctions, answer_services, refused_functions};
 pub use login::{AccountFacts, Login, LoginError, LoginOutcome, Opened, Resumed, home_user};
 pub use memory::Begin;
