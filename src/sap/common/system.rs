@@ -11,9 +11,6 @@ use crate::imps::primitive::SystemMessageUser;
 use crate::imps::{Code, Primitive, Status, UserId, Version};
 use crate::relay::ports::{Change, CommonChange, Outcome, StoreError};
 
-/// Users who are told in one commit.
-const PAGE: usize = 200;
-
 /// Why nobody was told.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
@@ -49,24 +46,22 @@ impl Sap {
         };
         let until = self.now().after(std::time::Duration::from_secs(announcement.seconds.into()));
         let mut announced = Announced::default();
-        for page in to.chunks(PAGE) {
-            for user in page {
-                let asked = Asked {
-                    user: user.clone(),
-                    message: announcement.message.clone(),
-                    key: announcement.key.clone(),
-                    until,
-                    answered: None,
-                    chosen: None,
-                };
-                let notice = user.domain().map(|own| system::told(&asked, own, announcement.seconds));
-                let announce = Change::Common(CommonChange::Announce(Box::new(asked)));
-                let outcomes = self.commit_and_tell(vec![announce], notice.into_iter().collect()).await?;
-                if outcomes.first() == Some(&Outcome::Done) {
-                    announced.told += 1;
-                } else {
-                    announced.left_out.push(user.clone());
-                }
+        for user in &to {
+            let asked = Asked {
+                user: user.clone(),
+                message: announcement.message.clone(),
+                key: announcement.key.clone(),
+                until,
+                answered: None,
+                chosen: None,
+            };
+            let notice = user.domain().map(|own| system::told(&asked, own, announcement.seconds));
+            let announce = Change::Common(CommonChange::Announce(Box::new(asked)));
+            let outcomes = self.commit_and_tell(vec![announce], notice.into_iter().collect()).await?;
+            if outcomes.first() == Some(&Outcome::Done) {
+                announced.told += 1;
+            } else {
+                announced.left_out.push(user.clone());
             }
         }
         info!(id = %announcement.message.id, told = announced.told, "a system message");
