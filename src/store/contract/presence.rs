@@ -3,10 +3,10 @@
 use super::{account, all, at, csp_record, domain, one, user, with_ada};
 use crate::element::presence::{
     Edit, FOLLOWED_LISTS_MAX, FollowedList, Following, For, Grant, PAST_MAX, Past, Published, Publisher,
-    Question, Told, Watch,
+    Question, Told, Watch, Wish,
 };
 use crate::imps::presence::{Attribute, AttributeName, AttributeSet, Plain, PresenceSubList};
-use crate::imps::primitive::{ClientId, User, WatcherStatus};
+use crate::imps::primitive::{ClientId, NotificationSet, User, WatcherStatus};
 use crate::imps::{SessionId, UserId};
 use crate::relay::ports::{Change, FOLLOWING_MAX, Outcome, PresenceChange, Store};
 
@@ -223,8 +223,12 @@ pub(in crate::store) async fn those_who_watched_are_remembered_within_a_bound(st
     assert_eq!((kept.past.len(), kept.version), (PAST_MAX, version));
     let remembered = |who: &str| kept.past.iter().any(|past| past.watcher == who.parse::<UserId>().unwrap());
     assert!(!remembered("wv:cy@north.example") && remembered("wv:u0@south.example"));
-    // They go with the account, whichever of the two it is
+    // They go with the account, whichever of the two it is, and what its clients wanted to hear of
+    let wish = Wish { session: session("s-1"), types: NotificationSet::ALL };
+    assert_eq!(one(store, change(PresenceChange::Wish(wish.clone()))).await, Outcome::Done);
+    assert_eq!(store.wishes(vec![session("s-1")]).await.unwrap(), [wish]);
     one(store, Change::RemoveAccount(user(ADA))).await;
+    assert_eq!(store.wishes(vec![session("s-1")]).await.unwrap(), []);
     with_ada(store).await;
     assert_eq!(publisher(store).await, Some(Publisher::new(user(ADA))));
 }

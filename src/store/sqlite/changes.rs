@@ -404,11 +404,12 @@ impl Changes {
         self.touched.push(user.clone());
         self.mailboxes.remove(user);
         common::account_removed(connection, id, user)?;
+        // What clients want to hear of is found by their sessions.
+        presence::account_removed(connection, id, user)?;
         change(connection, "DELETE FROM csp_session WHERE user = ?1", [id])?;
         change(connection, "DELETE FROM mailbox WHERE owner = ?1 AND report <> 0", [id])?;
         lists::remove(connection, id)?;
         content::account_removed(connection, id)?;
-        presence::account_removed(connection, id, user)?;
         let waiting = change(connection, "UPDATE mailbox SET expires = 0 WHERE owner = ?1", [id])?;
         if waiting > 0 {
             change(connection, "UPDATE account SET removed = id, sealed_password = x'' WHERE id = ?1", [id])?;

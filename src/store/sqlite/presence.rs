@@ -431,6 +431,7 @@ pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -
         "DELETE FROM following WHERE watcher = ?1",
         "DELETE FROM followed_list WHERE watcher = ?1",
         "DELETE FROM watched WHERE owner = ?1",
+        "DELETE FROM notification_wish WHERE session IN (SELECT id FROM csp_session WHERE user = ?1)",
     ] {
         change(connection, sql, [id])?;
     }
