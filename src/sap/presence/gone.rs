@@ -2,7 +2,7 @@
 //! there is renewed when a link is set up again (reference ssp-behaviour §7). And watchers of whom their
 //! home says that they are none of its users (reference ssp-primitives §2.3).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tracing::{debug, info, warn};
@@ -33,8 +33,9 @@ pub(in crate::sap) struct Gone {
     since: HashMap<Domain, Moment>,
     /// Those whose users are shown as offline.
     told: HashSet<Domain>,
-    /// Those with which a link was set up, and whose subscriptions are to be looked at.
-    back: HashSet<Domain>,
+    /// Those with which a link was set up, and whose subscriptions are to be looked at, in an order of their
+    /// own, so that a simulation repeats itself.
+    back: BTreeSet<Domain>,
 }
 
 impl Sap {
@@ -78,23 +79,37 @@ impl Sap {
                 continue;
             }
             let since = *gone.since.entry(peer.clone()).or_insert(now);
-            if now.since(since) >= after && gone.told.insert(peer.clone()) {
+            if now.since(since) >= after && !gone.told.contains(peer) {
                 lost.push(peer.clone());
             }
         }
         for peer in lost {
             self.tell_gone(&peer).await?;
+            let mut gone = self.gone_peers();
+            // Unless it has come back meanwhile.
+            if gone.since.contains_key(&peer) {
+                gone.told.insert(peer);
+            }
         }
         Ok(())
     }
 
     /// Renews what was marked, where a link was set up.
     pub(in crate::sap) async fn renew_subscriptions(&self) -> Result<(), StoreError> {
-        let back = std::mem::take(&mut self.gone_peers().back);
-        for peer in back {
-            for domain in self.followed_over(&peer, true).await? {
-                self.renew(&peer, domain).await?;
+        let mut back = std::mem::take(&mut self.gone_peers().back).into_iter();
+        while let Some(peer) = back.next() {
+            if let Err(error) = self.renew_over(&peer).await {
+                // The next look takes up again here.
+                self.gone_peers().back.extend(std::iter::once(peer).chain(back));
+                return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    async fn renew_over(&self, peer: &Domain) -> Result<(), StoreError> {
+        for domain in self.followed_over(peer, true).await? {
+            self.renew(peer, domain).await?;
         }
         Ok(())
     }

@@ -134,8 +134,14 @@ impl Sap {
         let users = elsewhere.items.clone();
         let request = SubscribePresenceRequest { users, attributes, ..SubscribePresenceRequest::default() };
         let question = self.question(client, &elsewhere, request, false);
-        let reply = self.ask(vec![question], Vec::new()).await?.pop();
-        let reply = reply.unwrap_or(Reply::Failed(Code::INTERNAL_ERROR));
+        let reply = match self.ask(vec![question], Vec::new()).await {
+            Ok(mut replies) => replies.pop().unwrap_or(Reply::Failed(Code::INTERNAL_ERROR)),
+            Err(error) => {
+                drop(waits);
+                self.no_longer_waits(user, &elsewhere.items);
+                return Err(error);
+            }
+        };
         for (presentity, told) in elsewhere.items.iter().zip(waits) {
             let entity = Entity::User(presentity.clone());
             let mut code = reply.code_for(&entity);
@@ -147,16 +153,7 @@ impl Sap {
             }
             outcomes.push((entity, code));
         }
-        for presentity in &elsewhere.items {
-            let key = (user.clone(), presentity.clone());
-            let mut glances = self.glances();
-            if let Some(waiting) = glances.get_mut(&key) {
-                waiting.retain(|tell| !tell.is_closed());
-                if waiting.is_empty() {
-                    glances.remove(&key);
-                }
-            }
-        }
+        self.no_longer_waits(user, &elsewhere.items);
         let following = self.store.following(user.clone()).await?;
         let needed = |presentity: &UserId| following.iter().any(|row| row.presentity == *presentity);
         let gone: Vec<_> = elsewhere.items.into_iter().filter(|presentity| !needed(presentity)).collect();
@@ -164,6 +161,20 @@ impl Sap {
             self.unsubscribe_elsewhere(client, gone).await;
         }
         Ok(())
+    }
+
+    /// Forgets those who waited for a first notice of these and do so no more.
+    fn no_longer_waits(&self, user: &UserId, presentities: &[UserId]) {
+        let mut glances = self.glances();
+        for presentity in presentities {
+            let key = (user.clone(), presentity.clone());
+            if let Some(waiting) = glances.get_mut(&key) {
+                waiting.retain(|tell| !tell.is_closed());
+                if waiting.is_empty() {
+                    glances.remove(&key);
+                }
+            }
+        }
     }
 
     pub(super) fn glances(&self) -> MutexGuard<'_, Glances> {
