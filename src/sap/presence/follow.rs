@@ -1,5 +1,6 @@
 //! Subscriptions of our clients: to users of ours, and to users of other domains.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tracing::{debug, warn};
@@ -11,7 +12,7 @@ use crate::element::presence::{Following, Home, USERS_MAX};
 use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{ClientId, SubscribePresenceRequest, UnsubscribePresenceRequest, User};
 use crate::imps::status::Entity;
-use crate::imps::{Code, ContactListId, Primitive, Status, UserId};
+use crate::imps::{Code, ContactListId, Primitive, SessionId, Status, UserId};
 use crate::relay::ports::{Change, FOLLOWING_MAX, PresenceChange, StoreError};
 use crate::relay::split::{ByDomain, Elsewhere, by_domain};
 use crate::sap::Sap;
@@ -63,7 +64,7 @@ impl Sap {
             all.extend(expanded.users);
             missing = expanded.missing;
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         all.retain(|user| seen.insert(user.clone()));
         if all.len() > USERS_MAX {
             return Err(Failed::Code(Code::BAD_PARAMETER));
@@ -178,7 +179,8 @@ impl Sap {
         }
         let mut questions = Vec::with_capacity(remote.len());
         for elsewhere in remote {
-            let others = following.iter().filter(|row| elsewhere.items.contains(&row.presentity));
+            let asked: HashSet<&UserId> = elsewhere.items.iter().collect();
+            let others = following.iter().filter(|row| asked.contains(&row.presentity));
             let union = others.fold(wanted, |all, row| all.union(row.wanted));
             let request = subscription(elsewhere.items.clone(), union);
             questions.push(self.question(client, elsewhere, request, true));
@@ -221,10 +223,8 @@ impl Sap {
             return Ok(());
         }
         let following = self.store.following(user.clone()).await?;
-        let needed = |presentity: &UserId| {
-            following.iter().any(|row| row.presentity == *presentity && row.session != client.id)
-        };
-        let gone: Vec<UserId> = presentities.iter().filter(|it| !needed(it)).cloned().collect();
+        let shared = of_others(&following, &client.id);
+        let gone: Vec<UserId> = presentities.iter().filter(|it| !shared.contains(it)).cloned().collect();
         let session = Some(client.id.clone());
         let unfollow = PresenceChange::Unfollow { watcher: user.clone(), session, presentities };
         self.store.commit(vec![Change::Presence(Box::new(unfollow))]).await?;
@@ -243,7 +243,7 @@ impl Sap {
         self.unfollow_lists(client, &request.contact_lists).await?;
         let (users, mut outcomes) = self.named(client, request.users, &request.contact_lists).await?;
         let divided = self.divided(users);
-        let actor = Actor { user: user.clone().into(), session: Some(client.id.clone()) };
+        let actor = client.actor();
         for presentity in divided.local {
             let code = self.unwatch(&presentity, &actor).await?;
             outcomes.push((Entity::User(presentity), code));
@@ -255,14 +255,13 @@ impl Sap {
             return Ok(Status::merge(outcomes));
         }
         let following = self.store.following(user.clone()).await?;
+        let others = of_others(&following, &client.id);
         let mut questions = Vec::new();
         let mut asked = Vec::new();
         let presentities = divided.remote.iter().flat_map(|it| it.items.clone()).collect();
         for elsewhere in divided.remote {
-            let others = |presentity: &UserId| {
-                following.iter().any(|row| row.presentity == *presentity && row.session != client.id)
-            };
-            let (shared, gone): (Vec<_>, Vec<_>) = elsewhere.items.iter().cloned().partition(others);
+            let (shared, gone): (Vec<_>, Vec<_>) =
+                elsewhere.items.iter().cloned().partition(|it| others.contains(it));
             outcomes.extend(shared.into_iter().map(|it| (Entity::User(it), Code::SUCCESSFUL)));
             if !gone.is_empty() {
                 let users = gone.clone();
@@ -304,14 +303,10 @@ impl Sap {
         drop(self.store.commit(vec![Change::Presence(Box::new(until))]));
         match self.store.following(user.clone()).await {
             Ok(following) => {
-                let mut gone: Vec<UserId> = Vec::new();
-                for row in following.iter().filter(|row| row.session == client.id) {
-                    let others =
-                        |other: &Following| other.presentity == row.presentity && other.session != client.id;
-                    if !following.iter().any(others) {
-                        gone.push(row.presentity.clone());
-                    }
-                }
+                let others = of_others(&following, &client.id);
+                let own = following.iter().filter(|row| row.session == client.id);
+                let gone = own.filter(|row| !others.contains(&row.presentity));
+                let gone: Vec<UserId> = gone.map(|row| row.presentity.clone()).collect();
                 if !gone.is_empty() {
                     self.unsubscribe_elsewhere(client, gone).await;
                 }
@@ -340,6 +335,11 @@ impl Sap {
             warn!(user = %client.user(), %error, "peers cannot be told that a session is over");
         }
     }
+}
+
+/// Whom other clients of the user follow than that of this session.
+fn of_others<'f>(following: &'f [Following], session: &SessionId) -> HashSet<&'f UserId> {
+    following.iter().filter(|row| row.session != *session).map(|row| &row.presentity).collect()
 }
 
 /// The request by which a user's home subscribes it to these users.

@@ -77,17 +77,15 @@ impl Sap {
         let Some(after) = self.store.lists(vec![owner.clone()]).await?.pop() else { return Ok(()) };
         for row in &followed {
             let Some(client) = self.clients.get(&row.session) else { continue };
-            let (old, new) = (members(before, &row.list), members(&after, &row.list));
+            let old: HashSet<UserId> = in_order(before, &row.list).collect();
             let came: Vec<UserId> = in_order(&after, &row.list).filter(|it| !old.contains(it)).collect();
             if !came.is_empty() {
                 self.follow_quietly(&client, came, row.wanted).await?;
             }
-            let elsewhere = |user: &UserId| {
-                let others = followed.iter().filter(|other| other.session == row.session);
-                others.into_iter().any(|other| members(&after, &other.list).contains(user))
-            };
-            let went = in_order(before, &row.list).filter(|it| !new.contains(it) && !elsewhere(it));
-            let went: Vec<UserId> = went.collect();
+            // On this list, or on another that the client follows.
+            let of_client = followed.iter().filter(|other| other.session == row.session);
+            let still: HashSet<UserId> = of_client.flat_map(|other| in_order(&after, &other.list)).collect();
+            let went: Vec<UserId> = in_order(before, &row.list).filter(|it| !still.contains(it)).collect();
             if !went.is_empty() {
                 self.leave_quietly(&client, went).await?;
             }
@@ -105,8 +103,4 @@ impl Sap {
 
 fn in_order<'l>(lists: &'l Lists, list: &ContactListId) -> impl Iterator<Item = UserId> + use<'l> {
     lists.list(list).into_iter().flat_map(|list| &list.contacts).map(|contact| contact.user.clone())
-}
-
-fn members(lists: &Lists, list: &ContactListId) -> HashSet<UserId> {
-    in_order(lists, list).collect()
 }
