@@ -11,10 +11,7 @@ use crate::imps::Domain;
 use crate::imps::presence::{Attribute, AttributeSet, PresenceSubList};
 use crate::imps::primitive::{Presence, PresenceNotification, User};
 
-use super::{Edit, Home, Told, Watch};
-
-/// Seconds that a notice waits for a client of ours: as long as its session, which it ends with.
-const SESSION_SECONDS: u32 = 7 * 86_400;
+use super::{Edit, Home, SESSION_SECONDS, Told, Watch};
 
 /// Seconds that a notice waits for a peer. Reference ssp-behaviour §5 gives it two minutes, after which a watcher
 /// would see what is long untrue until the next change; since newer takes the place of older the queue does not

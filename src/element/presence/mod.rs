@@ -35,8 +35,9 @@ pub const SUBSCRIPTIONS_OF_VISITOR_MAX: u64 = 500;
 pub const PAST_MAX: usize = 500;
 /// And for so many seconds: 30 days.
 pub const PAST_SECONDS: u32 = 30 * 86_400;
-/// Seconds that a notification of 1.3 waits for a client: as long as its session, which it ends with.
-pub const NOTIFICATION_SECONDS: u32 = 7 * 86_400;
+/// Seconds that a notice or a notification of 1.3 waits for a client of ours: as long as its session, which it
+/// ends with.
+pub const SESSION_SECONDS: u32 = 7 * 86_400;
 /// Contact lists that the subscriptions of one user follow, each of its clients counted.
 pub const FOLLOWED_LISTS_MAX: usize = 200;
 /// Seconds until an unanswered question is forgotten: 30 days.

@@ -7,7 +7,7 @@ use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{NotificationRequest, NotificationType, PresenceAuthRequest, Primitive, User};
 use crate::imps::{Domain, Version};
 
-use super::{For, Grant, Home, NOTIFICATION_SECONDS};
+use super::{For, Home, SESSION_SECONDS};
 
 /// A server request in the words of a version: from 1.3 on the question whether somebody may see something is
 /// a notification, and is answered by an attribute list (reference presence-attributes §4.2).
@@ -62,7 +62,7 @@ pub(super) fn new_watcher(
     let mut notice = Notify::new(own.clone(), vec![home.publisher.owner.clone().into()], Box::new(request));
     notice.reach = Reach::Sessions(sessions);
     notice.by = Some(watcher.id.clone().into());
-    notice.seconds = NOTIFICATION_SECONDS;
+    notice.seconds = SESSION_SECONDS;
     Some(notice)
 }
 
@@ -136,9 +136,4 @@ pub fn of_authorization(request: &Primitive) -> Option<NotificationRequest> {
         _ => return None,
     }
     Some(told)
-}
-
-/// Whether a rule that this request makes tells of new watchers.
-pub(super) fn with_notify(grant: Grant, notify: Option<bool>) -> Grant {
-    Grant { notify: notify.unwrap_or(false), ..grant }
 }

@@ -16,7 +16,7 @@ use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Moment, Status, UserId};
 use crate::wire::{Encoding, csp};
 
-use super::notices::{new_watcher, with_notify};
+use super::notices::new_watcher;
 use super::{
     CONTACTS_SEE, Edit, For, GRANTS_MAX, Grant, Home, PAST_SECONDS, PUBLISHED_OCTETS_MAX, Past, Published,
     Publisher, QUESTION_SECONDS, QUESTIONS_MAX, Question, WATCHERS_MAX, Watch, client_key, wanted,
@@ -251,8 +251,8 @@ pub fn create_attribute_list(
     let mut outcomes = Vec::new();
     let mut edits = Vec::new();
     for user in &request.users {
-        let grant = Grant { to: For::User(user.clone()), attributes, notify: false };
-        edits.push(Edit::Grant(with_notify(grant, request.user_notify)));
+        let notify = request.user_notify == Some(true);
+        edits.push(Edit::Grant(Grant { to: For::User(user.clone()), attributes, notify }));
         if home.publisher.questions.iter().any(|question| question.watcher == *user) {
             edits.push(Edit::Answered(user.clone()));
         }
@@ -261,16 +261,16 @@ pub fn create_attribute_list(
     for list in &request.contact_lists {
         let entity = Entity::ContactList(list.clone());
         if home.lists.list(list).is_some() {
-            let grant = Grant { to: For::List(list.clone()), attributes, notify: false };
-            edits.push(Edit::Grant(with_notify(grant, request.contact_list_notify)));
+            let notify = request.contact_list_notify == Some(true);
+            edits.push(Edit::Grant(Grant { to: For::List(list.clone()), attributes, notify }));
             outcomes.push((entity, Code::SUCCESSFUL));
         } else {
             outcomes.push((entity, Code::NO_CONTACT_LIST));
         }
     }
     if request.default_list {
-        let grant = Grant { to: For::Everybody, attributes, notify: false };
-        edits.push(Edit::Grant(with_notify(grant, request.default_notify)));
+        let notify = request.default_notify == Some(true);
+        edits.push(Edit::Grant(Grant { to: For::Everybody, attributes, notify }));
     } else if outcomes.is_empty() {
         return Err(Code::BAD_PARAMETER);
     }

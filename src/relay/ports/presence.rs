@@ -32,8 +32,8 @@ pub enum PresenceChange {
         /// Whom.
         presentities: Vec<UserId>,
     },
-    /// Somebody looked at a user once, or was found to watch no more. Changes no version. Outcome: `Done`, or
-    /// `Missing` if there is no such account.
+    /// Somebody looked at a user once. Changes no version. Outcome: `Done`, or `Missing` if there is no such
+    /// account.
     Past {
         /// At whom.
         owner: UserId,

@@ -98,8 +98,7 @@ impl Sap {
             let lists = self.store.lists(vec![owner.clone()]).await?.pop();
             let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
             let online = self.online(owner);
-            let pace;
-            let (answer, edits, notices) = {
+            let (answer, edits, notices, again) = {
                 let old = self.old_watchers(&publisher);
                 let home = Home { publisher: &publisher, lists: &lists, online: &online, old: &old };
                 let (answer, Decision { mut edits, mut notices }) = decide(&home).map_err(Failed::Code)?;
@@ -111,20 +110,20 @@ impl Sap {
                 let apart = pace::apart(&publisher, &edits, self.settings.presence_pause);
                 let held = apart.is_some_and(|apart| self.is_too_soon(owner, apart));
                 let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own, held);
-                pace = (held && telling.held, telling.again);
                 edits.extend(telling.edits);
                 notices.extend(telling.notices);
-                (answer, edits, notices)
+                (answer, edits, notices, telling.again)
             };
             if edits.is_empty() && notices.is_empty() {
                 return Ok(answer);
             }
-            let (waits, told) = pace;
             let edit = PresenceChange::Edit { owner: owner.clone(), version: publisher.version, edits };
             let change = Change::Presence(Box::new(edit));
             match self.commit_and_tell(vec![change], notices).await?.first() {
                 Some(Outcome::Done) => {
-                    self.keep_pace(owner, told && !waits, waits);
+                    if again {
+                        self.keep_pace(owner);
+                    }
                     return Ok(answer);
                 }
                 Some(Outcome::Conflict) => {}
@@ -214,7 +213,7 @@ impl Sap {
         };
         let answer = self.presence_change(user, decide).await?;
         if let Some(told) = notices::of_authorization(&primitive)
-            && answer.code().get() < 300
+            && answer.code().is_success()
         {
             self.notify_clients(user, by, vec![told]).await;
         }

@@ -78,7 +78,7 @@ impl Sap {
             }
             let mut notice = Notify::new(own.clone(), vec![user.clone().into()], Box::new(request));
             notice.reach = Reach::Sessions(sessions);
-            notice.seconds = crate::element::presence::NOTIFICATION_SECONDS;
+            notice.seconds = crate::element::presence::SESSION_SECONDS;
             notices.push(notice);
         }
         if !notices.is_empty() {

@@ -9,7 +9,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::element::presence::{Edit, Publisher};
-use crate::imps::presence::{AttributeName, AttributeSet};
+use crate::imps::presence::{Attribute, AttributeName, AttributeSet};
 use crate::imps::{Moment, UserId};
 use crate::sap::Sap;
 
@@ -51,11 +51,9 @@ impl Sap {
         true
     }
 
-    /// The watchers were told something, or have to be told what was held back.
-    pub(super) fn keep_pace(&self, owner: &UserId, told: bool, waits: bool) {
-        if told && !waits {
-            self.pace().insert(owner.clone(), Beat { told: self.now(), due: None });
-        }
+    /// Watchers who were told something before were told again, and nothing is held back.
+    pub(super) fn keep_pace(&self, owner: &UserId) {
+        self.pace().insert(owner.clone(), Beat { told: self.now(), due: None });
     }
 
     /// Tells what was held back and is due, and forgets what is long past.
@@ -100,11 +98,8 @@ pub(super) fn apart(before: &Publisher, edits: &[Edit], pause: Duration) -> Opti
         let old = before.of_client(&published.client).cloned().unwrap_or_default();
         let new = &published.attributes;
         let changed = |name: &AttributeName| {
-            let of = |list: &[_]| -> Vec<_> {
-                let list: &[crate::imps::presence::Attribute] = list;
-                list.iter().filter(|it| it.name() == *name).cloned().collect()
-            };
-            of(&old.attributes) != of(&new.attributes)
+            let named = |attribute: &&Attribute| attribute.name() == *name;
+            !old.attributes.iter().filter(named).eq(new.attributes.iter().filter(named))
         };
         let changed: AttributeSet = AttributeName::ALL.iter().copied().filter(changed).collect();
         if !changed.without(places).is_empty() {

@@ -1,7 +1,9 @@
 //! What peers ask of our users' presence, and what they tell of theirs.
 
 use crate::element::notify::{Actor, Notify, Reach};
-use crate::element::presence::{Following, SUBSCRIPTIONS_OF_VISITOR_MAX, USERS_MAX, requests};
+use crate::element::presence::{
+    Following, SESSION_SECONDS, SUBSCRIPTIONS_OF_VISITOR_MAX, USERS_MAX, requests,
+};
 use crate::imps::presence::PresenceSubList;
 use crate::imps::primitive::{
     GetPresenceRequest, GetPresenceResponse, Presence, PresenceNotification, SubscribePresenceRequest, User,
@@ -12,9 +14,6 @@ use crate::relay::admit::Origin;
 use crate::relay::ports::StoreError;
 use crate::sap::Sap;
 use crate::sap::services::PeerAsks;
-
-/// Seconds that a notice of a peer waits for a client of ours: its session, which it ends with.
-const SESSION_SECONDS: u32 = 7 * 86_400;
 
 /// Seconds after which a user with too many subscriptions may ask again.
 const FULL_RETRY_SECONDS: u32 = 3600;

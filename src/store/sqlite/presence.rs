@@ -214,21 +214,12 @@ fn edit(connection: &Connection, owner: &UserId, read: u64, edits: &[Edit]) -> R
     Ok(Outcome::Done)
 }
 
-const fn target(to: &For) -> (&'static str, Option<&UserId>) {
-    match to {
-        For::Everybody => ("everybody", None),
-        For::User(user) => ("user", Some(user)),
-        For::List(_) => ("contact-list", None),
-    }
-}
-
 /// How a grant is found: its kind, the key of its target, and the target as spelled.
 fn audience(to: &For) -> (&'static str, String, &str) {
-    let (kind, user) = target(to);
-    match (user, to) {
-        (Some(user), _) => (kind, user.key(), user.as_str()),
-        (None, For::List(list)) => (kind, list.key(), list.as_str()),
-        (None, _) => (kind, String::new(), ""),
+    match to {
+        For::Everybody => ("everybody", String::new(), ""),
+        For::User(user) => ("user", user.key(), user.as_str()),
+        For::List(list) => ("contact-list", list.key(), list.as_str()),
     }
 }
 
