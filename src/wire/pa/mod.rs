@@ -8,13 +8,15 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 #[cfg(test)]
+mod attributes;
+#[cfg(test)]
 mod tests;
 
 use crate::imps::Version;
 use crate::imps::presence::{
-    AddrPref, Attribute, AttributeSet, ClientInfo, CommC, CommCap, ContactInfo, ContentLimit, GeoLocation,
-    InfoLink, LimitedType, Link, Plain, PostalAddress, PreferredContacts, PresenceSubList, StatusContent,
-    TimeZone,
+    AddrPref, Attribute, AttributeName, AttributeSet, ClientInfo, CommC, CommCap, ContactInfo, ContentLimit,
+    GeoLocation, InfoLink, LimitedType, Link, Plain, PostalAddress, PreferredContacts, PresenceSubList,
+    StatusContent, TimeZone,
 };
 use crate::imps::primitive::ClientId;
 use crate::imps::status::Code;
@@ -175,9 +177,9 @@ const DIRECT_CONTENT: Name = Name::new("DirectContent");
 const CONTAINED_VCARD: Name = Name::new("ContainedvCard");
 
 /// An empty value is a value: a client empties its status text so (reference client-android §7).
-#[allow(clippy::unnecessary_wraps, reason = "the row wants a function that may fail")]
-fn read_value(element: Element<'_, '_>, _context: &Context<'_>) -> Result<Option<Box<str>>, Fault> {
-    Ok(element.child(PRESENCE_VALUE).map(|value| value.text().into()))
+fn read_value(element: Element<'_, '_>, context: &Context<'_>) -> Result<Option<Box<str>>, Fault> {
+    let Some(value) = element.child(PRESENCE_VALUE) else { return Ok(None) };
+    <Box<str> as Form<Pa>>::read(value, context).map(Some).map_err(|fault| fault.within(PRESENCE_VALUE.text))
 }
 
 #[allow(clippy::ref_option, clippy::ptr_arg, reason = "a row hands over its field as it is")]
@@ -252,14 +254,16 @@ fn write_list(list: &PresenceSubList, pass: Pass, sink: &mut dyn Sink, context: 
         sink.attribute("xmlns", Atom::Text(namespace(context.version, Namespace::Presence)));
         return;
     }
+    let several = context.version >= Version::V1_3;
     let mut written = AttributeSet::NONE;
     for attribute in &list.attributes {
         let name = attribute.name();
-        let repeated = written.contains(name) && context.version < Version::V1_3;
-        if name.since() <= context.version && !repeated {
-            Choice::<Pa>::write_variant(attribute, sink, context);
-            written = written.union([name].into_iter().collect());
+        if name.since() > context.version || (written.contains(name) && !several) {
+            continue;
         }
+        let attribute = if several { attribute } else { list.one(name).unwrap_or(attribute) };
+        Choice::<Pa>::write_variant(attribute, sink, context);
+        written = written.union([name].into_iter().collect());
     }
 }
 
@@ -311,6 +315,30 @@ pub fn tables() -> Vec<(&'static str, Vec<RowInfo>)> {
     rows_of! {
         Plain, ClientInfo, ContentLimit, LimitedType, TimeZone, GeoLocation, PostalAddress, CommCap, CommC,
         PreferredContacts, AddrPref, StatusContent, ContactInfo, InfoLink, Link, ClientId,
+    }
+}
+
+/// The rows of one attribute.
+pub fn rows_of(name: AttributeName) -> Vec<RowInfo> {
+    match name {
+        AttributeName::OnlineStatus
+        | AttributeName::Registration
+        | AttributeName::FreeTextLocation
+        | AttributeName::Plmn
+        | AttributeName::UserAvailability
+        | AttributeName::PreferredLanguage
+        | AttributeName::StatusText
+        | AttributeName::StatusMood
+        | AttributeName::Alias => <Plain as Table<Pa>>::rows(),
+        AttributeName::ClientInfo => <ClientInfo as Table<Pa>>::rows(),
+        AttributeName::TimeZone => <TimeZone as Table<Pa>>::rows(),
+        AttributeName::GeoLocation => <GeoLocation as Table<Pa>>::rows(),
+        AttributeName::Address => <PostalAddress as Table<Pa>>::rows(),
+        AttributeName::CommCap => <CommCap as Table<Pa>>::rows(),
+        AttributeName::PreferredContacts => <PreferredContacts as Table<Pa>>::rows(),
+        AttributeName::StatusContent => <StatusContent as Table<Pa>>::rows(),
+        AttributeName::ContactInfo => <ContactInfo as Table<Pa>>::rows(),
+        AttributeName::InfoLink => <InfoLink as Table<Pa>>::rows(),
     }
 }
 
