@@ -405,9 +405,7 @@ impl Sap {
             }
             Primitive::ClientCapabilityRequest(request) => {
                 let site = Site { served: self.cir_served(), arrival };
-                let answer = client.machine().negotiate(&request, &site);
-                self.negotiated(client).await;
-                answer.into()
+                self.negotiate(client, &request, &site).await.into()
             }
             Primitive::SetDeliveryMethodRequest(request) => {
                 let answer = client.machine().set_delivery(&request);

@@ -392,7 +392,7 @@ impl Sap {
         let online = clients.iter().filter_map(|client| {
             // It has no session here: a name that none has.
             let session = format!("guest {}", user.key()).parse().ok()?;
-            Some(Online { session, client: client.clone(), version: Version::V1_2 })
+            Some(Online { session, client: client.clone(), version: Version::V1_2, info: None })
         });
         online.collect()
     }

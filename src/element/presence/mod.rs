@@ -13,7 +13,7 @@ pub mod requests;
 mod tests;
 pub mod view;
 
-use crate::imps::presence::{AttributeName, AttributeSet, PresenceSubList};
+use crate::imps::presence::{AttributeName, AttributeSet, ClientInfo, PresenceSubList};
 use crate::imps::primitive::{ClientId, NotificationSet, User, WatcherStatus};
 use crate::imps::{ContactListId, Moment, SessionId, UserId, Version};
 
@@ -239,6 +239,9 @@ pub struct Online {
     pub client: ClientId,
     /// The version it speaks.
     pub version: Version,
+    /// What is known here of the client before it says anything: its type and the content that it takes, as
+    /// negotiated, and its application. `None` for clients of which another home speaks.
+    pub info: Option<Box<ClientInfo>>,
 }
 
 /// What decisions about a user's presence look at.

@@ -7,10 +7,12 @@ use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{NotificationRequest, NotificationType, PresenceAuthRequest, Primitive, User};
 use crate::imps::{Domain, Version};
 
+use super::view::for_old_client;
 use super::{For, Home, SESSION_SECONDS};
 
 /// A server request in the words of a version: from 1.3 on the question whether somebody may see something is
-/// a notification, and is answered by an attribute list (reference presence-attributes §4.2).
+/// a notification, and is answered by an attribute list (reference presence-attributes §4.2); to 1.1 presence
+/// always says how a user can be reached.
 pub fn worded(primitive: Primitive, version: Version) -> Primitive {
     match primitive {
         Primitive::PresenceAuthRequest(PresenceAuthRequest { user, attributes })
@@ -21,6 +23,10 @@ pub fn worded(primitive: Primitive, version: Version) -> Primitive {
                 users: vec![user],
                 ..NotificationRequest::of(NotificationType::AuthNeededUser)
             }))
+        }
+        Primitive::PresenceNotification(mut notice) if version == Version::V1_1 => {
+            notice.presences.iter_mut().for_each(|presence| for_old_client(&mut presence.attributes));
+            notice.into()
         }
         other => other,
     }

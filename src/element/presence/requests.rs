@@ -79,10 +79,11 @@ pub fn update(
         let row = if name.is_client_status() { &mut of_client } else { &mut of_user };
         let place = row.iter().position(|other| other.name() == name);
         match place.and_then(|place| row.get_mut(place)) {
-            Some(old) if attribute.is_bare() => old.set_qualifier(qualifier),
+            // A value that comes with Qualifier F is ignored; what is stored stays and does not count.
+            Some(old) if attribute.is_bare() || !attribute.is_valid() => old.set_qualifier(qualifier),
             Some(old) => *old = attribute,
-            None if attribute.is_bare() && qualifier == Some(true) => {}
-            None => row.push(attribute),
+            None if attribute.is_bare() && attribute.is_valid() => {}
+            None => row.push(attribute.as_shown()),
         }
     }
     let mut edits = Vec::new();

@@ -4,7 +4,7 @@ use super::requests::{self, Decision};
 use super::*;
 use crate::element::lists::{ContactList, Lists};
 use crate::element::notify::Actor;
-use crate::imps::presence::{Attribute, Plain};
+use crate::imps::presence::{Attribute, ClientInfo, CommC, CommCap, ContentLimit, Plain, SetBy};
 use crate::imps::primitive::{Contact, CreateAttributeListRequest, PresenceAuthUser, UpdatePresenceRequest};
 use crate::imps::{Code, Domain};
 
@@ -23,7 +23,12 @@ fn client(url: &str) -> ClientId {
 }
 
 fn online(url: &str) -> Online {
-    Online { session: format!("s-{url}").parse().unwrap(), client: client(url), version: Version::V1_3 }
+    Online {
+        session: format!("s-{url}").parse().unwrap(),
+        client: client(url),
+        version: Version::V1_3,
+        info: None,
+    }
 }
 
 fn text(value: &str) -> Attribute {
@@ -275,4 +280,109 @@ fn a_notice_takes_the_place_of_no_other_for_watchers_who_are_not_told_again() {
     let later = stage.told();
     assert_eq!((later.len(), later[0].to.len()), (1, 1));
     assert_ne!(later[0].replaces, for_two.replaces);
+}
+
+fn update(stage: &Stage, attribute: Attribute) -> Result<Decision, Code> {
+    let request = UpdatePresenceRequest { attributes: PresenceSubList::new(vec![attribute]) };
+    requests::update(&stage.publisher, &client("phone"), request)
+}
+
+#[test]
+fn a_client_speaks_of_itself_alone_whatever_the_attribute() {
+    let stage = Stage::new();
+    for name in AttributeName::ALL {
+        let mut attribute = Attribute::unknown(*name);
+        attribute.set_client(Some(client("phone")));
+        let own = update(&stage, attribute.clone()).unwrap();
+        assert_eq!(own.edits.is_empty(), *name == AttributeName::OnlineStatus, "{name:?}");
+        attribute.set_client(Some(client("desk")));
+        let refused = name.is_client_status() && *name != AttributeName::OnlineStatus;
+        assert_eq!(update(&stage, attribute).is_err(), refused, "{name:?} of another client");
+        let wrong = AttributeName::ALL.iter().filter(|name| name.set_by() == SetBy::Server);
+        assert_eq!(wrong.copied().collect::<Vec<_>>(), [AttributeName::OnlineStatus]);
+    }
+}
+
+#[test]
+fn a_value_that_does_not_count_is_not_stored() {
+    let mut stage = Stage::new();
+    let said = |value: &str| {
+        let mut said = text(value);
+        said.set_qualifier(Some(false));
+        said
+    };
+    let first = update(&stage, said("unsure")).unwrap();
+    stage.done(&first);
+    let mut valid = Attribute::bare(AttributeName::StatusText);
+    valid.set_qualifier(Some(true));
+    let decision = update(&stage, valid.clone()).unwrap();
+    stage.done(&decision);
+    assert!(stage.home().values().iter().all(|value| *value != text("unsure")), "it never counted");
+    stage.says("hello");
+    let decision = update(&stage, said("unsure")).unwrap();
+    stage.done(&decision);
+    let decision = update(&stage, valid).unwrap();
+    stage.done(&decision);
+    assert!(stage.home().values().contains(&text("hello")), "what was there before counts again");
+}
+
+#[test]
+fn what_was_negotiated_says_what_a_client_is_until_it_says_so_itself() {
+    let mut stage = Stage::new();
+    let limit = ContentLimit { push_length: Some(4096), ..ContentLimit::default() };
+    let known = ClientInfo {
+        client_type: Some("MOBILE_PHONE".into()),
+        content_limit: Some(Box::new(limit.clone())),
+        application: Some("chat".into()),
+        ..ClientInfo::default()
+    };
+    stage.online[0].info = Some(Box::new(known.clone()));
+    let shown = |stage: &Stage| {
+        let only = [AttributeName::ClientInfo].into_iter().collect();
+        match &stage.home().shown(only, AttributeSet::NONE).attributes[..] {
+            [Attribute::ClientInfo(info)] => (**info).clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let about = ClientInfo { qualifier: Some(true), client: Some(client("phone")), ..known };
+    assert_eq!(shown(&stage), about);
+    let wide = ContentLimit { push_length: Some(1), ..ContentLimit::default() };
+    let said = ClientInfo {
+        client_type: Some("PDA".into()),
+        model: Some("A1".into()),
+        content_limit: Some(Box::new(wide)),
+        ..ClientInfo::default()
+    };
+    let decision = update(&stage, Attribute::ClientInfo(Box::new(said.clone()))).unwrap();
+    stage.done(&decision);
+    let content_limit = Some(Box::new(limit));
+    let expected =
+        ClientInfo { client_type: said.client_type, model: said.model, content_limit, ..about.clone() };
+    assert_eq!(shown(&stage), expected, "what it takes is what was agreed");
+    let decision = update(&stage, Attribute::unknown(AttributeName::ClientInfo)).unwrap();
+    stage.done(&decision);
+    let hidden =
+        ClientInfo { qualifier: Some(false), client: Some(client("phone")), ..ClientInfo::default() };
+    assert_eq!(shown(&stage), hidden, "it does not want to say");
+}
+
+#[test]
+fn clients_of_1_1_always_hear_how_a_user_can_be_reached() {
+    let reach = |attributes: Vec<Attribute>| {
+        let mut list = PresenceSubList::new(attributes);
+        view::for_old_client(&mut list);
+        list.attributes.into_iter().find(|it| it.name() == AttributeName::CommCap)
+    };
+    let open = Attribute::CommCap(CommCap {
+        qualifier: Some(true),
+        ways: vec![CommC { cap: "IM".into(), status: "OPEN".into(), ..CommC::default() }],
+        client: None,
+    });
+    assert_eq!(reach(vec![view::online_status(true, None), text("hello")]), Some(open));
+    let unknown = Some(Attribute::unknown(AttributeName::CommCap));
+    assert_eq!(reach(vec![view::online_status(false, None)]), unknown);
+    assert_eq!(reach(vec![text("hello")]), unknown);
+    assert_eq!(reach(Vec::new()), None, "nothing is told at all");
+    let said = Attribute::CommCap(CommCap { qualifier: Some(true), ..CommCap::default() });
+    assert_eq!(reach(vec![view::online_status(true, None), said.clone()]), Some(said));
 }

@@ -1,6 +1,8 @@
 //! Who sees what: the rules of authorisation, and the values of a user over all its clients.
 
-use crate::imps::presence::{Attribute, AttributeName, AttributeSet, CommC, CommCap, Plain, PresenceSubList};
+use crate::imps::presence::{
+    Attribute, AttributeName, AttributeSet, ClientInfo, CommC, CommCap, Plain, PresenceSubList,
+};
 use crate::imps::primitive::{ClientId, User};
 
 use super::super::lists::access::Caller;
@@ -82,14 +84,16 @@ impl Home<'_> {
         let published = published.map(|list| list.attributes.as_slice()).unwrap_or_default();
         let has = |name| published.iter().any(|attribute| attribute.name() == name);
         if !has(AttributeName::CommCap) {
-            let message = CommC { cap: "IM".into(), status: "OPEN".into(), contact: None, note: None };
-            values.push(Attribute::CommCap(CommCap {
-                qualifier: Some(true),
-                ways: vec![message],
-                client: Some(client.clone()),
-            }));
+            values.push(Attribute::CommCap(by_message(Some(client))));
+        }
+        if let Some(info) = online.info.as_deref().filter(|_| !has(AttributeName::ClientInfo)) {
+            let info = ClientInfo { qualifier: Some(true), client: Some(client.clone()), ..info.clone() };
+            values.push(Attribute::ClientInfo(Box::new(info)));
         }
         values.extend(published.iter().cloned().map(|mut attribute| {
+            if let (Attribute::ClientInfo(said), Some(known)) = (&mut attribute, &online.info) {
+                complete(said, known);
+            }
             attribute.set_client(Some(client.clone()));
             attribute
         }));
@@ -98,15 +102,12 @@ impl Home<'_> {
     /// The values that are visible. What is visible, was asked for by name and has no value is shown with
     /// Qualifier F; what has lost its validity too, without the value.
     pub fn shown(&self, visible: AttributeSet, named: AttributeSet) -> PresenceSubList {
-        let mut shown: Vec<Attribute> =
-            self.values().into_iter().filter(|value| visible.contains(value.name())).collect();
-        for value in &mut shown {
-            if value.qualifier() == Some(false) {
-                let client = value.client().cloned();
-                *value = Attribute::unknown(value.name());
-                value.set_client(client);
-            }
-        }
+        let mut shown: Vec<Attribute> = self
+            .values()
+            .into_iter()
+            .filter(|value| visible.contains(value.name()))
+            .map(Attribute::as_shown)
+            .collect();
         let there: AttributeSet = shown.iter().map(Attribute::name).collect();
         let missing = visible.intersection(named).without(there);
         shown.extend(missing.names().map(Attribute::unknown));
@@ -122,6 +123,47 @@ impl Home<'_> {
         let allowed = if old && !allowed.is_empty() { allowed.union(reach) } else { allowed };
         allowed.intersection(watch.wanted)
     }
+}
+
+/// What a client says of itself, and where it says nothing what is known here. What content it takes is
+/// what was negotiated, whatever it says.
+fn complete(said: &mut ClientInfo, known: &ClientInfo) {
+    if said.client_type.is_none() {
+        said.client_type.clone_from(&known.client_type);
+    }
+    if known.content_limit.is_some() {
+        said.content_limit.clone_from(&known.content_limit);
+    }
+    if said.application.is_none() {
+        said.application.clone_from(&known.application);
+    }
+}
+
+/// Presence as it is told to a client of 1.1, wherever it comes from: how the user can be reached is always in
+/// it, since old clients depend on it (reference presence-attributes §3, *Version translation*). A user of whom
+/// nothing valid is told can be seen to be there by nothing else.
+pub fn for_old_client(list: &mut PresenceSubList) {
+    let is_reachable = |attribute: &Attribute| match attribute {
+        Attribute::OnlineStatus(plain) => attribute.is_valid() && plain.value.as_deref() == Some("T"),
+        _ => false,
+    };
+    if list.is_empty() || list.names().contains(AttributeName::CommCap) {
+        return;
+    }
+    let reach = if list.attributes.iter().any(is_reachable) {
+        Attribute::CommCap(by_message(None))
+    } else {
+        Attribute::unknown(AttributeName::CommCap)
+    };
+    let mut attributes = std::mem::take(&mut list.attributes);
+    attributes.push(reach);
+    list.attributes = PresenceSubList::new(attributes).attributes;
+}
+
+/// Messages reach the client; what is said of every client that is logged in and says nothing else.
+fn by_message(client: Option<&ClientId>) -> CommCap {
+    let message = CommC { cap: "IM".into(), status: "OPEN".into(), contact: None, note: None };
+    CommCap { qualifier: Some(true), ways: vec![message], client: client.cloned() }
 }
 
 /// Whether a client is there.

@@ -7,13 +7,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::Failed;
+use crate::element::presence::view::for_old_client;
 use crate::element::presence::{Home, requests};
-use crate::imps::presence::{AttributeSet, PresenceSubList};
+use crate::imps::presence::{AttributeName, AttributeSet, PresenceSubList};
 use crate::imps::primitive::{
     GetPresenceRequest, GetPresenceResponse, Presence, SubscribePresenceRequest, User,
 };
 use crate::imps::status::Entity;
-use crate::imps::{Code, Domain, Primitive, Status, UserId};
+use crate::imps::{Code, Domain, Primitive, Status, UserId, Version};
 use crate::relay::ports::{Change, PresenceChange, StoreError};
 use crate::relay::split::Elsewhere;
 use crate::sap::Sap;
@@ -71,6 +72,13 @@ impl Sap {
         }
         for elsewhere in legacy {
             self.glance(client, elsewhere, attributes.clone(), &mut outcomes, &mut presences).await?;
+        }
+        let is_old = client.machine().record().version == Version::V1_1;
+        for presence in &mut presences {
+            presence.attributes = std::mem::take(&mut presence.attributes).as_shown();
+            if is_old && wanted.contains(AttributeName::CommCap) {
+                for_old_client(&mut presence.attributes);
+            }
         }
         Ok(GetPresenceResponse { result: Status::merge(outcomes), presences })
     }

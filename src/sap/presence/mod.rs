@@ -26,9 +26,11 @@ use super::clients::Client;
 use super::{CONFLICTS_MAX, Sap, store_code};
 use crate::element::presence::requests::{self, Decision};
 use crate::element::presence::{Home, Online, Publisher, fan, notices};
-use crate::imps::primitive::ClientId;
+use crate::imps::presence::ClientInfo;
+use crate::imps::primitive::{ClientCapabilityRequest, ClientCapabilityResponse, ClientId};
 use crate::imps::{Code, Moment, Primitive, SessionId, Status, UserId, Version};
 use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError};
+use crate::session::csp::{Session, Site};
 
 /// Why a change did not come about.
 enum Failed {
@@ -67,6 +69,7 @@ impl Sap {
                     session: record.id.clone(),
                     client: record.client.clone(),
                     version: record.version,
+                    info: Some(Box::new(client_info(&machine))),
                 };
                 (record.last_active, online)
             })
@@ -138,6 +141,26 @@ impl Sap {
         if let Err(failed) = self.presence_change(user, |_| Ok(((), Decision::default()))).await {
             warn!(%user, code = %failed.code(), "watchers cannot be told");
         }
+    }
+
+    /// A client negotiates; what presence says of it follows.
+    pub(in crate::sap) async fn negotiate(
+        &self,
+        client: &Arc<Client>,
+        request: &ClientCapabilityRequest,
+        site: &Site<'_>,
+    ) -> ClientCapabilityResponse {
+        let (answer, is_news) = {
+            let mut machine = client.machine();
+            let before = client_info(&machine);
+            let answer = machine.negotiate(request, site);
+            (answer, client_info(&machine) != before)
+        };
+        self.negotiated(client).await;
+        if is_news {
+            self.presence_changed(client.user()).await;
+        }
+        answer
     }
 
     /// A client's request about presence.
@@ -219,6 +242,13 @@ impl Sap {
         }
         Ok(answer)
     }
+}
+
+/// What is known of a client before it says anything of itself.
+fn client_info(machine: &Session) -> ClientInfo {
+    let record = machine.record();
+    let agreed = (!record.capabilities.is_empty()).then(|| machine.abilities().client_info());
+    ClientInfo { application: record.application.clone(), ..agreed.unwrap_or_default() }
 }
 
 /// The code that a change came to. An error is one of the store.

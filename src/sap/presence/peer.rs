@@ -4,7 +4,7 @@ use crate::element::notify::{Actor, Notify, Reach};
 use crate::element::presence::{
     Following, SESSION_SECONDS, SUBSCRIPTIONS_OF_VISITOR_MAX, USERS_MAX, requests,
 };
-use crate::imps::presence::PresenceSubList;
+use crate::imps::presence::{Attribute, PresenceSubList};
 use crate::imps::primitive::{
     GetPresenceRequest, GetPresenceResponse, Presence, PresenceNotification, SubscribePresenceRequest, User,
 };
@@ -146,7 +146,8 @@ impl Sap {
 /// The notice for one client, with what it wants of it.
 pub(super) fn shared_out(own: &Domain, row: &Following, presence: &Presence) -> Option<Notify> {
     let attributes = presence.attributes.attributes.iter();
-    let wanted: Vec<_> = attributes.filter(|it| row.wanted.contains(it.name())).cloned().collect();
+    let wanted = attributes.filter(|it| row.wanted.contains(it.name())).cloned().map(Attribute::as_shown);
+    let wanted: Vec<_> = wanted.collect();
     if wanted.is_empty() {
         return None;
     }

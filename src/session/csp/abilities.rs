@@ -2,12 +2,15 @@
 
 use super::cir::Agreed;
 use crate::imps::content::is_textual;
-use crate::imps::primitive::{Capabilities, DeliveryMethod, SetDeliveryMethodRequest};
+use crate::imps::presence::{ClientInfo, ContentLimit, LimitedType};
+use crate::imps::primitive::{Capabilities, ClientType, DeliveryMethod, SetDeliveryMethodRequest};
 
 /// Content types remembered of one client; more are not agreed.
 pub const CONTENT_TYPES_MAX: usize = 64;
 /// Longest content type that is compared, octets.
 pub const CONTENT_TYPE_OCTETS_MAX: usize = 128;
+/// Transfer encodings remembered of one client; the standard knows two.
+const ENCODINGS_MAX: usize = 2;
 /// Largest content pushed to a client that has stated nothing (reference csp.md §5.1).
 pub const DEFAULT_PUSH_OCTETS: u32 = 2048;
 /// What envelope and MessageInfo of a NewMessage may take of the client's ParserSize.
@@ -61,6 +64,10 @@ pub struct Abilities {
     pub per_message: u32,
     /// How the client may be called.
     pub cir: Agreed,
+    /// What kind of client it said it is.
+    client_type: Option<ClientType>,
+    /// `None`, `BASE64`: how it takes content.
+    encodings: Vec<Box<str>>,
 }
 
 /// Without negotiation: push, plain text up to 2 KiB (reference csp.md §5.1).
@@ -77,6 +84,8 @@ impl Default for Abilities {
             poll_min_seconds: super::negotiate::POLL_MIN_SECONDS_DEFAULT,
             per_message: 1,
             cir: Agreed::default(),
+            client_type: None,
+            encodings: Vec::new(),
         }
     }
 }
@@ -85,6 +94,11 @@ impl Default for Abilities {
 pub(super) fn essence(content_type: &str) -> Box<str> {
     let bare = content_type.split(';').next().unwrap_or_default().trim();
     bare.chars().take(CONTENT_TYPE_OCTETS_MAX).collect::<String>().to_ascii_lowercase().into()
+}
+
+/// A transfer encoding in the spelling of the standard; strange ones count for nothing.
+fn encoding(word: &str) -> Option<Box<str>> {
+    ["None", "BASE64"].into_iter().find(|known| known.eq_ignore_ascii_case(word.trim())).map(Into::into)
 }
 
 /// A limit of 0 says nothing: a client that could take no content at all would not ask for messages.
@@ -124,6 +138,38 @@ impl Abilities {
             poll_min_seconds: super::negotiate::agreed_poll_min(capabilities.server_poll_min),
             per_message: super::negotiate::agreed_per_message(capabilities),
             cir: Agreed::default(),
+            client_type: capabilities.client_type,
+            encodings: capabilities
+                .transfer_encodings
+                .iter()
+                .filter_map(|it| encoding(it))
+                .take(ENCODINGS_MAX)
+                .collect(),
+        }
+    }
+
+    /// What presence says of a client that agreed to this: what it is, and what content it takes (reference
+    /// presence-attributes §2). Limits that were not stated are left out.
+    pub fn client_info(&self) -> ClientInfo {
+        let limited = self.types.iter().map(|accepted| LimitedType {
+            content_type: accepted.essence.clone(),
+            length: accepted.octets_max,
+            policy: accepted.notify_above.map(|_| "N".into()),
+            limit: accepted.notify_above,
+        });
+        let limit = ContentLimit {
+            accepted_types: limited.collect(),
+            any_content: Some(self.any_content),
+            text_length: self.text_octets_max,
+            transfer_encodings: self.encodings.clone(),
+            pull_length: self.pull_octets_max,
+            push_length: self.push_octets_max,
+            charsets: Vec::new(),
+        };
+        ClientInfo {
+            content_limit: Some(Box::new(limit)),
+            client_type: self.client_type.map(|it| it.as_str().into()),
+            ..ClientInfo::default()
         }
     }
 
@@ -226,6 +272,8 @@ impl Abilities {
                 number(accepted.notify_above)
             ));
         }
+        words.extend(self.client_type.map(|it| format!("client={}", it.as_str())));
+        words.extend(self.encodings.iter().map(|it| format!("encoding={it}")));
         words.extend(self.cir.to_words());
         words.join(" ").into_bytes().into()
     }
@@ -259,6 +307,8 @@ impl Abilities {
                         notify_above: parts.next().and_then(|part| part.parse().ok()),
                     });
                 }
+                "client" => read.client_type = value.parse().ok(),
+                "encoding" if read.encodings.len() < ENCODINGS_MAX => read.encodings.extend(encoding(value)),
                 other => read.cir.read_word(other, value),
             }
         }
@@ -360,6 +410,41 @@ mod tests {
     }
 
     #[test]
+    fn presence_says_of_a_client_what_it_agreed_to() {
+        let mut rich = types(&["Image/PNG; q=1", "text/x-vcard"]);
+        rich[0].rich_content_length = Some(65_536);
+        rich[1].policy = Some("C".into());
+        rich[1].policy_limit = Some(100);
+        let info = Abilities::of(&Capabilities {
+            client_type: Some(ClientType::MobilePhone),
+            accepted_content_types: rich,
+            push_length: Some(32_768),
+            text_content_length: Some(4096),
+            transfer_encodings: vec!["base64".into()],
+            ..Capabilities::default()
+        })
+        .client_info();
+        let limit = info.content_limit.unwrap();
+        let types: Vec<_> = limit
+            .accepted_types
+            .iter()
+            .map(|it| (&*it.content_type, it.length, it.policy.as_deref(), it.limit))
+            .collect();
+        assert_eq!(
+            types,
+            [("image/png", Some(65_536), None, None), ("text/x-vcard", None, Some("N"), Some(100))]
+        );
+        assert_eq!(
+            (limit.push_length, limit.text_length, limit.pull_length),
+            (Some(32_768), Some(4096), None)
+        );
+        assert_eq!(
+            (info.client_type.as_deref(), &*limit.transfer_encodings),
+            (Some("MOBILE_PHONE"), &["BASE64".into()][..])
+        );
+    }
+
+    #[test]
     fn the_stored_form_reads_back_and_survives_rubbish() {
         let mut rich = types(&["image/png", "text/x-vcard"]);
         rich[0].rich_content_length = Some(65_536);
@@ -373,6 +458,8 @@ mod tests {
             pull_length: Some(9),
             parser_size: Some(12),
             server_poll_min: Some(77),
+            client_type: Some(ClientType::Pda),
+            transfer_encodings: vec!["base64".into(), "ROT13".into(), "None".into()],
             ..Capabilities::default()
         });
         assert_eq!(Abilities::from_stored(&abilities.to_stored()), abilities);
