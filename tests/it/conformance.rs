@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::imps::Version;
+use crate::imps::presence::{AttributeName, SetBy};
 use crate::plays::{self, Plays};
 use crate::wire::table::{Cardinality, RowInfo};
 use crate::wire::tree::folded_hash;
@@ -419,6 +420,79 @@ fn fields(page: &mut String, protocol: &str, tables: Vec<(&'static str, Vec<RowI
     }
 }
 
+/// The test of a presence attribute, by its name.
+fn attribute_test(name: AttributeName) -> String {
+    let mut snake = String::new();
+    let upper = name.as_str() == name.as_str().to_uppercase();
+    for (place, letter) in name.as_str().char_indices() {
+        if letter.is_uppercase() && place > 0 && !upper {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    format!("{snake}_in_every_version_and_encoding")
+}
+
+/// Every presence attribute: whose it is, what stands in it, which words it knows, who sets it.
+fn attributes(page: &mut String) {
+    page.push_str(
+        "\n## Presence attributes\n\nFrom the tables of the codec and of the standard's words. Elements and words that \
+         only some versions have say which; what a version lacks is left out for it, and words without a short form \
+         in WBXML are sent as text. Words that are not listed are kept and passed on; what is no text at all is \
+         answered 751, an element that is no attribute 750.\n\n\
+         | Attribute | One for each | Versions | Elements | Words | Set by | Proof |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for name in AttributeName::ALL {
+        let whose = if name.is_client_status() { "client" } else { "user" };
+        let rows = causeway::wire::pa::rows_of(*name).into_iter().filter(|row| {
+            // A client is named by what is said of clients alone.
+            name.is_client_status() || row.elements.last() != Some(&"ClientID")
+        });
+        let elements: Vec<String> = rows
+            .filter_map(|row| {
+                let element = row.elements.join("/");
+                let since = row.since.map(|since| format!(" ({since})")).unwrap_or_default();
+                (!element.is_empty()).then(|| format!("{element}{since}"))
+            })
+            .collect();
+        let words: Vec<String> = name
+            .words()
+            .iter()
+            .map(|words| {
+                let older = if words.older.is_empty() {
+                    String::new()
+                } else {
+                    format!("; to 1.2 {}", words.older.join(" "))
+                };
+                format!("{}: {}{older}", words.element, words.known.join(" "))
+            })
+            .collect();
+        let set_by = match name.set_by() {
+            SetBy::Server => "server, from the sessions",
+            SetBy::Client => "client",
+            SetBy::ClientAfterServer => "client; before it, server",
+            SetBy::User => "user",
+        };
+        let (words, elements) = (words.join(". "), elements.join(", "));
+        let (versions, test) = (versions(name.since(), Version::V1_3), attribute_test(*name));
+        writeln!(
+            page,
+            "| {} | {whose} | {versions} | {elements} | {words} | {set_by} | `{test}` |",
+            name.as_str()
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn every_presence_attribute_has_its_test() {
+    let tests = tests();
+    for name in AttributeName::ALL {
+        assert!(tests.contains(&attribute_test(*name)), "there is no {}", attribute_test(*name));
+    }
+}
+
 fn rule_tables(page: &mut String, rules: &Rules) {
     for rule in &rules.rule {
         if let Some(chapter) = &rule.chapter {
@@ -528,6 +602,7 @@ fn render() -> String {
     csp_primitives(&mut page, &rules);
     ssp_primitives(&mut page, &rules);
     functions(&mut page, &rules);
+    attributes(&mut page);
     rule_tables(&mut page, &rules);
     page.push_str(
         "\n## Golden examples\n\nEvery file of `tests/golden/csp` and `tests/golden/ssp`. What is decoded is also \

@@ -1,6 +1,7 @@
 //! Presence: users publish, others watch, and each sees what it may see, at home and abroad.
 
 mod asked;
+mod attributes;
 mod lasting;
 mod watching;
 
