@@ -140,6 +140,7 @@ impl Point {
             }],
             poll: None,
             cir: None,
+            old_forms: false,
         };
         let body = csp::write(&message).expect("a document");
         let document = ClientDocument {

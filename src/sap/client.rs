@@ -96,6 +96,7 @@ impl Sap {
             transactions: vec![answer],
             poll: None,
             cir: None,
+            old_forms: false,
         })
     }
 
@@ -121,7 +122,15 @@ impl Sap {
         if answers.is_empty() {
             return Vec::new();
         }
-        write(&Message { version, encoding, session, transactions: answers, poll: Some(false), cir: None })
+        write(&Message {
+            version,
+            encoding,
+            session,
+            transactions: answers,
+            poll: Some(false),
+            cir: None,
+            old_forms: false,
+        })
     }
 
     /// Counts an answer and wraps it.
@@ -315,7 +324,15 @@ impl Sap {
         if answers.is_empty() {
             return Vec::new();
         }
-        write(&Message { version, encoding, session, transactions: answers, poll: None, cir: None })
+        write(&Message {
+            version,
+            encoding,
+            session,
+            transactions: answers,
+            poll: None,
+            cir: None,
+            old_forms: false,
+        })
     }
 
     async fn carry_out(
@@ -325,6 +342,7 @@ impl Sap {
         arrival: Option<&Arrival>,
     ) -> CarriedOut {
         let encoding = message.encoding;
+        let old_forms = client.machine().old_forms(message.old_forms);
         // A session keeps the version of its login (reference csp.md §10).
         let version = client.machine().record().version;
         let mut answers = Vec::new();
@@ -376,12 +394,14 @@ impl Sap {
                 transactions,
                 poll: Some(poll),
                 cir: self.cir_flag(client, &[]),
+                old_forms,
             };
             return CarriedOut { answer: write(&answer), unsettled, poll };
         }
         let poll = client.machine().poll_flag(self.now());
         let cir = self.cir_flag(client, &answers);
-        let answer = Message { version, encoding, session, transactions: answers, poll: Some(poll), cir };
+        let answer =
+            Message { version, encoding, session, transactions: answers, poll: Some(poll), cir, old_forms };
         CarriedOut { answer: write(&answer), unsettled, poll }
     }
 

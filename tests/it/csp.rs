@@ -103,6 +103,7 @@ pub async fn say(phone: &mut Phone, mode: Mode, id: Option<&str>, primitive: Pri
         transactions: vec![Transaction { mode, id, content: Carried::Primitive(Box::new(primitive)) }],
         poll: None,
         cir: None,
+        old_forms: false,
     };
     let body = csp::write(&message).unwrap();
     let (status, body) = phone.post(csp::content_type(manner.version, manner.encoding), body).await.unwrap();

@@ -76,6 +76,7 @@ fn envelope(primitive: Primitive, version: Version) -> Message {
         transactions: vec![transaction],
         poll: Some(false),
         cir: None,
+        old_forms: false,
     }
 }
 

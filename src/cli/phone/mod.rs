@@ -220,6 +220,7 @@ impl Phone {
             transactions: vec![Transaction { mode, id, content: Carried::Primitive(Box::new(primitive)) }],
             poll: None,
             cir: None,
+            old_forms: false,
         };
         let body = csp::write(&message).map_err(|e| PhoneError::Unwritable(e.to_string()))?;
         let (status, body) =

@@ -83,6 +83,8 @@ pub struct Session {
     saved_activity: Moment,
     /// The store has to hear of more than activity.
     unsaved: bool,
+    /// The client speaks 1.3 with forms of 1.2. Forgotten with the process: it does so again.
+    old_forms: bool,
 }
 
 impl Session {
@@ -97,6 +99,7 @@ impl Session {
             abilities: Abilities::from_stored(&record.capabilities),
             saved_activity: record.last_active,
             unsaved: false,
+            old_forms: false,
             record,
         }
     }
@@ -109,6 +112,13 @@ impl Session {
     /// What the client can take.
     pub const fn abilities(&self) -> &Abilities {
         &self.abilities
+    }
+
+    /// Whether the client is answered in forms of 1.2 though its version is 1.3: once it used one of them, it is
+    /// from then on (reference csp.md §12 item 13). `uses`: it does so now.
+    pub fn old_forms(&mut self, uses: bool) -> bool {
+        self.old_forms |= uses;
+        self.old_forms
     }
 
     fn agree(&mut self, abilities: Abilities) {

@@ -68,7 +68,15 @@ fn message(tree: &Tree<'_>, named: Option<Version>, encoding: Encoding) -> Resul
             content: primitives::read(root, &Context::new(version)),
         };
         let transactions = vec![transaction];
-        return Ok(Message { version, encoding, session: None, transactions, poll: None, cir: None });
+        return Ok(Message {
+            version,
+            encoding,
+            session: None,
+            transactions,
+            poll: None,
+            cir: None,
+            old_forms: false,
+        });
     }
     if !root.is(MESSAGE) {
         let name: String = root.name().chars().take(64).collect();
@@ -79,8 +87,10 @@ fn message(tree: &Tree<'_>, named: Option<Version>, encoding: Encoding) -> Resul
     let session = root.child(SESSION).ok_or_else(|| absent(SESSION))?;
     let mut truths = [(POLL, None), (CIR, None)];
     let mut transactions = Vec::new();
+    let mut old_forms = false;
     for child in session.children() {
         if child.is(TRANSACTION) {
+            old_forms |= version == Version::V1_3 && speaks_old_forms(child);
             transactions.push(transaction(child, &context, &mut truths)?);
         } else {
             note(child, &mut truths);
@@ -90,7 +100,7 @@ fn message(tree: &Tree<'_>, named: Option<Version>, encoding: Encoding) -> Resul
         return Err(absent(TRANSACTION));
     }
     let [(_, poll), (_, cir)] = truths;
-    Ok(Message { version, encoding, session: session_id(session)?, transactions, poll, cir })
+    Ok(Message { version, encoding, session: session_id(session)?, transactions, poll, cir, old_forms })
 }
 
 fn absent(name: Name) -> Refusal {
@@ -119,6 +129,30 @@ fn session_id(session: Element<'_, '_>) -> Result<Option<SessionId>, Refusal> {
     }
     let id = descriptor.child(SESSION_ID).map(Element::text).filter(|id| !id.is_empty());
     id.map(str::parse).transpose().map_err(|error| unreadable(SESSION_ID, &error))
+}
+
+/// Whether a request names users or contact lists directly, without the lists of 1.3 around them. A client that
+/// speaks 1.3 otherwise does so in all of these (reference csp.md §12 item 13).
+fn speaks_old_forms(transaction: Element<'_, '_>) -> bool {
+    const REQUESTS: [Name; 6] = [
+        Name::new("SubscribePresence-Request"),
+        Name::new("UnsubscribePresence-Request"),
+        Name::new("GetPresence-Request"),
+        Name::new("CreateAttributeList-Request"),
+        Name::new("DeleteAttributeList-Request"),
+        Name::new("GetAttributeList-Request"),
+    ];
+    const NAMED: [Name; 3] = [Name::new("User"), Name::new("UserID"), Name::new("ContactList")];
+    let request = transaction.child(TRANSACTION_CONTENT).and_then(|content| content.children().next());
+    request
+        .filter(|request| REQUESTS.iter().any(|name| request.is(*name)))
+        .is_some_and(|request| NAMED.iter().any(|name| request.child(*name).is_some()))
+}
+
+/// The forms in which a primitive is written.
+fn forms(message: &Message, primitive: &Primitive) -> Version {
+    let differs = matches!(primitive, Primitive::GetListResponse(_) | Primitive::GetWatcherListResponse(_));
+    if message.old_forms && differs { message.version.min(Version::V1_2) } else { message.version }
 }
 
 fn transaction(
@@ -228,7 +262,7 @@ fn write_message(message: &Message, sink: &mut dyn Sink) -> Result<(), Unwritabl
         let Carried::Primitive(primitive) = &transaction.content else {
             return Err(Unwritable::NotUnderstood(transaction.content.name()));
         };
-        if !primitives::write(primitive, sink, &context) {
+        if !primitives::write(primitive, sink, &Context::new(forms(message, primitive))) {
             return Err(Unwritable::NotCsp(primitive.name()));
         }
         sink.close();

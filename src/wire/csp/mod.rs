@@ -47,6 +47,9 @@ pub struct Message {
     pub poll: Option<bool>,
     /// From the server: `false` says that the CIR channel is lost (1.2 on).
     pub cir: Option<bool>,
+    /// In 1.3 only. Read: a request names users or contact lists as 1.2 does. To write: such a client is
+    /// answered in those forms (reference csp.md §12 item 13).
+    pub old_forms: bool,
 }
 
 /// One transaction.

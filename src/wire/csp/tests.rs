@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::imps::primitive::{Author, DigestSchema, Display, MessageInfo, NewMessage, ScreenName, Sender};
-use crate::imps::{Code, Content, GroupId, Primitive, UserId};
+use crate::imps::primitive::{
+    Author, DigestSchema, Display, GetListResponse, GetWatcherListResponse, MessageInfo, NewMessage,
+    ScreenName, Sender, Watcher,
+};
+use crate::imps::{Code, Content, GroupId, Primitive, Status, UserId};
 use crate::wire::tree::folded_hash;
 use crate::wire::wbxml::tokens;
 use crate::wire::{Limits, Refusal};
@@ -238,6 +241,65 @@ fn base64_is_undone_wherever_it_is_announced() {
 }
 
 #[test]
+fn a_client_of_1_3_that_speaks_as_1_2_is_noticed_and_answered_so() {
+    let document = |version: &str, content: &str| {
+        format!(
+            "<WV-CSP-Message xmlns=\"http://www.openmobilealliance.org/DTD/{version}\"><Session>\
+             <SessionDescriptor><SessionType>Inband</SessionType><SessionID>s1</SessionID></SessionDescriptor>\
+             <Transaction><TransactionDescriptor><TransactionMode>Request</TransactionMode>\
+             <TransactionID>t1</TransactionID></TransactionDescriptor><TransactionContent>{content}\
+             </TransactionContent></Transaction></Session></WV-CSP-Message>"
+        )
+    };
+    let noticed = |version: &str, content: &str| {
+        read(document(version, content).as_bytes(), Encoding::Xml, None, &LIMITS).unwrap().old_forms
+    };
+    let old = "<GetPresence-Request><User><UserID>wv:a@n.example</UserID></User></GetPresence-Request>";
+    let new =
+        "<GetPresence-Request><UserIDList><UserID>wv:a@n.example</UserID></UserIDList></GetPresence-Request>";
+    let list = "<SubscribePresence-Request><ContactList>wv:a/x@n.example</ContactList>\
+                <AutoSubscribe>T</AutoSubscribe></SubscribePresence-Request>";
+    let elsewhere = "<DeleteList-Request><ContactList>wv:a/x@n.example</ContactList></DeleteList-Request>";
+    let said = [old, new, list, elsewhere].map(|content| noticed("IMPS-CSP1.3", content));
+    assert_eq!(said, [true, false, true, false]);
+    assert!(!noticed("WV-CSP1.2", old), "at 1.2 that is the form");
+    let answer = |primitive: Primitive, old_forms| {
+        let content = Carried::Primitive(Box::new(primitive));
+        let transaction = Transaction { mode: Mode::Response, id: "t1".parse().ok(), content };
+        let message = Message {
+            version: Version::V1_3,
+            encoding: Encoding::Xml,
+            session: "s1".parse().ok(),
+            transactions: vec![transaction],
+            poll: None,
+            cir: None,
+            old_forms,
+        };
+        String::from_utf8(write(&message).unwrap()).unwrap()
+    };
+    let lists = || -> Primitive {
+        let lists = vec!["wv:a/x@n.example".parse().unwrap()];
+        GetListResponse { result: Status::ok(), lists, default: None }.into()
+    };
+    assert!(answer(lists(), true).contains("<GetList-Response><ContactList>"));
+    assert!(answer(lists(), false).contains("<GetList-Response><ContactListIDList><ContactList>"));
+    let watchers = || -> Primitive {
+        let watcher = Watcher { user: "wv:b@s.example".parse::<UserId>().unwrap().into(), status: None };
+        GetWatcherListResponse {
+            result: Status::ok(),
+            history_period: None,
+            count: Some(1),
+            watchers: vec![watcher],
+        }
+        .into()
+    };
+    assert!(
+        answer(watchers(), true).contains("<Watcher><User><UserID>wv:b@s.example</UserID></User></Watcher>")
+    );
+    assert!(answer(watchers(), false).contains("<Watcher><UserID>wv:b@s.example</UserID></Watcher>"));
+}
+
+#[test]
 fn poll_and_cir_stand_where_the_version_wants_them() {
     let written = |version| {
         let message = Message {
@@ -251,6 +313,7 @@ fn poll_and_cir_stand_where_the_version_wants_them() {
             }],
             poll: Some(true),
             cir: Some(false),
+            old_forms: false,
         };
         let octets = write(&message).unwrap();
         let read = read(&octets, Encoding::Xml, None, &LIMITS).unwrap();
@@ -455,6 +518,7 @@ proptest! {
                     transactions: primitives.into_iter().zip(ids.clone()).map(transaction).collect(),
                     poll,
                     cir: cir.filter(|_| version > Version::V1_1),
+                    old_forms: false,
                 };
                 prop_assert_eq!(read(&write(&sent).unwrap(), encoding, None, &LIMITS), Ok(sent));
             }

@@ -207,6 +207,7 @@ impl Phone {
             transactions: vec![Transaction { mode, id, content: Carried::Primitive(Box::new(primitive)) }],
             poll: None,
             cir: None,
+            old_forms: false,
         };
         let body = csp::write(&message).expect("a document that can be written");
         for _ in 0..REPEATS_MAX {
