@@ -36,7 +36,17 @@ impl Sap {
                 Ok(decision) => decision,
                 Err(code) => return Status::new(code).into(),
             };
+            let authorised = match request {
+                Primitive::ListManageRequest(request) => Some((&request.list, contacts::authorised(request))),
+                _ => None,
+            };
+            let authorised = authorised.as_ref().map(|(list, users)| (*list, &users[..]));
+            let authorised = authorised.filter(|(_, users)| !users.is_empty());
             if edits.is_empty() {
+                // Nothing of the lists is new, and yet somebody may see more than before.
+                if authorised.is_some() {
+                    self.presence_lists_changed(owner, authorised).await;
+                }
                 return answer;
             }
             let told = of_lists(lists, &edits, matches!(request, Primitive::CreateListRequest(_)));
@@ -45,7 +55,7 @@ impl Sap {
                 Ok(outcomes) if outcomes.first() == Some(&Outcome::Conflict) => {}
                 Ok(outcomes) if outcomes.first() == Some(&Outcome::Done) => {
                     // Whoever is on other lists now, or blocked, sees something else.
-                    self.presence_changed(owner).await;
+                    self.presence_lists_changed(owner, authorised).await;
                     self.presence_follows_lists(lists).await;
                     self.notify_clients(owner, by, told).await;
                     return answer;

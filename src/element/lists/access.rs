@@ -174,7 +174,7 @@ pub(super) fn add(entities: &mut Entities, more: &Entities) {
     union(&mut entities.applications, applications);
 }
 
-fn remove(entities: &mut Entities, gone: &Entities) {
+pub(super) fn remove(entities: &mut Entities, gone: &Entities) {
     let Entities { users, domains, screen_names, groups, contact_lists, applications } = gone;
     entities.users.retain(|entry| !users.contains(entry));
     entities.domains.retain(|entry| !domains.contains(entry));

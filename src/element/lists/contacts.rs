@@ -75,13 +75,22 @@ pub fn create(
     Ok(Decision { answer, edits })
 }
 
-/// Carries out DeleteList; the oldest of the others becomes the default if this one was. 700: there is none.
+/// Carries out DeleteList; the oldest of the others becomes the default if this one was, and the list is
+/// struck from block list and grant list: one that is made by this name later means other people. 700: there
+/// is none.
 pub fn delete(lists: &Lists, request: &DeleteListRequest) -> Result<Decision<Status>, Code> {
     let list = lists.list(&request.list).ok_or(Code::NO_CONTACT_LIST)?;
     let mut edits = vec![Edit::Drop(list.id.clone())];
     if lists.default.as_ref() == Some(&list.id) {
         let heir = lists.lists.iter().find(|other| other.id != list.id);
         edits.push(Edit::Default(heir.map(|heir| heir.id.clone())));
+    }
+    let mut access = lists.access.clone();
+    let gone = Entities { contact_lists: vec![list.id.clone()], ..Entities::default() };
+    access::remove(&mut access.block, &gone);
+    access::remove(&mut access.grant, &gone);
+    if access != lists.access {
+        edits.push(Edit::Access(Box::new(access)));
     }
     Ok(Decision { answer: Status::ok(), edits })
 }
@@ -162,17 +171,26 @@ fn within_limits(lists: &Lists, list: &ContactList) -> Result<(), Code> {
     if contacts > CONTACTS_OF_ACCOUNT_MAX { Err(Code::TOO_MANY_CONTACTS) } else { Ok(()) }
 }
 
-/// Those who came may write: they come onto the grant list too. What the list may see of the owner's
-/// presence they see by being on it.
+/// Those who came may write: they come onto the grant list, and are no longer on the block list. What the
+/// list may see of the owner's presence they see by being on it, unless the owner said something else of them
+/// before ([`authorised`]).
 fn granted(lists: &Lists, list: &ContactList, added: &[Contact]) -> Result<Option<Edit>, Code> {
     let came = added.iter().map(|contact| &contact.user).filter(|user| list.holds(user));
     let came = Entities { users: came.cloned().collect(), ..Entities::default() };
     let mut changed = lists.access.clone();
     access::add(&mut changed.grant, &came);
+    access::remove(&mut changed.block, &came);
     if changed.grant.len() > ENTRIES_MAX {
         return Err(Code::TOO_MANY_CONTACTS);
     }
     Ok((changed != lists.access).then(|| Edit::Access(Box::new(changed))))
+}
+
+/// Who shall see what this list may see, though something else was said of it before: those who come with
+/// `AuthorizeAndGrant`.
+pub fn authorised(request: &ListManageRequest) -> Vec<UserId> {
+    let added = request.add.iter().filter(|_| request.authorize_and_grant == Some(true));
+    added.map(|contact| contact.user.clone()).collect()
 }
 
 fn properties(list: &ContactList, is_default: bool) -> Vec<Property> {
@@ -407,5 +425,45 @@ mod tests {
         let Some(Edit::Access(access)) = changed.edits.last() else { panic!("{:?}", changed.edits) };
         assert_eq!(access.grant.users, ["wv:cy@north.example".parse().unwrap()]);
         assert!(!access.grant_in_use);
+        assert_eq!(authorised(&change), access.grant.users);
+        assert_eq!(authorised(&ListManageRequest { authorize_and_grant: None, ..change.clone() }), []);
+        // Somebody who was blocked is so no longer
+        let mut lists = lists;
+        lists.access.block.users =
+            vec!["wv:cy@north.example".parse().unwrap(), "wv:eve@west.example".parse().unwrap()];
+        let changed = manage(&lists, &change, &everybody).unwrap();
+        let Some(Edit::Access(access)) = changed.edits.last() else { panic!("{:?}", changed.edits) };
+        assert_eq!(access.block.users, ["wv:eve@west.example".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_list_that_goes_is_struck_from_block_and_grant_list() {
+        let mut lists = two_lists();
+        lists.access.block.contact_lists = vec![id(WORK)];
+        lists.access.grant.contact_lists = vec![id(FRIENDS), id(WORK)];
+        let gone = delete(&lists, &DeleteListRequest { list: id(WORK) }).unwrap();
+        store(&mut lists, gone.edits);
+        assert!(lists.access.block.contact_lists.is_empty());
+        assert_eq!(lists.access.grant.contact_lists, [id(FRIENDS)]);
+    }
+
+    #[test]
+    fn several_changes_in_one_request_are_made_together_or_not_at_all() {
+        let lists = two_lists();
+        let change = ListManageRequest {
+            add: vec![contact("wv:cy@north.example", "Cy")],
+            remove: vec!["wv:bo@south.example".parse().unwrap()],
+            properties: vec![Property::new("displayname", "Crew"), Property::new("Default", "T")],
+            ..read(FRIENDS)
+        };
+        let changed = manage(&lists, &change, &everybody).unwrap();
+        assert_eq!(changed.answer.contacts.unwrap().contacts, [contact("wv:cy@north.example", "Cy")]);
+        assert_eq!(shown(&changed.answer.properties), [("DisplayName", "Crew"), ("Default", "T")]);
+        let properties = vec![Property::new("DisplayName", ""), Property::new("Colour", "red")];
+        let refused = manage(&lists, &ListManageRequest { properties, ..change }, &everybody);
+        assert_eq!(refused.unwrap_err().get(), 752);
+        let unnamed = vec![Property::new("DisplayName", "")];
+        let changed = manage(&lists, &ListManageRequest { properties: unnamed, ..read(FRIENDS) }, &everybody);
+        assert_eq!(shown(&changed.unwrap().answer.properties), [("DisplayName", ""), ("Default", "T")]);
     }
 }

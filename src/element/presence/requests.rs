@@ -13,7 +13,7 @@ use crate::imps::primitive::{
     ReactiveAuthStatus, UpdatePresenceRequest, User, Watcher, WatcherStatus,
 };
 use crate::imps::status::Entity;
-use crate::imps::{Code, Domain, Moment, Status, UserId};
+use crate::imps::{Code, ContactListId, Domain, Moment, Status, UserId};
 use crate::wire::{Encoding, csp};
 
 use super::notices::new_watcher;
@@ -242,6 +242,28 @@ pub fn watcher_list(
     GetWatcherListResponse { result: Status::ok(), history_period, count, watchers }
 }
 
+/// The contact lists of a user are others now: an attribute list for one that is gone goes too, so that a list
+/// made by its name later grants nothing of it. `authorised`: on this list, and to see what it may see,
+/// whatever was said of them before; a question about them is answered by that.
+pub fn lists_changed(home: &Home<'_>, authorised: Option<(&ContactListId, &[UserId])>) -> Decision {
+    let publisher = home.publisher;
+    let gone = publisher.grants.iter().map(|grant| &grant.to);
+    let gone = gone.filter(|to| matches!(to, For::List(list) if home.lists.list(list).is_none()));
+    let mut edits: Vec<Edit> = gone.cloned().map(Edit::Revoke).collect();
+    let Some((list, users)) = authorised else { return edits.into() };
+    let (on_it, sees) = (home.lists.list(list), home.granted_to(list).unwrap_or_default());
+    for user in users.iter().filter(|user| on_it.is_some_and(|list| list.holds(user))) {
+        if let Some(grant) = publisher.grant(&For::User(user.clone())) {
+            let attributes = grant.attributes.unwrap_or_default().union(sees);
+            edits.push(Edit::Grant(Grant { attributes: Some(attributes), ..grant.clone() }));
+        }
+        if publisher.questions.iter().any(|question| question.watcher == *user) {
+            edits.push(Edit::Answered(user.clone()));
+        }
+    }
+    edits.into()
+}
+
 /// These may see these attributes. Answers the questions of the users named, too: that is how 1.3 does it.
 pub fn create_attribute_list(
     home: &Home<'_>,
@@ -337,10 +359,6 @@ pub fn attribute_lists(home: &Home<'_>, request: &GetAttributeListRequest) -> Ge
             attributes: PresenceSubList::naming(attributes),
         });
     };
-    let of_list = |list| match publisher.grant(&For::List(list)) {
-        None => Some(CONTACTS_SEE.iter().copied().collect()),
-        Some(grant) => grant.attributes,
-    };
     if all && !request.default_list {
         for grant in &publisher.grants {
             if let (For::User(user), Some(attributes)) = (&grant.to, grant.attributes) {
@@ -348,7 +366,7 @@ pub fn attribute_lists(home: &Home<'_>, request: &GetAttributeListRequest) -> Ge
             }
         }
         for list in &home.lists.lists {
-            if let Some(attributes) = of_list(list.id.clone()) {
+            if let Some(attributes) = home.granted_to(&list.id) {
                 put(Audience::ContactList(list.id.clone()), attributes);
             }
         }
@@ -363,7 +381,7 @@ pub fn attribute_lists(home: &Home<'_>, request: &GetAttributeListRequest) -> Ge
         let code = if home.lists.list(list).is_none() {
             Code::NO_CONTACT_LIST
         } else {
-            if let Some(attributes) = of_list(list.clone()) {
+            if let Some(attributes) = home.granted_to(list) {
                 put(Audience::ContactList(list.clone()), attributes);
             }
             Code::SUCCESSFUL

@@ -386,3 +386,34 @@ fn clients_of_1_1_always_hear_how_a_user_can_be_reached() {
     let said = Attribute::CommCap(CommCap { qualifier: Some(true), ..CommCap::default() });
     assert_eq!(reach(vec![view::online_status(true, None), said.clone()]), Some(said));
 }
+
+#[test]
+fn an_attribute_list_goes_with_its_contact_list() {
+    let mut stage = Stage::new();
+    let list: ContactListId = "wv:ada/friends@north.example".parse().unwrap();
+    stage.grant(For::List(list.clone()), &[AttributeName::Address]);
+    let decision = requests::lists_changed(&stage.home(), None);
+    assert_eq!(decision.edits, [Edit::Revoke(For::List(list.clone()))]);
+    stage.lists.lists.push(ContactList { id: list, display_name: None, contacts: Vec::new() });
+    assert_eq!(requests::lists_changed(&stage.home(), None), Decision::default());
+}
+
+#[test]
+fn who_is_added_with_authorisation_sees_what_the_list_sees_whatever_was_said_before() {
+    let mut stage = Stage::new();
+    let list: ContactListId = "wv:ada/friends@north.example".parse().unwrap();
+    let contacts =
+        [BO, "wv:cy@south.example"].map(|user| Contact { user: id(user), nickname: None }).to_vec();
+    stage.watched_by("wv:cy@south.example", None);
+    stage.lists.lists.push(ContactList { id: list.clone(), display_name: None, contacts });
+    stage.grant(For::List(list.clone()), &[AttributeName::Address]);
+    stage.grant(For::User(id(BO)), &[AttributeName::StatusMood]);
+    let users = [id(BO), id("wv:cy@south.example"), id("wv:eve@south.example")];
+    let decision = requests::lists_changed(&stage.home(), Some((&list, &users)));
+    stage.done(&decision);
+    let set = |names: &[AttributeName]| Some(names.iter().copied().collect::<AttributeSet>());
+    let allowed = |user: &UserId| stage.home().allowed(&user.clone().into());
+    assert_eq!(allowed(&users[0]), set(&[AttributeName::Address, AttributeName::StatusMood]));
+    assert_eq!(allowed(&users[1]), set(&[AttributeName::Address]));
+    assert_eq!((allowed(&users[2]), stage.publisher.questions.len()), (None, 0), "she is not on it");
+}

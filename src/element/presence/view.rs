@@ -23,15 +23,18 @@ impl Home<'_> {
         if let Some(grant) = publisher.grant(&For::User(watcher.id.clone())) {
             return Some(grant.attributes.unwrap_or_default());
         }
-        let lists = self.lists.lists_with(&watcher.id).filter_map(|list| {
-            match publisher.grant(&For::List(list.id.clone())) {
-                None => Some(CONTACTS_SEE.iter().copied().collect()),
-                Some(grant) => grant.attributes,
-            }
-        });
+        let lists = self.lists.lists_with(&watcher.id).filter_map(|list| self.granted_to(&list.id));
         lists
             .reduce(AttributeSet::union)
             .or_else(|| publisher.grant(&For::Everybody).and_then(|grant| grant.attributes))
+    }
+
+    /// What the members of a contact list may see by it.
+    pub(super) fn granted_to(&self, list: &ContactListId) -> Option<AttributeSet> {
+        match self.publisher.grant(&For::List(list.clone())) {
+            None => Some(CONTACTS_SEE.iter().copied().collect()),
+            Some(grant) => grant.attributes,
+        }
     }
 
     /// The attribute lists by which a watcher sees something, and the contact lists they are for; none if no

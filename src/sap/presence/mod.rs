@@ -28,7 +28,7 @@ use crate::element::presence::requests::{self, Decision};
 use crate::element::presence::{Home, Online, Publisher, fan, notices};
 use crate::imps::presence::ClientInfo;
 use crate::imps::primitive::{ClientCapabilityRequest, ClientCapabilityResponse, ClientId};
-use crate::imps::{Code, Moment, Primitive, SessionId, Status, UserId, Version};
+use crate::imps::{Code, ContactListId, Moment, Primitive, SessionId, Status, UserId, Version};
 use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError};
 use crate::session::csp::{Session, Site};
 
@@ -139,6 +139,19 @@ impl Sap {
     /// Something that a user's watchers may see by is not what it was: its sessions or its lists.
     pub(in crate::sap) async fn presence_changed(&self, user: &UserId) {
         if let Err(failed) = self.presence_change(user, |_| Ok(((), Decision::default()))).await {
+            warn!(%user, code = %failed.code(), "watchers cannot be told");
+        }
+    }
+
+    /// The contact lists of a user, or its block and grant lists, are others now. `authorised`: who shall see
+    /// what a list may see, whatever was said of it before.
+    pub(in crate::sap) async fn presence_lists_changed(
+        &self,
+        user: &UserId,
+        authorised: Option<(&ContactListId, &[UserId])>,
+    ) {
+        let decide = |home: &Home<'_>| Ok(((), requests::lists_changed(home, authorised)));
+        if let Err(failed) = self.presence_change(user, decide).await {
             warn!(%user, code = %failed.code(), "watchers cannot be told");
         }
     }

@@ -1,11 +1,15 @@
 //! Contact lists: kept at home, and put in the place of what they name before anything leaves.
 
+use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::{Manner, Phone};
+use causeway::imps::presence::{Attribute, AttributeName, PresenceSubList};
 use causeway::imps::primitive::{
-    Contact, CreateListRequest, DeleteListRequest, ListManageRequest, ListManageResponse, Property, Recipient,
+    BlockEntityRequest, BlockList, Contact, CreateAttributeListRequest, CreateListRequest,
+    DeleteAttributeListRequest, DeleteListRequest, Entities, GetPresenceRequest, ListManageRequest,
+    ListManageResponse, Property, Recipient,
 };
-use causeway::imps::{Code, ContactListId, Primitive, Version};
-use causeway::wire::Encoding;
+use causeway::imps::{Code, ContactListId, Primitive, UserId, Version};
+use causeway::wire::{Encoding, csp};
 
 use crate::csp::{ask, message, reconnect};
 use crate::world::{PASSWORD, World, manner, modern, receive, text};
@@ -222,5 +226,120 @@ async fn two_phones_of_one_user_change_a_list_at_once_and_nothing_is_lost() {
     }
     let kept = managed(&mut last.unwrap(), manage("wv:ada/crew")).await;
     assert_eq!(names(&kept).len(), 2 * EACH);
+    node.drain().await;
+}
+
+/// What a client of Bo's sees of Ada: attribute names with a valid value.
+async fn sees(phone: &mut Phone) -> Vec<AttributeName> {
+    let users = vec!["wv:ada@north.example".parse().unwrap()];
+    match ask(phone, GetPresenceRequest { users, ..GetPresenceRequest::default() }).await {
+        Primitive::GetPresenceResponse(answer) => {
+            let attributes = &answer.presences[0].attributes.attributes;
+            attributes.iter().filter(|it| it.is_valid()).map(Attribute::name).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_who_is_authorised_sees_and_writes_whatever_was_said_before_until_the_list_goes() {
+    let world = World::new().await;
+    let agreement = "services = [\"im\", \"presence\"]";
+    let place =
+        |domain, peer| world.place_with(domain, &Writing { peers: &[peer], agreement, ..Writing::default() });
+    let (north, south) = (place("north.example", "south.example"), place("south.example", "north.example"));
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Xml)).await;
+    let mut bo = south.phone("bo", manner(Version::V1_2, Encoding::Wbxml)).await;
+    // Given that Ada does not want to hear of Bo, nor be seen by him
+    let bos = "wv:bo@south.example".parse::<UserId>().unwrap();
+    let nothing = CreateAttributeListRequest {
+        attributes: PresenceSubList::default(),
+        users: vec![bos.clone()],
+        contact_lists: Vec::new(),
+        default_list: false,
+        default_notify: None,
+        user_notify: None,
+        contact_list_notify: None,
+    };
+    assert_eq!(ask(&mut ada, nothing).await.code(), Code::SUCCESSFUL);
+    let blocked = Entities { users: vec![bos.clone()], ..Entities::default() };
+    let block = BlockList { in_use: Some(true), add: Some(blocked), ..BlockList::default() };
+    let block = Box::new(BlockEntityRequest { block: Some(block), grant: None });
+    assert_eq!(ask(&mut ada, block).await.code(), Code::SUCCESSFUL);
+    assert_eq!(sees(&mut bo).await, []);
+    // When she brings him onto a list and authorises him
+    make(&mut ada, "wv:ada/friends", Vec::new()).await;
+    let bring = |authorize_and_grant| ListManageRequest {
+        add: vec![contact("wv:bo@south.example", "Bo")],
+        authorize_and_grant,
+        ..manage("wv:ada/friends")
+    };
+    managed(&mut ada, bring(None)).await;
+    assert_eq!(sees(&mut bo).await, [], "that he is on a list changes nothing of what she said of him");
+    managed(&mut ada, bring(Some(true))).await;
+    // Then he sees what the list may see, and may write
+    assert_eq!(sees(&mut bo).await, [AttributeName::OnlineStatus]);
+    let hello = message(&bo, &["wv:ada@north.example"], "hello");
+    assert_eq!(bo.send_message(hello).await.unwrap().result.code, Code::SUCCESSFUL);
+    assert_eq!(text(&receive(&mut ada).await), "hello");
+    // What the list may see goes with the list, and a new list of its name begins anew
+    let mut wide = CreateAttributeListRequest {
+        attributes: PresenceSubList::naming([AttributeName::ClientInfo].into_iter().collect()),
+        users: Vec::new(),
+        contact_lists: vec![list("wv:ada/friends")],
+        default_list: false,
+        default_notify: None,
+        user_notify: None,
+        contact_list_notify: None,
+    };
+    assert_eq!(ask(&mut ada, wide.clone()).await.code(), Code::SUCCESSFUL);
+    (wide.users, wide.contact_lists) = (vec![bos.clone()], Vec::new());
+    let forget =
+        DeleteAttributeListRequest { users: vec![bos], contact_lists: Vec::new(), default_list: false };
+    assert_eq!(ask(&mut ada, forget).await.code(), Code::SUCCESSFUL);
+    assert_eq!(sees(&mut bo).await, [AttributeName::ClientInfo]);
+    ask(&mut ada, DeleteListRequest { list: list("wv:ada/friends") }).await;
+    assert_eq!(sees(&mut bo).await, []);
+    make(&mut ada, "wv:ada/Friends", vec![contact("wv:bo@south.example", "")]).await;
+    assert_eq!(sees(&mut bo).await, [AttributeName::OnlineStatus], "what every new list may see");
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_1_3_that_speaks_as_1_2_finds_its_lists() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Xml)).await;
+    make(&mut ada, "wv:ada/friends", Vec::new()).await;
+    make(&mut ada, "wv:ada/work", Vec::new()).await;
+    let session = ada.session().unwrap().to_string();
+    let kind = csp::content_type(Version::V1_3, Encoding::Xml);
+    let mut say = async |content: &str| {
+        let document = format!(
+            "<?xml version=\"1.0\"?><WV-CSP-Message xmlns=\"http://www.openmobilealliance.org/DTD/IMPS-CSP1.3\">\
+             <Session><SessionDescriptor><SessionType>Inband</SessionType><SessionID>{session}</SessionID>\
+             </SessionDescriptor><Transaction><TransactionDescriptor><TransactionMode>Request</TransactionMode>\
+             <TransactionID>{content:.9}</TransactionID></TransactionDescriptor><TransactionContent \
+             xmlns=\"http://www.openmobilealliance.org/DTD/IMPS-TRC1.3\"><{content}</TransactionContent>\
+             </Transaction></Session></WV-CSP-Message>"
+        );
+        let (status, body) = ada.post(kind, document.into_bytes()).await.unwrap();
+        assert_eq!(status, 200);
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let lists = "GetList-Request/>";
+    assert!(say(lists).await.contains("<ContactListIDList><ContactList>wv:ada/work"));
+    // Once it has named a user as 1.2 does
+    let own = "GetPresence-Request><User><UserID>wv:ada</UserID></User></GetPresence-Request>";
+    assert!(say(own).await.contains("<Code>200</Code>"));
+    // it finds its lists where it looks for them
+    let again = say("GetList-Request></GetList-Request>").await;
+    assert!(
+        again.contains("<GetList-Response><ContactList>wv:ada/work@north.example</ContactList>"),
+        "{again}"
+    );
     node.drain().await;
 }
