@@ -3,7 +3,9 @@
 //! Two real nodes in processes of their own: plain CSP in, mutual TLS between them, both stores on
 //! disk. Beside them, in the same run, a bare hyper + rustls pair that carries the same body the same
 //! way and keeps nothing. What counts is the ratio of CPU time per message over both processes, because
-//! absolute times mean nothing on a shared machine (architecture §5).
+//! absolute times mean nothing on a shared machine (architecture §5). A node that messages only pass is
+//! compared with a bare one that the same bodies pass: the message, and the answer that the protocol has
+//! come back in a POST of its own.
 //!
 //! `cargo bench --bench relay -- SECONDS` sets how long each level lasts (default 5).
 
@@ -26,6 +28,8 @@ use load::{Lane, Level, sample};
 
 /// Octets of a message's content.
 const CONTENT_OCTETS: usize = 1024;
+/// Octets of an answer to a message, in a POST of its own.
+const ANSWER_OCTETS: usize = 385;
 /// Users who write; one connection each.
 const SENDERS: usize = 1000;
 /// Users who are written to.
@@ -64,7 +68,13 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match words.first().map(String::as_str) {
         Some("bare-back") => runtime.block_on(bare::back(Path::new(&words[1]))),
-        Some("bare-front") => runtime.block_on(bare::front(Path::new(&words[1]), words[2].parse().unwrap())),
+        Some("bare-front") => {
+            let (back, answers) = (words[2].parse().unwrap(), words[3].parse().unwrap());
+            runtime.block_on(bare::front(Path::new(&words[1]), back, answers));
+        }
+        Some("bare-middle") => {
+            runtime.block_on(bare::middle(Path::new(&words[1]), words[2].parse().unwrap()))
+        }
         seconds => {
             let seconds = seconds.and_then(|word| word.parse().ok()).unwrap_or(5);
             runtime.block_on(measure(Duration::from_secs(seconds)));
@@ -85,15 +95,15 @@ async fn measure(duration: Duration) {
         "in flight", "messages", "messages/s", "CPU µs/message", "bare µs/POST", "ratio"
     );
 
-    let (back, front, bare_address) = bare_pair(&laboratory);
+    let bare = Bare::start(&laboratory);
     let domains = ("north.example", "south.example");
     let (north, south) = providers(&laboratory, domains, "").await;
     let mut lanes = load::log_in(north.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, domains).await;
-    let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare_address)).collect();
+    let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare.pair)).collect();
 
     let mut fastest = 0.0_f64;
     for in_flight in [1, 32, 1000] {
-        let bare = run(&[&front, &back], &mut bare_lanes[..in_flight], duration).await;
+        let bare = run(&[&bare.front, &bare.back], &mut bare_lanes[..in_flight], duration).await;
         let real = run(&[&north.process, &south.process], &mut lanes[..in_flight], duration).await;
         println!(
             "{in_flight:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}",
@@ -116,7 +126,7 @@ async fn measure(duration: Duration) {
     written_first(&laboratory, fastest, duration).await;
     println!();
     for transactions in [1, 16] {
-        transit(&laboratory, transactions, (&[&front, &back], &mut bare_lanes), duration).await;
+        transit(&laboratory, transactions, &bare, duration).await;
     }
 }
 
@@ -137,22 +147,42 @@ async fn run(processes: &[&Measured], lanes: &mut [Lane], duration: Duration) ->
     }
 }
 
-fn bare_pair(laboratory: &Laboratory) -> (Measured, Measured, SocketAddr) {
-    let folder = laboratory.folder();
-    let bare = laboratory.provider("bare.example", &Writing::default()).unwrap();
-    let start = |words: &[&str]| {
-        let child = Command::new(std::env::current_exe().unwrap()).args(words).stdout(Stdio::piped()).spawn();
-        let mut child = child.unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+/// What a real node is compared with.
+struct Bare {
+    front: Measured,
+    back: Measured,
+    /// Where the pair takes messages.
+    pair: SocketAddr,
+    /// Between another front, that also posts the answers, and the same back.
+    middle: Measured,
+    /// Where what passes the middle is taken.
+    passing: SocketAddr,
+    _passing: Measured,
+}
+
+impl Bare {
+    fn start(laboratory: &Laboratory) -> Self {
+        let folder = laboratory.folder();
+        laboratory.provider("bare.example", &Writing::default()).unwrap();
+        let certificates = folder.to_str().unwrap();
+        let start = |words: &[&str]| {
+            let program = std::env::current_exe().unwrap();
+            let mut child = Command::new(program).args(words).stdout(Stdio::piped()).spawn().unwrap();
+            let mut line = String::new();
+            std::io::BufRead::read_line(
+                &mut std::io::BufReader::new(child.stdout.take().unwrap()),
+                &mut line,
+            )
             .unwrap();
-        (Measured(child), line.trim().parse::<SocketAddr>().unwrap())
-    };
-    let _ = bare;
-    let certificates = folder.to_str().unwrap();
-    let (back, back_address) = start(&["bare-back", certificates]);
-    let (front, address) = start(&["bare-front", certificates, &back_address.to_string()]);
-    (back, front, address)
+            (Measured(child), line.trim().parse::<SocketAddr>().unwrap())
+        };
+        let (back, behind) = start(&["bare-back", certificates]);
+        let (front, pair) = start(&["bare-front", certificates, &behind.to_string(), "0"]);
+        let (middle, between) = start(&["bare-middle", certificates, &behind.to_string()]);
+        let answers = ANSWER_OCTETS.to_string();
+        let (others, passing) = start(&["bare-front", certificates, &between.to_string(), &answers]);
+        Self { front, back, pair, middle, passing, _passing: others }
+    }
 }
 
 /// A provider's process, with its listeners for clients and for the operator.
@@ -216,12 +246,7 @@ async fn written_first(laboratory: &Laboratory, fastest: f64, duration: Duration
 }
 
 /// What the node in the middle spends on a message that only passes it.
-async fn transit(
-    laboratory: &Laboratory,
-    transactions: usize,
-    bare: (&[&Measured], &mut [Lane]),
-    duration: Duration,
-) {
+async fn transit(laboratory: &Laboratory, transactions: usize, bare: &Bare, duration: Duration) {
     let domain = |role: &str| format!("{role}{transactions}.example");
     let (one, hub, other) = (domain("one"), domain("hub"), domain("other"));
     let triple =
@@ -241,7 +266,8 @@ async fn transit(
     }
     load::register(back.csp, &other, RECIPIENTS).await;
     let mut lanes = load::log_in(front.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, (&one, &other)).await;
-    let bare = run(bare.0, bare.1, duration).await;
+    let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare.passing)).collect();
+    let bare = run(&[&bare.middle], &mut bare_lanes, duration).await;
     let real = run(&[&middle.process], &mut lanes, duration).await;
     println!(
         "{:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}   transit, {transactions} a POST, the middle node alone",

@@ -1,5 +1,7 @@
 //! The bare pair: hyper and rustls, mutual TLS between them, and nothing else. The front takes plain
-//! POSTs and passes each one's body to the back over a few kept connections; the back answers 200.
+//! POSTs and passes each one's body to the back over a few kept connections; the back answers 200. A
+//! middle takes what a front posts and passes it on to the back, mutual TLS on both sides; what passes it
+//! are the bodies that pass a node in transit, the message and its answer.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -56,8 +58,9 @@ pub(crate) async fn back(folder: &Path) {
 
 type Job = (Bytes, oneshot::Sender<()>);
 
-/// Takes plain POSTs and passes their bodies on.
-pub(crate) async fn front(folder: &Path, back: SocketAddr) {
+/// Kept connections to the back; what is handed in is posted over one that is free, and `answers` octets
+/// in another POST after it, if there are any.
+fn onward(folder: &Path, back: SocketAddr, answers: usize) -> mpsc::Sender<Job> {
     let (jobs, queue) = mpsc::channel::<Job>(4096);
     let (queue, tls) = (Arc::new(Mutex::new(queue)), Arc::new(tls(folder)));
     for _ in 0..CONNECTIONS {
@@ -72,25 +75,53 @@ pub(crate) async fn front(folder: &Path, back: SocketAddr) {
                 let job = queue.lock().await.recv().await;
                 let Some((body, done)) = job else { return };
                 connection.post(Headers::default(), body).await.unwrap();
+                if answers > 0 {
+                    connection.post(Headers::default(), Bytes::from(vec![b'a'; answers])).await.unwrap();
+                }
                 let _ = done.send(());
             }
         });
     }
+    jobs
+}
+
+/// Passes one POST on and answers it.
+async fn pass(
+    request: Request<Incoming>,
+    jobs: mpsc::Sender<Job>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let (done, answer) = oneshot::channel();
+    jobs.send((body, done)).await.unwrap();
+    let _ = answer.await;
+    Ok(Response::new(Full::new(Bytes::new())))
+}
+
+/// Takes plain POSTs and passes their bodies on, each with an answer of so many octets.
+pub(crate) async fn front(folder: &Path, back: SocketAddr, answers: usize) {
+    let jobs = onward(folder, back, answers);
     let listener = listen().await;
     while let Ok((stream, _)) = listener.accept().await {
         let jobs = jobs.clone();
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
-            let service = service_fn(|request: Request<Incoming>| {
-                let jobs = jobs.clone();
-                async move {
-                    let body = request.into_body().collect().await.unwrap().to_bytes();
-                    let (done, answer) = oneshot::channel();
-                    jobs.send((body, done)).await.unwrap();
-                    let _ = answer.await;
-                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
-                }
-            });
+            let service = service_fn(|request| pass(request, jobs.clone()));
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// Takes POSTs over mutual TLS and passes their bodies on over mutual TLS.
+pub(crate) async fn middle(folder: &Path, back: SocketAddr) {
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls(folder).server_config());
+    let jobs = onward(folder, back, 0);
+    let listener = listen().await;
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, jobs) = (acceptor.clone(), jobs.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = service_fn(|request| pass(request, jobs.clone()));
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -23,7 +23,9 @@ pub(crate) struct Lane {
     server: SocketAddr,
     stream: Option<TcpStream>,
     session: String,
-    recipient: String,
+    /// Users who are written to, in turn: their number and their domain. One alone would have his mailbox
+    /// full after some thousands.
+    recipients: (u64, String),
     content: String,
     next: u64,
     buffer: Vec<u8>,
@@ -36,7 +38,7 @@ impl Lane {
             server,
             stream: None,
             session: self.session.clone(),
-            recipient: self.recipient.clone(),
+            recipients: self.recipients.clone(),
             content: self.content.clone(),
             next: 0,
             buffer: Vec::new(),
@@ -45,6 +47,8 @@ impl Lane {
 
     fn request(&mut self) -> Vec<u8> {
         self.next += 1;
+        let (recipients, to) = &self.recipients;
+        let recipient = format!("wv:r{}@{to}", self.next % recipients);
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
              <WV-CSP-Message xmlns=\"http://www.openmobilealliance.org/DTD/WV-CSP1.2\"><Session>\
@@ -59,7 +63,7 @@ impl Lane {
             self.session,
             self.next,
             self.content.len(),
-            self.recipient,
+            recipient,
             self.content
         );
         let head = format!(
@@ -200,9 +204,10 @@ pub(crate) async fn log_in(
             server,
             stream: None,
             session: phone.session().unwrap().to_string(),
-            recipient: format!("wv:r{}@{to}", number % recipients),
+            recipients: (recipients as u64, to.to_owned()),
             content: content.clone(),
-            next: 1000,
+            // Not all of them write to the same one at a time.
+            next: 1000 + number as u64,
             buffer: Vec::new(),
         });
     }

@@ -497,8 +497,10 @@ fn write_connection(path: &Path) -> rusqlite::Result<Connection> {
     common(&connection)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
-    // KiB; holds the hot ends of tables and indexes.
-    connection.pragma_update(None, "cache_size", -65_536)?;
+    // KiB; holds the hot ends of tables and indexes, the rest is in the system's cache. No more: whenever a
+    // tree is balanced SQLite gives a page a number far behind the last, and then searches the whole cache
+    // for such pages at the end of the commit.
+    connection.pragma_update(None, "cache_size", -8192)?;
     // Pages: the log is folded into the database every 16 MiB, and cut to 64 MiB if it ever outgrew that.
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
