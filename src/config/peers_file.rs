@@ -31,6 +31,8 @@ const PIN: &str =
     "sha256/ and the BASE64 of the SHA-256 of the SubjectPublicKeyInfo (`causeway cert show` prints it)";
 const TRANSACTIONS_PER_POST: std::ops::RangeInclusive<u64> = 1..=256;
 const MESSAGES_PER_SECOND: std::ops::RangeInclusive<u64> = 0..=1_000_000;
+const USER_MESSAGES_PER_MINUTE: std::ops::RangeInclusive<u64> = 0..=1_000_000;
+const SUBSCRIPTIONS: std::ops::RangeInclusive<u64> = 0..=10_000_000;
 
 /// Services whose element one provider can run for another, so far.
 const DELEGABLE: [Service; 1] = [Service::Presence];
@@ -144,6 +146,8 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let state = peer.word("state", PeerState::ALL, PeerState::as_str, PeerState::Active);
     let max_transactions_per_post = size(peer.number("max-transactions-per-post", TRANSACTIONS_PER_POST, 16));
     let messages_per_second = peer.number("messages-per-second", MESSAGES_PER_SECOND, 0);
+    let user_messages_per_minute = peer.number("user-messages-per-minute", USER_MESSAGES_PER_MINUTE, 60);
+    let max_subscriptions = peer.number("max-subscriptions", SUBSCRIPTIONS, 10_000);
     let max_document_bytes = size(peer.number("max-document-bytes", DOCUMENT_BYTES, 4_194_304));
     let from = peer.date("valid-from", false);
     let until = peer.date("valid-until", true);
@@ -189,6 +193,8 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         state,
         max_transactions_per_post,
         messages_per_second: u32::try_from(messages_per_second).unwrap_or(u32::MAX),
+        user_messages_per_minute: u32::try_from(user_messages_per_minute).unwrap_or(u32::MAX),
+        max_subscriptions,
         max_document_bytes,
         valid_from: from.map(|date| date.value),
         valid_until: until.map(|date| date.value),

@@ -249,6 +249,7 @@ profile = "legacy"
 state = "suspended"
 max-transactions-per-post = 1
 messages-per-second = 500
+user-messages-per-minute = 30
 max-document-bytes = 65_536
 valid-from = 2026-01-01
 valid-until = 2027-12-31
@@ -269,6 +270,7 @@ note = "by hand"
     assert_eq!((agreement.profile, agreement.state), (Profile::Legacy, PeerState::Suspended));
     assert_eq!(agreement.max_transactions_per_post, 1);
     assert_eq!(agreement.messages_per_second, 500);
+    assert_eq!(agreement.user_messages_per_minute, 30);
     assert_eq!(agreement.max_document_bytes, 65_536);
     assert_eq!(agreement.valid_from.unwrap().extended(), "2026-01-01T00:00:00Z");
     assert_eq!(agreement.valid_until.unwrap().extended(), "2027-12-31T23:59:59Z");
@@ -397,7 +399,7 @@ x = 1
             r#"peers.toml:17:1: error: domain = "SOUTH.example": has two entries; allowed: one [[peer]] a domain"#,
             r#"peers.toml:21:1: error: domain = "north.example": is served here (node.domains); allowed: the domain of another provider"#,
             r#"peers.toml:23:1: error: valid-from = "2026-01-01": a text where a date belongs; allowed: a date such as 2027-12-31, without quotes"#,
-            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, delegates, hosts, carries, profile, state, max-transactions-per-post, messages-per-second, max-document-bytes, valid-from, valid-until, contact, note"#,
+            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, delegates, hosts, carries, profile, state, max-transactions-per-post, messages-per-second, user-messages-per-minute, max-subscriptions, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:26:1: error: transit.to: is missing; allowed: a domain, such as "south.example""#,
             r#"peers.toml:26:1: error: transit.via: is missing; allowed: the domain of a [[peer]]"#,
         ]

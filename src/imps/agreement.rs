@@ -90,6 +90,10 @@ pub struct Agreement {
     pub max_transactions_per_post: usize,
     /// Sustained messages a second; 0 means no limit.
     pub messages_per_second: u32,
+    /// Messages that each user of the peer may send in a minute; 0 means no limit.
+    pub user_messages_per_minute: u32,
+    /// Subscriptions that all users of the peer together may have to presence here.
+    pub max_subscriptions: u64,
     /// Largest document accepted from this peer, octets.
     pub max_document_bytes: usize,
     /// First and last moment of validity.
@@ -158,6 +162,8 @@ impl Agreement {
             carries: Vec::new(),
             max_transactions_per_post: 16,
             messages_per_second: 0,
+            user_messages_per_minute: 60,
+            max_subscriptions: 10_000,
             max_document_bytes: 4 * 1024 * 1024,
             valid_from: None,
             valid_until: None,

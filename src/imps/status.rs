@@ -371,6 +371,17 @@ impl Status {
         Self { details, ..Self::new(code) }
     }
 
+    /// Whether nothing was carried out and asking again may help: every part failed for a temporary reason.
+    pub fn is_temporary(&self) -> bool {
+        match self.code {
+            Code::MULTIPLE_ERRORS => {
+                let temporary = |detail: &DetailedResult| detail.code.outcome() == Outcome::Temporary;
+                !self.details.is_empty() && self.details.iter().all(temporary)
+            }
+            code => code.outcome() == Outcome::Temporary,
+        }
+    }
+
     /// What became of one part: the code of the detail that names it; else the top code, where 201
     /// counts as success (the failed parts are named) and 900 as itself.
     pub fn code_for(&self, entity: &Entity) -> Code {
@@ -413,6 +424,18 @@ mod tests {
         );
         assert_eq!(code(&[("a@x", Code::UNKNOWN_USER), ("b@x", Code::UNKNOWN_USER)]), Code::UNKNOWN_USER);
         assert_eq!(code(&[("a@x", Code::BLOCKED), ("b@x", Code::UNKNOWN_USER)]), Code::MULTIPLE_ERRORS);
+    }
+
+    #[test]
+    fn what_failed_for_temporary_reasons_alone_is_temporary() {
+        let merged = |parts: &[(&str, Code)]| {
+            Status::merge(parts.iter().map(|&(who, code)| (user(who), code))).is_temporary()
+        };
+        assert!(merged(&[("a@x", Code::QUEUE_FULL)]));
+        assert!(merged(&[("a@x", Code::QUEUE_FULL), ("b@x", Code::SERVICE_UNAVAILABLE)]));
+        assert!(!merged(&[("a@x", Code::QUEUE_FULL), ("b@x", Code::UNKNOWN_USER)]));
+        assert!(!merged(&[("a@x", Code::QUEUE_FULL), ("b@x", Code::SUCCESSFUL)]));
+        assert!(!Status::new(Code::MULTIPLE_ERRORS).is_temporary());
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub(super) fn agreement(
         "carries": texts(&entry.carries),
         "max_transactions_per_post": entry.max_transactions_per_post,
         "messages_per_second": entry.messages_per_second,
+        "user_messages_per_minute": entry.user_messages_per_minute,
+        "max_subscriptions": entry.max_subscriptions,
         "max_document_bytes": entry.max_document_bytes,
     })
 }

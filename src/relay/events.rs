@@ -65,6 +65,8 @@ words! {
         Draining = "draining",
         /// More messages a second than agreed.
         Rate = "rate",
+        /// A user of the peer asks for more than one user may (Status 503, then 403).
+        Budget = "budget",
         /// HTTP method other than POST.
         Method = "method",
         /// HTTP media type that is not SSP.

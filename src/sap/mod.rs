@@ -5,6 +5,7 @@
 //! ports), the exits (through the trait) and time. A success is answered after the commit, effects
 //! leave after the commit, and work for one request is bounded.
 
+mod budget;
 mod cir;
 mod client;
 mod clients;
@@ -38,6 +39,7 @@ use crate::element::common::offer;
 use crate::element::common::search::kept::Searches;
 use crate::imps::primitive::{Functions, Password};
 use crate::imps::{Chance, Code, Domain, GroupId, Moment, SessionId, Status, UserId};
+use crate::relay::budget::Budgets;
 use crate::relay::directory::Directory;
 use crate::relay::events::Events;
 use crate::relay::exit::Exits;
@@ -50,7 +52,7 @@ pub use client::ClientDocument;
 pub use common::{AnnounceError, Announced};
 pub use content::{ContentError, ContentSettings, Proof};
 pub use outgoing::Settled;
-pub use peer::{PeerAnswer, PeerRequest};
+pub use peer::{Encoded, PeerAnswer, PeerRequest};
 pub use system::{Clock, SystemChance, SystemClock};
 pub use transit::{Asked, Ingress, Passed};
 
@@ -165,6 +167,7 @@ pub struct Sap {
     easel: content::Easel,
     gone_peers: Mutex<presence::Gone>,
     pace: Mutex<presence::Pace>,
+    budgets: Mutex<Budgets>,
     /// Changes of groups take turns, those of one group in the same lane.
     group_lanes: [tokio::sync::Mutex<()>; GROUP_LANES],
 }
@@ -202,6 +205,7 @@ impl Sap {
             easel: content::Easel::default(),
             gone_peers: Mutex::default(),
             pace: Mutex::default(),
+            budgets: Mutex::default(),
             group_lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }

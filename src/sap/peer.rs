@@ -30,9 +30,18 @@ pub struct PeerRequest {
     pub content: Carried,
 }
 
-/// What became of a request of a peer: the encoded answer, none for what wants none, or an error if it was
-/// not stored.
-pub type PeerAnswer = (TransactionId, Result<Option<Vec<u8>>, StoreError>);
+/// An answer to a peer, as it leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The primitive.
+    pub fragment: Vec<u8>,
+    /// Nothing was carried out, and the peer may ask again under the same id: its next copy counts as new.
+    pub for_now: bool,
+}
+
+/// What became of a request of a peer: the answer, none for what wants none, or an error if it was not
+/// stored.
+pub type PeerAnswer = (TransactionId, Result<Option<Encoded>, StoreError>);
 
 /// What a request of a peer has come to, before the commit of those that share one.
 enum Step {
@@ -75,7 +84,8 @@ impl Sap {
         let encoded = done.into_iter().map(|(transaction, name, answer)| {
             let answer = answer.map(|answer| {
                 self.events.ssp_transaction(&agreement.domain, Direction::In, name, answer.code());
-                ssp::encode_primitive(&answer, None, style)
+                let for_now = answer.status().is_some_and(Status::is_temporary);
+                ssp::encode_primitive(&answer, None, style).map(|fragment| Encoded { fragment, for_now })
             });
             (transaction, answer)
         });
@@ -146,6 +156,12 @@ impl Sap {
                         refused.status.into()
                     }
                     Ok(admitted) if matches!(admitted.primitive(), Primitive::SendMessageRequest(_)) => {
+                        if let Primitive::SendMessageRequest(message) = admitted.primitive()
+                            && let Err(result) = self.spend_message(agreement, message)
+                        {
+                            let refused = SendMessageResponse { result, message_id: None };
+                            return Step::Answer(Box::new(Ok(refused.into())));
+                        }
                         match self.plan(admitted, None, legacy.then_some(transaction)).await {
                             Ok(planned) => return Step::Message(Box::new(planned)),
                             // HTTP 503 and the peer's own queue are better than a Status that it may take

@@ -29,7 +29,9 @@ impl Sap {
     pub async fn sweep(self: &Arc<Self>, stop: CancellationToken) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        self.look_at_every_peer();
+        if let Err(error) = self.look_at_every_peer().await {
+            warn!(%error, "it cannot be found out who was out of reach before");
+        }
         let (mut expiry, mut forget, mut gauges) = (Moment::default(), Moment::default(), Moment::default());
         loop {
             tokio::select! {
@@ -64,6 +66,7 @@ impl Sap {
             if now >= forget {
                 forget = now.after(FORGET);
                 self.sweep_searches(now);
+                self.sweep_budgets(now);
                 self.sweep_content(now).await;
                 if let Err(error) = self.sweep_absent().await {
                     warn!(%error, "sessions that are over cannot be put out of groups");

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::Sap;
+use super::peer::Encoded;
 use crate::imps::Domain;
 use crate::relay::events::CutThrough;
 use crate::relay::ports::{Change, Outcome, Outgoing, Promise, StoreError, StoredOutgoing};
@@ -36,7 +37,7 @@ pub(super) enum Landed {
     /// It has left, or was given up.
     Gone,
     /// It has left, and this is the answer for the one who waits for it.
-    Answered(Waiter, Vec<u8>),
+    Answered(Waiter, Encoded),
     /// It could not be written and is as it was.
     Failed(StoreError),
 }
@@ -212,8 +213,8 @@ impl Sap {
     pub(super) fn drop_row(
         &self,
         row: &StoredOutgoing,
-        answer: Option<(Waiter, Vec<u8>)>,
-    ) -> Option<(Waiter, Vec<u8>)> {
+        answer: Option<(Waiter, Encoded)>,
+    ) -> Option<(Waiter, Encoded)> {
         let left = self.unwritten().leave(row.row);
         let hear = match left {
             Left::Unwritten(hear) => {
@@ -232,11 +233,11 @@ impl Sap {
         let mut answer = answer;
         for hears in hear {
             match answer.take() {
-                Some((waiter, fragment)) if hears.takes_answer => {
-                    if let Err(Landed::Answered(waiter, fragment)) =
-                        hears.to.send(Landed::Answered(waiter, fragment))
+                Some((waiter, encoded)) if hears.takes_answer => {
+                    if let Err(Landed::Answered(waiter, encoded)) =
+                        hears.to.send(Landed::Answered(waiter, encoded))
                     {
-                        answer = Some((waiter, fragment));
+                        answer = Some((waiter, encoded));
                     }
                 }
                 kept => {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::outgoing::{Settled, name_of};
+use super::peer::Encoded;
 use super::questions::style;
 use super::through::{Hears, Landed};
 use super::{Map, Sap};
@@ -71,7 +72,7 @@ pub struct Passed<'a> {
     /// Those that are for us, or for nobody.
     pub here: Vec<Asked<'a>>,
     /// Those that are kept, or answered already, with the answer.
-    pub done: Vec<(TransactionId, Option<Vec<u8>>)>,
+    pub done: Vec<(TransactionId, Option<Encoded>)>,
 }
 
 /// A request that goes on, once it is on disk.
@@ -330,10 +331,10 @@ impl Sap {
         })?;
         for (transaction, landed) in landed {
             let answer = match landed {
-                Landed::Answered(waiter, fragment) if waiter.transaction == transaction => Some(fragment),
+                Landed::Answered(waiter, answer) if waiter.transaction == transaction => Some(answer),
                 // It was asked for again meanwhile, and by that name the answer is waited for.
-                Landed::Answered(waiter, fragment) => {
-                    self.give_back(&waiter, fragment, false);
+                Landed::Answered(waiter, answer) => {
+                    self.give_back(&waiter, answer);
                     None
                 }
                 _ => None,
@@ -400,9 +401,10 @@ impl Sap {
             let primitive = name_of(&row.outgoing.primitive);
             self.events.ssp_transaction(&waiter.ingress, Direction::In, primitive, code);
             // Goes with the HTTP answer to the request, if that is not out yet.
-            let left = self.drop_row(row, fragment.map(|fragment| (waiter, fragment)));
-            if let Some((waiter, fragment)) = left {
-                self.give_back(&waiter, fragment, false);
+            let for_now = is_temporary(answer);
+            let left = self.drop_row(row, fragment.map(|fragment| (waiter, Encoded { fragment, for_now })));
+            if let Some((waiter, answer)) = left {
+                self.give_back(&waiter, answer);
             }
             return Settled::Done;
         }
@@ -420,7 +422,7 @@ impl Sap {
             let primitive = name_of(&row.outgoing.primitive);
             self.events.ssp_transaction(&waiter.ingress, Direction::In, primitive, code);
             if let Some(fragment) = fragment {
-                self.give_back(&waiter, fragment, true);
+                self.give_back(&waiter, Encoded { fragment, for_now: true });
             }
         }
         self.dropped(row)
@@ -436,12 +438,12 @@ impl Sap {
             let fragment = ssp::encode_primitive(&Status::new(Code::TIMEOUT).into(), None, style);
             self.events.ssp_transaction(&waiter.ingress, Direction::In, name_of(""), Code::TIMEOUT);
             if let Some(fragment) = fragment {
-                self.give_back(&waiter, fragment, true);
+                self.give_back(&waiter, Encoded { fragment, for_now: true });
             }
         }
     }
 
-    fn give_back(&self, waiter: &Waiter, fragment: Vec<u8>, for_now: bool) {
+    fn give_back(&self, waiter: &Waiter, Encoded { fragment, for_now }: Encoded) {
         if let Some(exit) = self.exits.get().and_then(|exits| exits.exit(&waiter.own, &waiter.ingress)) {
             exit.answer(&waiter.transaction, fragment.into(), for_now);
         }
@@ -505,9 +507,14 @@ fn rebuilt(meta: Option<&MetaInfo>, content: &Carried, octets: &[u8], style: Sty
     }
 }
 
-fn encoded(status: &Status, agreement: &Agreement) -> Option<Vec<u8>> {
+fn encoded(status: &Status, agreement: &Agreement) -> Option<Encoded> {
     let style = Style { version: Version::V1_3, legacy: agreement.profile == Profile::Legacy };
-    ssp::encode_primitive(&status.clone().into(), None, style)
+    let fragment = ssp::encode_primitive(&status.clone().into(), None, style)?;
+    Some(Encoded { fragment, for_now: status.is_temporary() })
+}
+
+fn is_temporary(answer: &Carried) -> bool {
+    matches!(answer, Carried::Primitive(primitive) if primitive.status().is_some_and(Status::is_temporary))
 }
 
 fn code_of(answer: &Carried) -> Code {

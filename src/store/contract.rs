@@ -657,6 +657,7 @@ macro_rules! keeps_the_contract {
             presence_is_kept_and_changed_by_whoever_was_first
             what_is_followed_is_bounded_and_ends_with_the_session
             subscriptions_of_a_visitor_are_counted
+            it_is_known_since_when_a_peer_is_out_of_reach
             those_who_watched_are_remembered_within_a_bound
             groups_are_kept_as_they_were_made
             edits_of_a_group_mean_the_same_on_disk_and_in_memory

@@ -35,7 +35,7 @@ use crate::relay::ports::{Change, Settlement, StoredOutgoing};
 use crate::relay::queue::Window;
 use crate::relay::rate::Meter;
 use crate::relay::transit::{Via, ViaError};
-use crate::sap::{Asked, Ingress, PeerAnswer, PeerRequest, Settled};
+use crate::sap::{Asked, Encoded, Ingress, PeerAnswer, PeerRequest, Settled};
 use crate::session::ssp::{
     Alarm, Arrived, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
     PostOutcome, SessionRecord,
@@ -584,8 +584,14 @@ impl PeerLink {
             match carried {
                 Ok(answer) => {
                     link.accepted(&transaction);
-                    if let Some(fragment) = answer {
-                        link.answer(&transaction, fragment.into(), now, &mut **chance);
+                    match answer {
+                        Some(Encoded { fragment, for_now: true }) => {
+                            link.answer_for_now(&transaction, fragment.into(), now, &mut **chance);
+                        }
+                        Some(Encoded { fragment, .. }) => {
+                            link.answer(&transaction, fragment.into(), now, &mut **chance);
+                        }
+                        None => {}
                     }
                 }
                 Err(error) => {

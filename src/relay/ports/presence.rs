@@ -32,6 +32,14 @@ pub enum PresenceChange {
         /// Whom.
         presentities: Vec<UserId>,
     },
+    /// A peer is out of reach since then; `None`: it is within reach. Outcome: `Done`, or `Missing` if nothing
+    /// was changed by it.
+    Unreachable {
+        /// Which.
+        peer: Domain,
+        /// Since when.
+        since: Option<Moment>,
+    },
     /// Somebody looked at a user once. Changes no version. Outcome: `Done`, or `Missing` if there is no such
     /// account.
     Past {
@@ -94,4 +102,13 @@ pub trait PresenceStore {
 
     /// How many subscriptions to users of ours this user has.
     fn subscriptions_of(&self, watcher: UserId) -> Promise<u64>;
+
+    /// How many subscriptions to users of ours all users of another domain together have.
+    fn subscriptions_from(&self, domain: Domain) -> Promise<u64>;
+
+    /// Users of another domain who watch users of ours: whom, and who, at most `limit` of them.
+    fn watchers_from(&self, domain: Domain, limit: usize) -> Promise<Vec<(UserId, UserId)>>;
+
+    /// Since when peers are out of reach, as far as that was written down.
+    fn unreachable(&self) -> Promise<Vec<(Domain, Moment)>>;
 }

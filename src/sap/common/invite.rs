@@ -22,6 +22,7 @@ use crate::imps::primitive::{
 use crate::imps::status::Entity;
 use crate::imps::{Address, Code, Domain, GroupId, InviteId, Primitive, Status, TransactionId, UserId};
 use crate::relay::admit::Origin;
+use crate::relay::budget::Budget;
 use crate::relay::ports::{Change, CommonChange, Outcome, StoreError, StoredOutgoing};
 use crate::relay::route::Home;
 use crate::relay::split::by_domain;
@@ -277,8 +278,7 @@ impl Sap {
             let put =
                 Change::Common(CommonChange::PutInvitations { invitations: remembered, now: self.now() });
             if self.commit_and_tell(vec![put], notices).await?.first() != Some(&Outcome::Done) {
-                let status = Status { try_again: Some(3600), ..Status::new(Code::SERVICE_UNAVAILABLE) };
-                return Ok(status.into());
+                return Ok(self.excess(asks.agreement, &inviter.id, Budget::Invitations).into());
             }
         }
         Ok(Status::merge(outcomes).into())

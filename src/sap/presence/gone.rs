@@ -1,9 +1,11 @@
 //! Peers that are out of reach: their users are shown as offline after a while, and what we subscribed
-//! there is renewed when a link is set up again (reference ssp-behaviour §7). And watchers of whom their
-//! home says that they are none of its users (reference ssp-primitives §2.3).
+//! there is renewed when a link is set up again (reference ssp-behaviour §7). What they subscribed here ends
+//! after a week; their homes subscribe again when a client needs it (reference ssp-primitives §2.1). And
+//! watchers of whom their home says that they are none of its users (reference ssp-primitives §2.3).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
@@ -16,6 +18,7 @@ use crate::imps::primitive::{Presence, PresenceNotification, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Moment, Primitive, UserId};
 use crate::relay::ports::{Change, PresenceChange, StoreError, StoredOutgoing};
+use crate::relay::route::Route;
 use crate::relay::split::by_domain;
 use crate::sap::Sap;
 use crate::sap::questions::{Question, SUBSCRIPTION_LIFE};
@@ -25,17 +28,51 @@ use crate::wire::{Carried, Limits, ssp};
 const NOTICES_PAGE: usize = 500;
 /// Users that one renewal names.
 const RENEWED_PAGE: usize = 200;
+/// How long a peer is out of reach before the subscriptions of its users end.
+const WATCHERS_STAY: Duration = Duration::from_secs(7 * 86_400);
+/// Watchers who are forgotten in one sweep.
+const WATCHERS_PAGE: usize = 100;
 
 /// What is known of peers that are out of reach. At most as many as there are agreements.
 #[derive(Debug, Default)]
 pub(in crate::sap) struct Gone {
     /// Since when nothing gets through.
     since: HashMap<Domain, Moment>,
+    /// The same of an earlier run of this node, of peers that were not heard or found out of reach since.
+    before: HashMap<Domain, Moment>,
+    /// What is to be written down of it.
+    unwritten: BTreeMap<Domain, Option<Moment>>,
+    /// Those whose users watch nobody here any more.
+    emptied: HashSet<Domain>,
     /// Those whose users are shown as offline.
     told: HashSet<Domain>,
     /// Those with which a link was set up, and whose subscriptions are to be looked at, in an order of their
     /// own, so that a simulation repeats itself.
     back: BTreeSet<Domain>,
+}
+
+impl Gone {
+    /// Nothing gets through to the peer; since when.
+    fn out_of_reach(&mut self, peer: &Domain, now: Moment) -> Moment {
+        if let Some(since) = self.since.get(peer) {
+            return *since;
+        }
+        let since = self.before.remove(peer).unwrap_or_else(|| {
+            self.unwritten.insert(peer.clone(), Some(now));
+            now
+        });
+        self.since.insert(peer.clone(), since);
+        since
+    }
+
+    /// The peer is within reach.
+    fn heard(&mut self, peer: &Domain) {
+        let was_gone = self.since.remove(peer).is_some() | self.before.remove(peer).is_some();
+        self.emptied.remove(peer);
+        if was_gone {
+            self.unwritten.insert(peer.clone(), None);
+        }
+    }
 }
 
 impl Sap {
@@ -46,23 +83,38 @@ impl Sap {
     /// A link with the peer was set up: subscriptions there that were marked meanwhile are renewed.
     pub fn peer_is_back(&self, peer: &Domain) {
         let mut gone = self.gone_peers();
-        gone.since.remove(peer);
+        gone.heard(peer);
         gone.told.remove(peer);
         gone.back.insert(peer.clone());
     }
 
-    /// After a start: what was marked before is renewed too.
-    pub(in crate::sap) fn look_at_every_peer(&self) {
+    /// After a start: what was marked before is renewed too, and who was out of reach before has been so for as
+    /// long as was written down.
+    pub(in crate::sap) async fn look_at_every_peer(&self) -> Result<(), StoreError> {
         let map = self.map.load_full();
         let peers = map.directory.agreements().map(|agreement| agreement.domain.clone());
         self.gone_peers().back.extend(peers);
+        let (known, others): (Vec<_>, Vec<_>) = self
+            .store
+            .unreachable()
+            .await?
+            .into_iter()
+            .partition(|(peer, _)| map.directory.agreement(peer.as_str()).is_some());
+        let mut gone = self.gone_peers();
+        for (peer, since) in known {
+            if !gone.since.contains_key(&peer) {
+                gone.before.insert(peer, since);
+            }
+        }
+        gone.unwritten.extend(others.into_iter().map(|(peer, _)| (peer, None)));
+        Ok(())
     }
 
     /// Looks which peers are out of reach, and for how long.
     pub(in crate::sap) async fn sweep_gone_peers(&self, now: Moment) -> Result<(), StoreError> {
         let map = self.map.load_full();
         let (own, after) = (map.directory.own(), self.settings.peer_gone);
-        let mut lost = Vec::new();
+        let (mut lost, mut left) = (Vec::new(), Vec::new());
         for agreement in map.directory.agreements() {
             let peer = &agreement.domain;
             let failing = self.exits.get().is_some_and(|exits| {
@@ -71,14 +123,19 @@ impl Sap {
             });
             let mut gone = self.gone_peers();
             if !failing {
-                gone.since.remove(peer);
+                if gone.since.contains_key(peer) {
+                    gone.heard(peer);
+                }
                 // A session may outlast trouble: then no link is set up that would say so.
                 if gone.told.remove(peer) {
                     gone.back.insert(peer.clone());
                 }
                 continue;
             }
-            let since = *gone.since.entry(peer.clone()).or_insert(now);
+            let since = gone.out_of_reach(peer, now);
+            if now.since(since) >= WATCHERS_STAY && !gone.emptied.contains(peer) {
+                left.push(peer.clone());
+            }
             if now.since(since) >= after && !gone.told.contains(peer) {
                 lost.push(peer.clone());
             }
@@ -91,6 +148,54 @@ impl Sap {
                 gone.told.insert(peer);
             }
         }
+        for peer in left {
+            self.drop_watchers_of(&peer).await?;
+        }
+        self.write_gone().await
+    }
+
+    /// What happened to peers is written down.
+    async fn write_gone(&self) -> Result<(), StoreError> {
+        let unwritten = std::mem::take(&mut self.gone_peers().unwritten);
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        let change = |(peer, since): (&Domain, &Option<Moment>)| {
+            let change = PresenceChange::Unreachable { peer: peer.clone(), since: *since };
+            Change::Presence(Box::new(change))
+        };
+        let written = self.store.commit(unwritten.iter().map(change).collect()).await;
+        if written.is_err() {
+            let mut gone = self.gone_peers();
+            for (peer, since) in unwritten {
+                // What has happened meanwhile is newer.
+                gone.unwritten.entry(peer).or_insert(since);
+            }
+        }
+        written.map(drop)
+    }
+
+    /// The users of a peer that has been out of reach for a week watch nobody any more: a page of them.
+    async fn drop_watchers_of(&self, peer: &Domain) -> Result<(), StoreError> {
+        let map = self.map.load_full();
+        let carries = map.directory.agreement(peer.as_str()).map(|it| it.carries.clone()).unwrap_or_default();
+        // What another way leads to may be within reach.
+        let now = self.now().date_time();
+        let is_behind =
+            |domain: &Domain| matches!(map.routes.of(domain.as_str(), now), Route::Peer(via) if via == peer);
+        let behind = carries.into_iter().filter(is_behind);
+        for domain in std::iter::once(peer.clone()).chain(behind) {
+            let watchers = self.store.watchers_from(domain.clone(), WATCHERS_PAGE).await?;
+            if !watchers.is_empty() {
+                info!(%peer, %domain, subscriptions = watchers.len(), "out of reach for a week: its users watch no more");
+                for (presentity, watcher) in watchers {
+                    self.forget_watcher(&presentity, &watcher).await;
+                }
+                // The rest with the next look.
+                return Ok(());
+            }
+        }
+        self.gone_peers().emptied.insert(peer.clone());
         Ok(())
     }
 

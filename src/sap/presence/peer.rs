@@ -4,6 +4,7 @@ use crate::element::notify::{Actor, Notify, Reach};
 use crate::element::presence::{
     Following, SESSION_SECONDS, SUBSCRIPTIONS_OF_VISITOR_MAX, USERS_MAX, requests,
 };
+use crate::imps::agreement::Agreement;
 use crate::imps::presence::{Attribute, PresenceSubList};
 use crate::imps::primitive::{
     GetPresenceRequest, GetPresenceResponse, Presence, PresenceNotification, SubscribePresenceRequest, User,
@@ -11,12 +12,10 @@ use crate::imps::primitive::{
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, UserId};
 use crate::relay::admit::Origin;
+use crate::relay::budget::Budget;
 use crate::relay::ports::StoreError;
 use crate::sap::Sap;
 use crate::sap::services::PeerAsks;
-
-/// Seconds after which a user with too many subscriptions may ask again.
-const FULL_RETRY_SECONDS: u32 = 3600;
 
 impl Sap {
     /// A peer's request about presence. An error means that nothing was stored.
@@ -50,21 +49,22 @@ impl Sap {
                     Ok(wanted) => wanted,
                     Err(code) => return Ok(Status::new(code).into()),
                 };
-                let mut there = self.store.subscriptions_of(actor.id().clone()).await?;
+                let mut room = self.room_for_watcher(asks.agreement, actor.id()).await?;
+                let mut full: Option<Status> = None;
                 for presentity in within(request.users, &mut outcomes) {
-                    if there >= SUBSCRIPTIONS_OF_VISITOR_MAX
-                        && !self.is_watched(&presentity, actor.id()).await?
-                    {
-                        outcomes.push((Entity::User(presentity), Code::SERVICE_UNAVAILABLE));
-                        continue;
-                    }
-                    let code = self.watch(&presentity, &actor, wanted).await?;
-                    there += u64::from(code.is_success());
+                    let code = if room > 0 || self.is_watched(&presentity, actor.id()).await? {
+                        let code = self.watch(&presentity, &actor, wanted).await?;
+                        room = room.saturating_sub(u64::from(code.is_success()));
+                        code
+                    } else {
+                        let excess = || self.excess(asks.agreement, actor.id(), Budget::Subscriptions);
+                        full.get_or_insert_with(excess).code
+                    };
                     outcomes.push((Entity::User(presentity), code));
                 }
                 let mut status = Status::merge(outcomes);
-                if there >= SUBSCRIPTIONS_OF_VISITOR_MAX && status.code == Code::SERVICE_UNAVAILABLE {
-                    status.try_again = Some(FULL_RETRY_SECONDS);
+                if let Some(full) = full.filter(|full| full.code == status.code) {
+                    status.try_again = full.try_again;
                 }
                 Ok(status.into())
             }
@@ -87,6 +87,19 @@ impl Sap {
             }
             _ => Ok(Status::new(Code::NOT_IMPLEMENTED).into()),
         }
+    }
+
+    /// How many more subscriptions this user of a peer may have, by what it has itself and by what all of its
+    /// domain have.
+    async fn room_for_watcher(&self, link: &Agreement, watcher: &UserId) -> Result<u64, StoreError> {
+        let mine = self.store.subscriptions_of(watcher.clone()).await?;
+        let home = watcher.domain().unwrap_or_else(|| link.domain.clone());
+        let allowed = {
+            let map = self.map();
+            map.directory.agreement(home.as_str()).map_or(link, AsRef::as_ref).max_subscriptions
+        };
+        let all = self.store.subscriptions_from(home).await?;
+        Ok(SUBSCRIPTIONS_OF_VISITOR_MAX.saturating_sub(mine).min(allowed.saturating_sub(all)))
     }
 
     async fn is_watched(&self, presentity: &UserId, watcher: &UserId) -> Result<bool, StoreError> {

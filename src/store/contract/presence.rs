@@ -196,6 +196,22 @@ pub(in crate::store) async fn subscriptions_of_a_visitor_are_counted(store: &dyn
     let count = async |who: &str| store.subscriptions_of(user(who)).await.unwrap();
     assert_eq!((count("wv:bo@SOUTH.example").await, count("wv:zoe@west.example").await), (3, 1));
     assert_eq!(count("wv:nobody@west.example").await, 0);
+    // Those of a whole domain too, and who they are
+    let of = async |domain_of: &str| store.subscriptions_from(domain(domain_of)).await.unwrap();
+    assert_eq!((of("south.example").await, of("west.example").await, of("north.example").await), (3, 1, 0));
+    let who = store.watchers_from(domain("west.example"), 10).await.unwrap();
+    assert_eq!(who, [(user(ADA), user("wv:zoe@west.example"))]);
+    assert_eq!(store.watchers_from(domain("south.example"), 2).await.unwrap().len(), 2);
+}
+
+pub(in crate::store) async fn it_is_known_since_when_a_peer_is_out_of_reach(store: &dyn Store) {
+    let unreachable = |since| change(PresenceChange::Unreachable { peer: domain("south.example"), since });
+    assert_eq!(store.unreachable().await.unwrap(), []);
+    assert_eq!(one(store, unreachable(Some(at(5)))).await, Outcome::Done);
+    assert_eq!(one(store, unreachable(Some(at(9)))).await, Outcome::Missing, "the first moment counts");
+    assert_eq!(store.unreachable().await.unwrap(), [(domain("south.example"), at(5))]);
+    assert_eq!(one(store, unreachable(None)).await, Outcome::Done);
+    assert_eq!(store.unreachable().await.unwrap(), []);
 }
 
 pub(in crate::store) async fn those_who_watched_are_remembered_within_a_bound(store: &dyn Store) {

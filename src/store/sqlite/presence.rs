@@ -169,11 +169,55 @@ pub(super) fn subscriptions_of(connection: &Connection, watcher: &UserId) -> Res
     Ok(one(connection, sql, [watcher.key()], |row| Columns::of(row).count())?.unwrap_or(0))
 }
 
+/// Where a watcher is at home; as in the index.
+const HOME_OF_WATCHER: &str = "session IS NULL AND substr(watcher, instr(watcher, '@') + 1) = ?1";
+
+/// How many subscriptions the users of another domain have.
+pub(super) fn subscriptions_from(connection: &Connection, domain: &Domain) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM watcher WHERE {HOME_OF_WATCHER}");
+    Ok(one(connection, &sql, [domain.as_str()], |row| Columns::of(row).count())?.unwrap_or(0))
+}
+
+/// Users of another domain who watch users of ours: whom, and who.
+pub(super) fn watchers_from(
+    connection: &Connection,
+    domain: &Domain,
+    limit: usize,
+) -> Result<Vec<(UserId, UserId)>> {
+    let sql = format!(
+        "SELECT account.address, watcher.address FROM watcher JOIN account ON account.id = owner
+         WHERE {HOME_OF_WATCHER} LIMIT ?2"
+    );
+    many(connection, &sql, params![domain.as_str(), rows::octets(limit)], |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.parsed()?, columns.parsed()?))
+    })
+}
+
+/// Since when peers are out of reach.
+pub(super) fn unreachable(connection: &Connection) -> Result<Vec<(Domain, Moment)>> {
+    many(connection, "SELECT peer, since FROM unreachable", [], |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.parsed()?, columns.moment()?))
+    })
+}
+
 /// Carries out one change.
 pub(super) fn apply(connection: &Connection, wanted: &PresenceChange) -> Result<Outcome> {
     match wanted {
         PresenceChange::Edit { owner, version, edits } => edit(connection, owner, *version, edits),
         PresenceChange::Follow(all) => follow(connection, all),
+        PresenceChange::Unreachable { peer, since } => {
+            let rows = match since {
+                Some(since) => change(
+                    connection,
+                    "INSERT OR IGNORE INTO unreachable (peer, since) VALUES (?1, ?2)",
+                    params![peer.as_str(), millis(*since)],
+                )?,
+                None => change(connection, "DELETE FROM unreachable WHERE peer = ?1", [peer.as_str()])?,
+            };
+            Ok(if rows > 0 { Outcome::Done } else { Outcome::Missing })
+        }
         PresenceChange::Unfollow { watcher, session, presentities } => {
             unfollow(connection, watcher, session.as_ref(), presentities)
         }

@@ -24,6 +24,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_content.sql"),
     include_str!("schema_watching.sql"),
     include_str!("schema_system.sql"),
+    include_str!("schema_peers.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -179,6 +180,7 @@ mod tests {
                 "sqlite_sequence",
                 "ssp_session",
                 "system_message",
+                "unreachable",
                 "watched",
                 "watcher"
             ]

@@ -137,4 +137,16 @@ impl PresenceStore for Sqlite {
     fn subscriptions_of(&self, watcher: UserId) -> Promise<u64> {
         self.ask(move |connection| presence::subscriptions_of(connection, &watcher))
     }
+
+    fn subscriptions_from(&self, domain: Domain) -> Promise<u64> {
+        self.ask(move |connection| presence::subscriptions_from(connection, &domain))
+    }
+
+    fn watchers_from(&self, domain: Domain, limit: usize) -> Promise<Vec<(UserId, UserId)>> {
+        self.ask(move |connection| presence::watchers_from(connection, &domain, limit))
+    }
+
+    fn unreachable(&self) -> Promise<Vec<(Domain, Moment)>> {
+        self.ask(presence::unreachable)
+    }
 }

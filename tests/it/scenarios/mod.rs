@@ -5,6 +5,7 @@ mod android;
 mod bad_days;
 mod batches;
 mod blocking;
+mod budgets;
 mod cir;
 mod command_line;
 mod content;

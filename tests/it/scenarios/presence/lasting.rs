@@ -1,9 +1,14 @@
 //! Subscriptions over time: lists that are followed, peers that are gone and come back, watchers that
 //! are no more, what is remembered of those who watched, and the pace of notices.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use causeway::imps::Moment;
 use causeway::imps::primitive::{
     DeleteListRequest, GetWatcherListResponse, ListManageRequest, WatcherStatus,
 };
+use causeway::relay::ports::{Change, Outcome, PresenceChange, Store as _};
+use causeway::store::sqlite::{self, Sqlite};
 
 #[allow(clippy::wildcard_imports, reason = "the words of these plays")]
 use super::*;
@@ -141,6 +146,37 @@ async fn the_users_of_a_peer_that_is_gone_are_offline_until_it_is_back() {
     assert_eq!(watchers(&mut bo, None).await.watchers.len(), 1);
     north_node.drain().await;
     south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_users_of_a_peer_that_is_gone_for_a_week_watch_nobody() {
+    let (world, (north, north_node), (south, south_node)) = pair().await;
+    // Given a watcher at another provider
+    let mut ada = north.phone("ada", modern()).await;
+    open_to_all(&mut ada, SEEN).await;
+    let mut bo = south.phone("bo", modern()).await;
+    assert_eq!(subscribe(&mut bo, &[ADA]).await, Status::ok());
+    watched_by(&mut ada, &[BO]).await;
+    south_node.drain().await;
+    north_node.drain().await;
+    // When that provider has been out of reach for eight days, as this one has written down
+    {
+        let eight_days_ago = SystemTime::now() - Duration::from_secs(8 * 86_400);
+        let millis = eight_days_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let since = Some(Moment::from_millis(u64::try_from(millis).unwrap()));
+        let gone = PresenceChange::Unreachable { peer: "south.example".parse().unwrap(), since };
+        let store = Sqlite::open(&sqlite::Settings::at(north.provider.folder.join("data"))).unwrap();
+        let changes = vec![Change::Presence(Box::new(gone))];
+        assert_eq!(store.commit(changes).await.unwrap(), [Outcome::Done]);
+    }
+    let north_node = world.start(&north).await;
+    ada.login(PASSWORD).await.unwrap();
+    watched_by(&mut ada, &[BO]).await;
+    // And still nothing gets through
+    publish(&mut ada, "anybody there?").await;
+    // Then nobody of it watches any more
+    watched_by(&mut ada, &[]).await;
+    north_node.drain().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
