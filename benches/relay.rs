@@ -73,7 +73,7 @@ fn main() {
             runtime.block_on(bare::front(Path::new(&words[1]), back, answers));
         }
         Some("bare-middle") => {
-            runtime.block_on(bare::middle(Path::new(&words[1]), words[2].parse().unwrap()))
+            runtime.block_on(bare::middle(Path::new(&words[1]), words[2].parse().unwrap()));
         }
         seconds => {
             let seconds = seconds.and_then(|word| word.parse().ok()).unwrap_or(5);
