@@ -218,7 +218,7 @@ fn node(laboratory: &Laboratory, domain: &str, peers: &str, limits: &str) -> Nod
 /// An entry for a peer that takes so many Transactions in a POST.
 fn peer(domain: &str, transactions: usize, lines: &str) -> String {
     format!(
-        "[[peer]]\ndomain = \"{domain}\"\nservices = [\"im\"]\nmax-transactions-per-post = {transactions}\nuser-messages-per-minute = 0\n{lines}\n"
+        "[[peer]]\ndomain = \"{domain}\"\nservices = [\"im\"]\nmax-transactions-per-post = {transactions}\n{lines}\n"
     )
 }
 

@@ -146,7 +146,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let state = peer.word("state", PeerState::ALL, PeerState::as_str, PeerState::Active);
     let max_transactions_per_post = size(peer.number("max-transactions-per-post", TRANSACTIONS_PER_POST, 16));
     let messages_per_second = peer.number("messages-per-second", MESSAGES_PER_SECOND, 0);
-    let user_messages_per_minute = peer.number("user-messages-per-minute", USER_MESSAGES_PER_MINUTE, 60);
+    let user_messages_per_minute = peer.number("user-messages-per-minute", USER_MESSAGES_PER_MINUTE, 0);
     let max_subscriptions = peer.number("max-subscriptions", SUBSCRIPTIONS, 10_000);
     let max_document_bytes = size(peer.number("max-document-bytes", DOCUMENT_BYTES, 4_194_304));
     let from = peer.date("valid-from", false);

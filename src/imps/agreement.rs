@@ -162,7 +162,7 @@ impl Agreement {
             carries: Vec::new(),
             max_transactions_per_post: 16,
             messages_per_second: 0,
-            user_messages_per_minute: 60,
+            user_messages_per_minute: 0,
             max_subscriptions: 10_000,
             max_document_bytes: 4 * 1024 * 1024,
             valid_from: None,
