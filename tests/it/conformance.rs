@@ -176,7 +176,10 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 
 /// What stands behind `fn` in the first line of a function that may be a test.
 fn function(line: &str) -> Option<&str> {
-    let line = line.strip_prefix("pub(super) ").unwrap_or(line);
+    let line = ["pub(super) ", "pub(in crate::store) "]
+        .iter()
+        .find_map(|visible| line.strip_prefix(visible))
+        .unwrap_or(line);
     line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")
 }
 
