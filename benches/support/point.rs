@@ -85,7 +85,12 @@ impl Point {
         for page in numbers.chunks(1000) {
             let account = |number: &usize| {
                 let sealed_password = PASSWORD.as_bytes().into();
-                Change::AddAccount(Account { user: user(*number), sealed_password, created })
+                Change::AddAccount(Account {
+                    user: user(*number),
+                    sealed_password,
+                    created,
+                    terms: causeway::imps::Terms::default(),
+                })
             };
             store.commit(page.iter().map(account).collect()).await.expect("accounts");
         }

@@ -3,6 +3,8 @@
 //! It works with the node running or not, and before its first start too. A password is read as one line from
 //! standard input, so that it stands neither in the list of processes nor in the history of a shell.
 
+mod whole;
+
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +16,12 @@ use zeroize::Zeroizing;
 use super::{Configuration, Ended, Streams, now};
 use crate::config::{self, Severity, StoreSettings};
 use crate::element::common::profile::operators_change;
-use crate::imps::{Domain, UserId};
+use crate::imps::{Domain, Terms, UserId};
 use crate::relay::ports::{Account, Change, CommonChange, CommonStore as _, Outcome, Store};
 use crate::store::seal::{PASSWORD_OCTETS_MAX, Sealer};
 use crate::store::sqlite::{self, Sqlite};
+
+use whole::Whole;
 
 /// Words of the verb.
 #[derive(Subcommand, Debug)]
@@ -39,6 +43,25 @@ pub enum Words {
     Erase(One),
     /// Set another password, for the next login; it is one line on standard input
     Passwd(One),
+    /// Show everything that is known of a user: services, preferences, privacy, terminals, what others find it by
+    Show {
+        /// Whose.
+        #[command(flatten)]
+        one: One,
+        /// JSON instead of lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change what is agreed with a user, one NAME=VALUE after the other, all of them or none
+    Set {
+        /// Whose.
+        #[command(flatten)]
+        one: One,
+        /// What to set: status=active|barred, services=all|none|im,presence,…, offline=store|reject,
+        /// block-list=on|off, grant-list=on|off, or what `profile` sets
+        #[arg(value_name = "NAME=VALUE", required = true)]
+        set: Vec<String>,
+    },
     /// Show or change what others find a user by, one NAME=VALUE a line
     Profile {
         /// Whose.
@@ -67,6 +90,8 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         | Words::Remove(one)
         | Words::Erase(one)
         | Words::Passwd(one)
+        | Words::Show { one, .. }
+        | Words::Set { one, .. }
         | Words::Profile { one, .. } => &one.configuration.file,
         Words::List { configuration, .. } => &configuration.file,
     };
@@ -78,7 +103,8 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
             let user = own(&one.user, &settings.node.domains)?;
             let password = password(streams.input)?;
             let sealed_password = seal(&settings, &user, &password)?;
-            let account = Account { user: user.clone(), sealed_password, created: now() };
+            let account =
+                Account { user: user.clone(), sealed_password, created: now(), terms: Terms::default() };
             match commit(&runtime, &settings, Change::AddAccount(account))? {
                 Outcome::Duplicate => {
                     bail!("{user} exists already; `causeway user passwd` sets another password")
@@ -94,6 +120,33 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
                 &user,
                 commit(&runtime, &settings, Change::SetPassword { user: user.clone(), sealed_password })?,
             )
+        }
+        Words::Show { one, json } => {
+            let user = own(&one.user, &settings.node.domains)?;
+            let Some(whole) = runtime.block_on(Whole::read(&open(&settings)?, &user))? else {
+                return found(&user, Outcome::Missing);
+            };
+            if *json {
+                writeln!(streams.output, "{}", whole.to_json())?;
+            } else {
+                for line in whole.lines() {
+                    writeln!(streams.output, "{line}")?;
+                }
+            }
+            Ok(Ended::Done)
+        }
+        Words::Set { one, set } => {
+            let user = own(&one.user, &settings.node.domains)?;
+            let store = open(&settings)?;
+            let Some(whole) = runtime.block_on(Whole::read(&store, &user))? else {
+                return found(&user, Outcome::Missing);
+            };
+            let outcomes = runtime.block_on(store.commit(whole.changes(set)?))?;
+            store.close();
+            if outcomes.contains(&Outcome::Conflict) {
+                bail!("{user} changed its lists meanwhile; try again");
+            }
+            found(&user, outcomes.into_iter().next().unwrap_or(Outcome::Missing))
         }
         Words::Profile { one, set } if set.is_empty() => {
             let user = own(&one.user, &settings.node.domains)?;
@@ -279,6 +332,43 @@ mod tests {
         let (code, _, errors) = profile(&["SHOE=44"]);
         assert_eq!(code, FAILED);
         assert!(errors.contains("USER_FIRST_NAME"), "{errors}");
+    }
+
+    #[test]
+    fn everything_that_is_known_of_a_user_is_shown_and_what_is_agreed_is_set() {
+        let folder = Folder::new("user-show");
+        let file = node(&folder);
+        let user = |words: &[&str]| run(&[&["user"], words, &["--config", &file]].concat(), "");
+        assert_eq!(user(&["show", "ada"]).0, FAILED, "there is no such user yet");
+        assert_eq!(user(&["set", "ada", "status=barred"]).0, FAILED);
+        run(&["user", "add", "ada", "--config", &file], "x\n");
+        let shown = user(&["show", "ada"]).1;
+        let agreed = "status=active\nservices=all\noffline=store\nblock-list=on\ngrant-list=off\n";
+        assert!(
+            shown.starts_with("address=wv:ada@north.example\ncreated=") && shown.contains(agreed),
+            "{shown}"
+        );
+        let set = ["set", "ada", "services=im,presence", "offline=reject", "block-list=off", "PP_CITY=Lund"];
+        assert_eq!(user(&set), (DONE, String::new(), String::new()));
+        let shown = user(&["show", "ada"]).1;
+        let agreed = "services=presence,im\noffline=reject\nblock-list=off\n";
+        assert!(shown.contains(agreed) && shown.ends_with("waiting=0\nPP_CITY=Lund\n"), "{shown}");
+        let json: serde_json::Value = serde_json::from_str(&user(&["show", "ada", "--json"]).1).unwrap();
+        assert_eq!(
+            (&json["services"], &json["status"]),
+            (&serde_json::json!(["presence", "im"]), &"active".into())
+        );
+        assert_eq!(json["privacy"]["block_list"], serde_json::json!({ "in_use": false, "entries": 0 }));
+        assert_eq!(json["profile"]["PP_CITY"], "Lund");
+        // All of them or none
+        for (wrong, why) in
+            [("offline=maybe", "store, reject"), ("shoes=44", "grant-list"), ("grant-list=1", "on, off")]
+        {
+            let (code, _, errors) = user(&["set", "ada", "status=barred", wrong]);
+            assert!(code == FAILED && errors.contains(why), "{errors}");
+        }
+        assert!(user(&["show", "ada"]).1.contains("status=active"));
+        assert_eq!(user(&["set", "ada"]).0, USAGE);
     }
 
     #[test]

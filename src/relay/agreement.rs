@@ -146,6 +146,27 @@ pub const fn is_of_element(primitive: &Primitive) -> bool {
     )
 }
 
+/// The service to which a user has to have subscribed before a client of its may ask this; `None`: any user may.
+pub const fn service_needed(primitive: &Primitive) -> Option<Service> {
+    match primitive {
+        Primitive::CancelAuthRequest(_) | Primitive::GetReactiveAuthStatusRequest(_) => {
+            return Some(Service::Presence);
+        }
+        // Told by servers, and by clients as answers.
+        Primitive::MessageDelivered(_)
+        | Primitive::NewMessage(_)
+        | Primitive::MessageNotification(_)
+        | Primitive::DeliveryReport(_)
+        | Primitive::LeaveGroupResponse(_)
+        | Primitive::GroupChangeNotice(_) => return None,
+        _ => {}
+    }
+    match standing(primitive) {
+        Standing::Of(service) | Standing::Delegated(service) => Some(service),
+        Standing::Session | Standing::Never | Standing::ClientOnly | Standing::Answer => None,
+    }
+}
+
 /// The service that an invitation belongs to: that of its type (architecture §4, *Services*).
 pub const fn service_of(kind: InviteType) -> Service {
     match kind {
@@ -172,6 +193,9 @@ mod tests {
             Standing::Delegated(Service::Im),
             "fetching is local to the recipient's home unless delegated"
         );
+        assert_eq!(service_needed(&GetMessageListRequest::default().into()), Some(Service::Im));
+        assert_eq!(service_needed(&Primitive::GetListRequest), Some(Service::Presence));
+        assert_eq!(service_needed(&KeepAliveRequest { time_to_live: None }.into()), None);
         assert_eq!(standing(&KeepAliveRequest::default().into()), Standing::Session);
         assert_eq!(standing(&Primitive::PollingRequest), Standing::ClientOnly);
         assert_eq!(standing(&Status::ok().into()), Standing::Answer);

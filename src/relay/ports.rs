@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::element::im::{Mail, StoredMail};
-use crate::imps::{Domain, MessageId, Moment, SessionId, TransactionId, UserId};
+use crate::imps::{Domain, MessageId, Moment, SessionId, Terms, TransactionId, UserId};
 use crate::session::{csp, ssp};
 
 pub use common::{CommonChange, CommonStore};
@@ -52,6 +52,8 @@ pub struct Account {
     pub sealed_password: Arc<[u8]>,
     /// When it was made.
     pub created: Moment,
+    /// What it has subscribed to.
+    pub terms: Terms,
 }
 
 impl fmt::Debug for Account {
@@ -185,6 +187,13 @@ pub enum Change {
     },
     /// Make an account. Outcome: `Done`, or `Duplicate` if there is one.
     AddAccount(Account),
+    /// Change what a user has subscribed to. Outcome: `Done` or `Missing`.
+    SetTerms {
+        /// Whose.
+        user: UserId,
+        /// In place of what it had.
+        terms: Terms,
+    },
     /// Change the password of an account. Outcome: `Done` or `Missing`.
     SetPassword {
         /// Whose.

@@ -18,8 +18,9 @@ use super::{Sap, store_code};
 use crate::element::common::system;
 use crate::element::presence::notices::worded;
 use crate::imps::primitive::{GetSpInfoRequest, GetSpInfoResponse, LoginRequest};
-use crate::imps::{Code, Primitive, SessionId, Status, TransactionId, Version};
-use crate::relay::ports::{Account, Change, Outcome};
+use crate::imps::{Code, Primitive, SessionId, Status, Terms, TransactionId, UserId, Version};
+use crate::relay::agreement::service_needed;
+use crate::relay::ports::{Account, Change, Outcome, StoreError};
 use crate::session::csp::{
     AccountFacts, Arrival, Begin, LoginOutcome, Occasion, Save, SessionKey, Site, answer_services, fitting,
     home_user, parsable, understood,
@@ -186,6 +187,7 @@ impl Sap {
             let facts = AccountFacts {
                 domains: &domains,
                 password: password.as_ref(),
+                terms: account.as_ref().map(|account| account.terms).unwrap_or_default(),
                 registration_open: self.settings.registration_open,
                 clear_password_allowed: document.clear_password_allowed,
                 same_key: same_key.as_ref(),
@@ -219,7 +221,12 @@ impl Sap {
                         }
                     };
                     let user = record.user.clone();
-                    changes.push(Change::AddAccount(Account { user, sealed_password, created: now }));
+                    changes.push(Change::AddAccount(Account {
+                        user,
+                        sealed_password,
+                        created: now,
+                        terms: Terms::default(),
+                    }));
                 }
                 changes.push(Change::PutCspSession(Box::new(record.clone())));
                 changes.extend(opened.replaces.clone().map(Change::DropCspSession));
@@ -269,6 +276,11 @@ impl Sap {
                 return self.no_session(message, code);
             }
         };
+        if self.terms_of(client.user()).await.is_ok_and(|terms| terms.is_barred()) {
+            info!(user = %client.user(), "barred: the session ends");
+            self.forget_session(&client).await;
+            return self.no_session(message, Code::FORCED_LOGOUT);
+        }
         // A repeat of what was carried out is answered again (decisions.md 6).
         let first = message.transactions.iter().find_map(|transaction| transaction.id.clone());
         let digest = crate::wire::digest(document.body);
@@ -405,6 +417,12 @@ impl Sap {
         CarriedOut { answer: write(&answer), unsettled, poll }
     }
 
+    /// What a user of ours has subscribed to.
+    async fn terms_of(&self, user: &UserId) -> Result<Terms, StoreError> {
+        let account = self.store.accounts(vec![user.clone()]).await?.pop().flatten();
+        Ok(account.map(|account| account.terms).unwrap_or_default())
+    }
+
     async fn client_request(
         &self,
         client: &Arc<Client>,
@@ -412,6 +430,13 @@ impl Sap {
         primitive: Primitive,
         arrival: Option<&Arrival>,
     ) -> Primitive {
+        if let Some(service) = service_needed(&primitive) {
+            match self.terms_of(client.user()).await {
+                Ok(terms) if terms.has(service) => {}
+                Ok(_) => return Status::new(Code::SERVICE_NOT_AGREED).into(),
+                Err(error) => return Status::new(store_code(&error)).into(),
+            }
+        }
         match primitive {
             Primitive::LogoutRequest => {
                 let answer = client.machine().logout();
@@ -433,7 +458,11 @@ impl Sap {
                 answer.into()
             }
             Primitive::ServiceRequest(request) => {
-                answer_services(&request, version, &self.settings.served).into()
+                let terms = match self.terms_of(client.user()).await {
+                    Ok(terms) => terms,
+                    Err(error) => return Status::new(store_code(&error)).into(),
+                };
+                answer_services(&request, version, &self.settings.served.within(terms.services)).into()
             }
             Primitive::GetSpInfoRequest(request) => self.provider_info(&request),
             other => self.message_request(client, other).await,

@@ -32,7 +32,7 @@ use crate::imps::primitive::{
     User,
 };
 use crate::imps::status::Entity;
-use crate::imps::{Code, ContactListId, Domain, Primitive, Status, UserId, Version};
+use crate::imps::{Code, ContactListId, Domain, Primitive, Status, Terms, UserId, Version};
 use crate::relay::admit::Origin;
 use crate::relay::agreement::{Standing, is_of_element, standing};
 use crate::relay::ports::{Account, Change, StoreError};
@@ -377,7 +377,14 @@ impl Sap {
         let created = self.now();
         let new = guests.into_iter().zip(accounts).filter(|(_, account)| account.is_none());
         let changes: Vec<Change> = new
-            .map(|(user, _)| Change::AddAccount(Account { user, sealed_password: Arc::from([]), created }))
+            .map(|(user, _)| {
+                Change::AddAccount(Account {
+                    user,
+                    sealed_password: Arc::from([]),
+                    created,
+                    terms: Terms::default(),
+                })
+            })
             .collect();
         if !changes.is_empty() {
             self.store.commit(changes).await?;

@@ -22,6 +22,7 @@ use crate::imps::primitive::{
     Author, ClientId, ForwardMessageResponse, GetMessageListRequest, SendMessageResponse, User,
 };
 use crate::imps::status::Entity;
+use crate::imps::terms::Offline;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId};
 use crate::relay::admit::{self, Admitted, Origin};
 use crate::relay::changes;
@@ -327,7 +328,11 @@ impl Sap {
                     settled.push((entity, Code::BLOCKED));
                     continue;
                 }
-                Some(_) => match passed_on.iter().find(|visit| visit.user == user.id) {
+                Some(account) if !account.terms.has(Service::Im) => {
+                    settled.push((entity, Code::NOT_AUTHORIZED));
+                    continue;
+                }
+                Some(account) => match passed_on.iter().find(|visit| visit.user == user.id) {
                     Some(visit) => {
                         let visits = passed_on.iter().filter(|visit| visit.user == user.id);
                         let sessions: Vec<_> = visits.map(|visit| visit.session.clone()).collect();
@@ -342,7 +347,9 @@ impl Sap {
                         settled.push((entity, Code::NOT_JOINED));
                         continue;
                     }
-                    None if self.clients.of_user(&user.id).is_empty() => Resident::Offline,
+                    None if self.clients.of_user(&user.id).is_empty() => {
+                        Resident::Offline { waits: account.terms.offline == Offline::Store }
+                    }
                     None => Resident::Online,
                 },
             };

@@ -1,5 +1,6 @@
 //! From lines of an export to changes of the store.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use crate::element::lists::{
 use crate::element::presence::{self, For, Grant, Published};
 use crate::imps::presence::{AttributeName, AttributeSet};
 use crate::imps::primitive::{Contact, Entities, ScreenName, WelcomeNote};
-use crate::imps::{Chance as _, ContactListId, Content, Domain, GroupId, Moment, Primitive, UserId, Version};
+use crate::imps::{
+    Chance as _, ContactListId, Content, Domain, GroupId, Moment, Primitive, Terms, UserId, Version,
+};
 use crate::relay::ports::{Account, Change, CommonChange, GroupChange, ListsChange, PresenceChange};
 use crate::sap::SystemChance;
 use crate::store::seal::{PASSWORD_OCTETS_MAX, Sealer};
@@ -59,6 +62,14 @@ fn name(text: &str) -> anyhow::Result<Box<str>> {
     Ok(text.into())
 }
 
+fn terms(named: &BTreeMap<String, String>) -> anyhow::Result<Terms> {
+    let mut terms = Terms::default();
+    for (name, value) in named {
+        terms.set(name, value)?;
+    }
+    Ok(terms)
+}
+
 impl Reader<'_> {
     /// Whose address this is: one that is served here.
     pub(super) fn user(&self, text: &str) -> anyhow::Result<UserId> {
@@ -76,6 +87,7 @@ impl Reader<'_> {
             user: user.clone(),
             sealed_password: self.password(&user, record.password.as_ref())?,
             created: Moment::from_millis(record.created),
+            terms: terms(&record.terms)?,
         };
         let mut changes = vec![Change::AddAccount(account)];
         let mut then = |change| changes.push(Change::Then(Box::new(change)));

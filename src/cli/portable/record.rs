@@ -40,6 +40,9 @@ pub(super) struct AccountRecord {
     pub(super) created: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) password: Option<PasswordRecord>,
+    /// What it has subscribed to, by name; what is as for everybody is left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) terms: BTreeMap<String, String>,
     pub(super) profile: BTreeMap<String, String>,
     pub(super) contact_lists: Vec<ContactListRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]

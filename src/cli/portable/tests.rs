@@ -30,6 +30,7 @@ fn rich() -> [Line; 3] {
         address: "wv:Ada@north.example".to_owned(),
         created: 1_700_000_000_000,
         password: Some(PasswordRecord::Clear("söcret".to_owned())),
+        terms: map(&[("offline", "reject"), ("services", "presence,im")]),
         profile: map(&[("PP_CITY", "London"), ("USER_LAST_NAME", "Lovelace")]),
         contact_lists: vec![
             ContactListRecord {

@@ -1,5 +1,7 @@
 //! From what the store has to lines of an export.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -12,7 +14,7 @@ use crate::element::group::Group;
 use crate::element::lists::{ContactList, Lists};
 use crate::element::presence::{For, Grant, Publisher};
 use crate::imps::primitive::{Contact, Entities, Property, UpdatePresenceRequest};
-use crate::imps::{GroupId, Version};
+use crate::imps::{GroupId, Terms, Version};
 use crate::relay::ports::Account;
 use crate::store::seal::{SealError, Sealer};
 use crate::wire::{Encoding, csp};
@@ -55,6 +57,7 @@ pub(super) fn account(
         address: account.user.to_string(),
         created: account.created.millis(),
         password,
+        terms: terms(account.terms),
         profile: profile
             .iter()
             .filter_map(|property| Some((property.name.to_string(), property.value.as_ref()?.to_string())))
@@ -73,6 +76,12 @@ pub(super) fn account(
         presence,
         auto_joins: texts(auto_joins),
     })
+}
+
+fn terms(terms: Terms) -> BTreeMap<String, String> {
+    let (usual, own) = (Terms::default().named(), terms.named());
+    let differing = own.into_iter().zip(usual).filter(|(own, usual)| own != usual);
+    differing.map(|((name, value), _)| (name.to_owned(), value)).collect()
 }
 
 fn contact_list(list: &ContactList) -> ContactListRecord {

@@ -194,7 +194,10 @@ pub enum Resident {
     /// There is no such account.
     Unknown,
     /// The account has no session now.
-    Offline,
+    Offline {
+        /// Whether it wants messages to wait for it.
+        waits: bool,
+    },
     /// The account has a session.
     Online,
 }
@@ -210,8 +213,10 @@ pub fn to_local(
 ) -> Result<Mail, Code> {
     match resident {
         Resident::Unknown => return Err(Code::UNKNOWN_USER),
-        Resident::Offline if prepared.info.validity == Some(0) => return Err(Code::NOT_LOGGED_IN),
-        Resident::Offline | Resident::Online => {}
+        Resident::Offline { waits } if !waits || prepared.info.validity == Some(0) => {
+            return Err(Code::NOT_LOGGED_IN);
+        }
+        Resident::Offline { .. } | Resident::Online => {}
     }
     let info = MessageInfo { recipients: vec![Recipient::User(recipient.clone())], ..prepared.info.clone() };
     let content_type = info.content_type.clone().unwrap_or_default();
@@ -402,7 +407,8 @@ mod tests {
 
     #[test]
     fn a_local_recipient_gets_the_message_addressed_to_it_alone() {
-        let mail = to_local(&prepared(ADA, false), &user(CY), Resident::Offline, None).unwrap();
+        let mail =
+            to_local(&prepared(ADA, false), &user(CY), Resident::Offline { waits: true }, None).unwrap();
         assert_eq!((mail.owner.as_str(), &*mail.sender, mail.origin.as_str()), (CY, ADA, "north.example"));
         assert_eq!((&*mail.content_type, mail.content_octets), ("text/plain", 14));
         let message = fragment::open_new_message(&mail.body).unwrap();
@@ -418,9 +424,9 @@ mod tests {
         let now_or_never = prepare(written, Home::Here, id("m"), NOW).unwrap();
         let deliver = |resident| to_local(&now_or_never, &user(CY), resident, None).map(|mail| mail.expires);
         assert_eq!(deliver(Resident::Unknown), Err(Code::UNKNOWN_USER));
-        assert_eq!(deliver(Resident::Offline), Err(Code::NOT_LOGGED_IN));
+        assert_eq!(deliver(Resident::Offline { waits: true }), Err(Code::NOT_LOGGED_IN));
         assert_eq!(deliver(Resident::Online), Ok(NOW.after(IMMEDIATE)));
-        assert!(to_local(&prepared(ADA, false), &user(CY), Resident::Offline, None).is_ok());
+        assert!(to_local(&prepared(ADA, false), &user(CY), Resident::Offline { waits: true }, None).is_ok());
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(super) fn prepared(author: &str, delivery_report: bool) -> Prepared {
 /// A message of this author in the mailbox of CY.
 pub(super) fn mail(author: &str, delivery_report: bool) -> Mail {
     let brought = Some("beta-9".parse().unwrap());
-    to_local(&prepared(author, delivery_report), &user(CY), Resident::Offline, brought).unwrap()
+    to_local(&prepared(author, delivery_report), &user(CY), Resident::Offline { waits: true }, brought)
+        .unwrap()
 }
 
 pub(super) fn stored(row: i64, mail: Mail) -> StoredMail {

@@ -2,7 +2,9 @@
 //! what a client does not get (reference csp.md §5.2).
 
 use crate::imps::Version;
+use crate::imps::agreement::Service;
 use crate::imps::primitive::{Branch, Functions, ServiceRequest, ServiceResponse};
+use crate::imps::terms::ServiceSet;
 
 use Version::{V1_1, V1_2, V1_3};
 
@@ -13,6 +15,19 @@ struct Leaf {
     name: &'static str,
     since: Version,
     until: Version,
+}
+
+impl Leaf {
+    /// The service it is part of; what is part of none is for everybody.
+    fn service(&self) -> Option<Service> {
+        match (self.feature, self.function) {
+            ("PresenceFeat", _) => Some(Service::Presence),
+            ("IMFeat", _) => Some(Service::Im),
+            ("GroupFeat", _) => Some(Service::Group),
+            (_, "SearchFunc") => Some(Service::Search),
+            _ => None,
+        }
+    }
 }
 
 /// A feature with the shortcut that stands for its mandatory functions (1.2 on).
@@ -50,16 +65,26 @@ const TREE: &[Leaf] = tree! {
 
 /// The leaves of the function tree that this server serves.
 #[derive(Clone, Copy, Debug)]
-pub struct ServedFunctions(&'static [&'static str]);
+pub struct ServedFunctions {
+    leaves: &'static [&'static str],
+    services: ServiceSet,
+}
 
 impl ServedFunctions {
     /// Serves these leaves; names that the tree does not have count for nothing.
     pub const fn of(leaves: &'static [&'static str]) -> Self {
-        Self(leaves)
+        Self { leaves, services: ServiceSet::ALL }
     }
 
-    fn has(&self, leaf: &str) -> bool {
-        self.0.contains(&leaf)
+    /// The same for a user who has subscribed to these services alone.
+    #[must_use]
+    pub const fn within(self, services: ServiceSet) -> Self {
+        Self { services, ..self }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let granted = |leaf: &Leaf| leaf.service().is_none_or(|service| self.services.contains(service));
+        self.leaves.contains(&name) && TREE.iter().find(|leaf| leaf.name == name).is_some_and(granted)
     }
 
     /// Everything the server has in this version: AllFunctions.
@@ -71,7 +96,7 @@ impl ServedFunctions {
 /// Instant messaging, contact lists, groups and the common features, without presence and content.
 impl Default for ServedFunctions {
     fn default() -> Self {
-        Self(&[
+        Self::of(&[
             "GETSPI", "SRCH", "STSRC", "ADVSR", "INVIT", "CAINV", "VRID", //
             "GCLI", "CCLI", "DCLI", "MCLS", //
             "GETWL", "REACT", "CAAUT", "GETAUT", "GETPR", "UPDPR", "CALI", "DALI", "GALS", //
@@ -214,6 +239,19 @@ mod tests {
         let none = answer_services(&request(true), V1_2, &ServedFunctions::of(&[]));
         assert_eq!(none.all_functions, Some(Functions::default()));
         assert_eq!(answer_services(&request(false), V1_2, &SERVED).all_functions, None);
+    }
+
+    #[test]
+    fn what_a_user_has_not_subscribed_to_is_not_served_to_it() {
+        let alone = SERVED.within([Service::Group].into_iter().collect());
+        assert_eq!(show(&alone.all(V1_2)), "FundamentalFeat(ServiceFunc(GETSPI))");
+        let with = ServedFunctions::default().within([Service::Im, Service::Search].into_iter().collect());
+        let refused = refused_functions(
+            &functions("FundamentalFeat PresenceFeat(PresenceDeliverFunc) IMFeat"),
+            V1_1,
+            &with,
+        );
+        assert_eq!(show(&refused.unwrap()), "PresenceFeat(PresenceDeliverFunc(GETPR UPDPR))");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::record::{SessionKey, SessionRecord};
 use super::session::Session;
 use crate::imps::chance::token;
 use crate::imps::primitive::{ClientId, DigestSchema, LoginRequest, LoginResponse, Password};
-use crate::imps::{Chance, Code, Domain, Moment, SessionId, Status, UserId, Version};
+use crate::imps::{Chance, Code, Domain, Moment, SessionId, Status, Terms, UserId, Version};
 use crate::wire::Encoding;
 
 /// Longest ClientID (URL, MSISDN or text), ApplicationID or SessionCookie, octets. Handsets reserve
@@ -70,6 +70,12 @@ pub enum LoginError {
         /// Who.
         user: UserId,
     },
+    /// The provider lets this user in no more.
+    #[error("{user} is barred")]
+    Barred {
+        /// Who.
+        user: UserId,
+    },
     /// A text that is kept with the session is too long.
     #[error("{what} has {octets} octets, at most {CLIENT_TEXT_OCTETS_MAX} are allowed")]
     TooLong {
@@ -94,7 +100,7 @@ impl LoginError {
                 Version::V1_1 => Code::BAD_PARAMETER,
                 Version::V1_2 | Version::V1_3 => Code::NO_DIGEST_SCHEME,
             },
-            Self::ClearPassword { .. } => Code::FORBIDDEN,
+            Self::ClearPassword { .. } | Self::Barred { .. } => Code::FORBIDDEN,
             Self::TooLong { .. } => Code::BAD_PARAMETER,
         }
     }
@@ -107,6 +113,8 @@ pub struct AccountFacts<'a> {
     pub domains: &'a [Domain],
     /// The password of the account; `None`: there is no such account.
     pub password: Option<&'a Password>,
+    /// What the user has subscribed to, if there is such an account.
+    pub terms: Terms,
     /// Whether a 2-way login of an unknown user creates the account.
     pub registration_open: bool,
     /// Whether this connection may carry a password in clear.
@@ -206,6 +214,12 @@ impl Login {
                 LoginOutcome::Refused { response, why }
             }
             Ok(Admission::Challenge(response)) => LoginOutcome::Challenge(response),
+            // Only who has proved to be the user learns that.
+            Ok(Admission::In { user, .. }) if facts.terms.is_barred() => {
+                let why = LoginError::Barred { user };
+                let response = answer(request, version, Status::new(why.code(version)));
+                LoginOutcome::Refused { response, why }
+            }
             Ok(Admission::In { user, register }) => {
                 self.open(request, version, encoding, facts, user, register, now, chance)
             }
@@ -300,7 +314,9 @@ impl Login {
         let (abilities, agreed) = agreed.unzip();
         let response = LoginResponse {
             keep_alive: Some(time_to_live),
-            functions: functions.and_then(|asked| refused_functions(asked, version, &self.served)),
+            functions: functions.and_then(|asked| {
+                refused_functions(asked, version, &self.served.within(facts.terms.services))
+            }),
             agreed,
             session: Some(id.clone()),
             // Who states its capabilities in the login is not asked for them.

@@ -218,6 +218,14 @@ impl Changes {
                 self.touched.push(account.user.clone());
                 done_if(rows::add_account(connection, account)?, Outcome::Duplicate)
             }
+            Change::SetTerms { user, terms } => {
+                self.touched.push(user.clone());
+                let sql = "UPDATE account SET status = ?2, services = ?3, offline = ?4
+                            WHERE key = ?1 AND removed = 0";
+                let services = terms.services.to_string();
+                let row = params![user.key(), terms.status.as_str(), services, terms.offline.as_str()];
+                done_if(change(connection, sql, row)?, Outcome::Missing)
+            }
             Change::SetPassword { user, sealed_password } => {
                 self.touched.push(user.clone());
                 let sql = "UPDATE account SET sealed_password = ?2 WHERE key = ?1 AND removed = 0";

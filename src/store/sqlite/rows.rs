@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::imps::primitive::ClientId;
-use crate::imps::{MessageId, Moment, SessionId, TransactionId, UserId, Version};
+use crate::imps::{MessageId, Moment, SessionId, Terms, TransactionId, UserId, Version};
 use crate::relay::ports::{Account, Outgoing, SeenKey, Sent, Settlement, StoredOutgoing};
 use crate::session::{csp, ssp};
 use crate::wire::Encoding;
@@ -121,24 +121,33 @@ pub(super) fn change(connection: &Connection, sql: &str, params: impl rusqlite::
 
 // account
 
-pub(super) const ACCOUNT: &str = "SELECT address, sealed_password, created FROM account";
+pub(super) const ACCOUNT: &str =
+    "SELECT address, sealed_password, created, status, services, offline FROM account";
 
 pub(super) fn account(row: &Row<'_>) -> Result<Account> {
     let mut columns = Columns::of(row);
-    Ok(Account { user: columns.parsed()?, sealed_password: columns.get()?, created: columns.moment()? })
+    Ok(Account {
+        user: columns.parsed()?,
+        sealed_password: columns.get()?,
+        created: columns.moment()?,
+        terms: Terms { status: columns.parsed()?, services: columns.parsed()?, offline: columns.parsed()? },
+    })
 }
 
 /// How many rows were added: none if there is such an account.
 pub(super) fn add_account(connection: &Connection, account: &Account) -> Result<usize> {
     change(
         connection,
-        "INSERT INTO account (key, address, sealed_password, created) VALUES (?, ?, ?, ?)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO account (key, address, sealed_password, created, status, services, offline)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         params![
             account.user.key(),
             account.user.as_str(),
             &*account.sealed_password,
-            millis(account.created)
+            millis(account.created),
+            account.terms.status.as_str(),
+            account.terms.services.to_string(),
+            account.terms.offline.as_str()
         ],
     )
 }

@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_watching.sql"),
     include_str!("schema_system.sql"),
     include_str!("schema_peers.sql"),
+    include_str!("schema_terms.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).

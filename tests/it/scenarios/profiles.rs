@@ -1,18 +1,22 @@
 //! Public profiles and whether identities exist, across providers; what a client learns before login.
 
+use std::time::{Duration, Instant};
+
 use causeway::cli::laboratory::Writing;
-use causeway::cli::phone::Phone;
+use causeway::cli::phone::{Phone, PhoneError};
 use causeway::imps::primitive::{
-    GetPublicProfileRequest, GetPublicProfileResponse, Property, PublicProfile, SystemMessageResponse,
-    SystemMessageUser, UpdatePublicProfileRequest, VerifyIdRequest,
+    GetGroupPropsRequest, GetPresenceRequest, GetPublicProfileRequest, GetPublicProfileResponse,
+    KeepAliveRequest, Property, PublicProfile, ServiceRequest, SystemMessageResponse, SystemMessageUser,
+    UpdatePublicProfileRequest, VerifyIdRequest,
 };
 use causeway::imps::status::Entity;
 use causeway::imps::{Code, Primitive, Status, Version};
 use causeway::wire::Encoding;
 
-use crate::csp::{ask, post};
+use super::operators::done;
+use crate::csp::{ask, message, post};
 use crate::peer::ScriptedPeer;
-use crate::world::{World, manner, modern};
+use crate::world::{PASSWORD, PATIENCE, World, manner, modern, receive, text};
 
 async fn update(phone: &mut Phone, clear: bool, properties: &[(&str, &str)]) -> Code {
     let user = phone.user().clone();
@@ -185,4 +189,74 @@ async fn a_peer_learns_what_is_offered_and_granted_and_is_refused_the_rest() {
     );
     assert_eq!(c.ask(&session, "q5", &message).await.code(), 506);
     node.drain().await;
+}
+
+/// The code of an answer, as soon as it is this one: what the command line writes beside a running node is
+/// noticed within a moment.
+async fn soon(phone: &mut Phone, request: impl Into<Primitive>, wanted: u16) {
+    let request = request.into();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let code = ask(phone, request.clone()).await.code().get();
+        if code == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{code} instead of {wanted}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_gets_what_it_has_subscribed_to_and_a_barred_one_nothing() {
+    let world = World::new().await;
+    let agreement = "services = [\"im\", \"presence\", \"group\"]";
+    let place =
+        |domain, peer| world.place_with(domain, &Writing { peers: &[peer], agreement, ..Writing::default() });
+    let (north, south) = (place("north.example", "south.example"), place("south.example", "north.example"));
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
+    let mut ada = north.phone("ada", manner(Version::V1_1, Encoding::Wbxml)).await;
+    let mut bo = south.phone("bo", manner(Version::V1_3, Encoding::Xml)).await;
+    // Given that Ada has subscribed to instant messages alone
+    assert_eq!(ask(&mut ada, Primitive::GetListRequest).await.code(), Code::SUCCESSFUL);
+    done(&north, &["user", "set", "ada", "services=im"]).await;
+    // Then everything else is refused and left out of what her phone is offered
+    soon(&mut ada, Primitive::GetListRequest, 506).await;
+    let own = GetPresenceRequest { users: vec![ada.user().clone()], ..GetPresenceRequest::default() };
+    assert_eq!(ask(&mut ada, own).await.code().get(), 506);
+    let group = GetGroupPropsRequest { group: "wv:/chess@south.example".parse().unwrap() };
+    assert_eq!(ask(&mut ada, group).await.code().get(), 506);
+    let asked = ServiceRequest { client: None, functions: None, all_functions_request: true };
+    let Primitive::ServiceResponse(offered) = ask(&mut ada, asked).await else { panic!() };
+    let features: Vec<_> =
+        offered.all_functions.unwrap().features.iter().map(|feature| feature.name.to_string()).collect();
+    assert_eq!(features, ["FundamentalFeat", "IMFeat"]);
+    // and messages go on, to another provider too
+    let hello = message(&ada, &["wv:bo@south.example"], "hello");
+    assert_eq!(ada.send_message(hello).await.unwrap().result.code, Code::SUCCESSFUL);
+    assert_eq!(text(&receive(&mut bo).await), "hello");
+    // When Bo does without them, nobody can write to him
+    done(&south, &["user", "set", "bo", "services=presence"]).await;
+    let unheard = message(&bo, &["wv:ada@north.example"], "from nobody");
+    soon(&mut bo, unheard, 506).await;
+    let refused = message(&ada, &["wv:bo@south.example"], "are you there");
+    assert_eq!(ada.send_message(refused).await.unwrap().result.code.get(), 534);
+    // nor while he is away, if he does not want to find them when he is back
+    done(&south, &["user", "set", "bo", "services=all", "offline=reject"]).await;
+    let note = message(&bo, &["wv:bo@south.example"], "to myself");
+    soon(&mut bo, note, 200).await;
+    let shown = done(&south, &["user", "show", "bo"]).await;
+    assert!(shown.contains(" MOBILE_PHONE, CSP 1.3 in xml, heard "), "{shown}");
+    bo.logout().await.unwrap();
+    let refused = message(&ada, &["wv:bo@south.example"], "are you there");
+    assert_eq!(ada.send_message(refused).await.unwrap().result.code.get(), 533);
+    // Who is barred is sent away, and let in no more until it is barred no longer
+    done(&north, &["user", "set", "ada", "status=barred"]).await;
+    soon(&mut ada, KeepAliveRequest { time_to_live: None }, 601).await;
+    let refused = ada.login(PASSWORD).await;
+    assert!(matches!(&refused, Err(PhoneError::Refused(status)) if status.code.get() == 403), "{refused:?}");
+    done(&north, &["user", "set", "ada", "status=active", "services=all"]).await;
+    ada.login(PASSWORD).await.unwrap();
+    assert_eq!(ask(&mut ada, Primitive::GetListRequest).await.code(), Code::SUCCESSFUL);
+    north_node.drain().await;
+    south_node.drain().await;
 }

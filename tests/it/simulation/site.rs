@@ -8,7 +8,7 @@ use std::time::Duration;
 use causeway::element::content::Quota;
 use causeway::imps::agreement::{Agreement, PeerState, Transit};
 use causeway::imps::primitive::Password;
-use causeway::imps::{Domain, Moment, UserId};
+use causeway::imps::{Domain, Moment, Terms, UserId};
 use causeway::net::peer::{Chances, Peers};
 use causeway::relay::directory::Directory;
 use causeway::relay::events::{CutThrough, Events};
@@ -179,6 +179,7 @@ impl Site {
                 user: user.clone(),
                 sealed_password: super::phone::PASSWORD.as_bytes().into(),
                 created: Moment::from_millis(BEGIN_MILLIS),
+                terms: Terms::default(),
             })
         });
         store.commit(accounts.collect()).await.unwrap();

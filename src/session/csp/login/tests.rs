@@ -16,6 +16,7 @@ struct Provider {
     clear_password_allowed: bool,
     same_key: Option<SessionId>,
     named: Option<SessionKey>,
+    terms: Terms,
 }
 
 impl Provider {
@@ -29,6 +30,7 @@ impl Provider {
             clear_password_allowed: true,
             same_key: None,
             named: None,
+            terms: Terms::default(),
         }
     }
 
@@ -38,6 +40,7 @@ impl Provider {
         let facts = AccountFacts {
             domains: &self.domains,
             password: known.then_some(&self.secret),
+            terms: self.terms,
             registration_open: self.registration_open,
             clear_password_allowed: self.clear_password_allowed,
             site: Site { served: &Served::default(), arrival: None },
@@ -314,4 +317,26 @@ fn texts_that_are_kept_are_short() {
     let long = LoginRequest { cookie: Some("x".repeat(513).into()), ..two_way("ada", "s3cret-Pass") };
     let (code, why) = north.refuses(&long, Version::V1_2, 0);
     assert_eq!((code, why), (402, LoginError::TooLong { what: "SessionCookie", octets: 513 }));
+}
+
+#[test]
+fn who_is_barred_learns_so_with_the_right_password_only() {
+    let mut north = Provider::new();
+    north.terms.set("status", "barred").unwrap();
+    let barred = |(code, why)| code == 403 && matches!(why, LoginError::Barred { .. });
+    assert!(barred(north.refuses(&two_way("ada", "s3cret-Pass"), Version::V1_3, 0)));
+    assert_eq!(north.refuses(&two_way("ada", "guess"), Version::V1_2, 0).0, 409);
+    let challenge = north.challenges(&request("ada"), Version::V1_1, 0);
+    assert!(barred(north.refuses(&proof("ada", "s3cret-Pass", &challenge), Version::V1_1, 1)));
+}
+
+#[test]
+fn what_a_user_has_not_subscribed_to_is_not_granted_at_login() {
+    let mut north = Provider::new();
+    north.terms.set("services", "presence").unwrap();
+    let branch = |name: &str| Branch { name: name.into(), branches: Vec::new() };
+    let functions = Functions { features: vec![branch("PresenceFeat"), branch("GroupFeat")] };
+    let request = LoginRequest { functions: Some(functions), ..two_way("ada", "s3cret-Pass") };
+    let refused = north.opens(&request, Version::V1_3, 0).response.functions.unwrap();
+    assert_eq!(refused.features.iter().map(|feature| &*feature.name).collect::<Vec<_>>(), ["GroupFeat"]);
 }
