@@ -6,7 +6,7 @@ use crate::element::im::fetch::Ended;
 use crate::element::im::report::Told;
 use crate::element::im::send::{Prepared, VALIDITY_MAX_SECONDS};
 use crate::element::im::{Mail, MailKind, Parcel};
-use crate::imps::{Code, Domain, UserId};
+use crate::imps::{Code, Domain, GroupId, MessageId, Moment, UserId};
 
 use super::ports::{Change, Outcome, Outgoing, SeenKey, Sent, Settlement};
 
@@ -37,13 +37,28 @@ impl From<Parcel> for Outgoing {
 /// the mailbox's own domain got their ids here a moment ago.
 pub fn deliver(mail: Mail) -> Change {
     let foreign = mail.kind == MailKind::Message && !mail.owner.is_in(&mail.origin);
-    let seen = foreign.then(|| SeenKey {
-        origin: mail.origin.clone(),
-        message_id: mail.message_id.clone(),
-        recipient: mail.owner.clone(),
-        until: mail.accepted.after(SEEN),
-    });
+    let heard = || heard_by(&mail.owner, &mail.origin, &mail.message_id, mail.accepted);
+    let seen = foreign.then(heard);
     Change::Deliver { mail, seen }
+}
+
+/// What is remembered of a message of another domain that a user has heard. `now` is when.
+pub fn heard_by(user: &UserId, origin: &Domain, message_id: &MessageId, now: Moment) -> SeenKey {
+    let (origin, message_id) = (origin.clone(), message_id.clone());
+    SeenKey { origin, message_id, recipient: user.key().into(), until: now.after(SEEN) }
+}
+
+/// What is remembered of a message of another domain that was said in a group of ours, or to one name in it.
+pub fn said_in(
+    group: &GroupId,
+    name: Option<&str>,
+    origin: &Domain,
+    message_id: &MessageId,
+    now: Moment,
+) -> SeenKey {
+    let recipient = name.map_or_else(|| group.key(), |name| format!("{} {name}", group.key()));
+    let (origin, message_id) = (origin.clone(), message_id.clone());
+    SeenKey { origin, message_id, recipient: recipient.into(), until: now.after(SEEN) }
 }
 
 /// Puts a report of a peer into its author's mailbox, unless it was seen before: a peer that did not
@@ -52,7 +67,7 @@ pub fn deliver_report(mail: Mail, peer: &Domain, about: Option<UserId>) -> Chang
     let seen = about.map(|recipient| SeenKey {
         origin: peer.clone(),
         message_id: mail.message_id.clone(),
-        recipient,
+        recipient: recipient.key().into(),
         until: mail.accepted.after(SEEN),
     });
     Change::Deliver { mail, seen }

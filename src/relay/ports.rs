@@ -70,8 +70,8 @@ pub struct SeenKey {
     pub origin: Domain,
     /// Id given there.
     pub message_id: MessageId,
-    /// For whom.
-    pub recipient: UserId,
+    /// The key of the user for whom it is; or of the group, and the name in it if it is for one alone.
+    pub recipient: Box<str>,
     /// When the key may be forgotten.
     pub until: Moment,
 }
@@ -158,6 +158,8 @@ pub enum Change {
         /// Its key; `None` for what is made here, which is bound to the row that it ends.
         seen: Option<SeenKey>,
     },
+    /// Remember that this was carried out. Outcome: `Done`, or `Duplicate` if it was before.
+    Remember(SeenKey),
     /// Append to the outbox. Outcome: `Row`, `Replaced` or `Full`.
     Send(Outgoing),
     /// Write a row of the outbox that has its number already ([`Store::number`]) and replaces none. It is
@@ -347,6 +349,9 @@ pub trait Store:
 
     /// What waits for each peer.
     fn queues(&self) -> Promise<Vec<QueueSummary>>;
+
+    /// Whether a message with this key was carried out before.
+    fn was_seen(&self, key: SeenKey) -> Promise<bool>;
 
     /// Whether reports about this message may come from this peer, and for whom.
     fn expected(&self, message_id: MessageId, peer: Domain) -> Promise<Option<Sent>>;

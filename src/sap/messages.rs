@@ -343,8 +343,12 @@ impl Sap {
                     }
                     // What is said in a group is for those who are in it; the user went out, and the group
                     // does not know it yet.
+                    // What comes again was heard while the user was in.
                     None if is_from_group => {
-                        settled.push((entity, Code::NOT_JOINED));
+                        let heard = changes::heard_by(&user.id, prepared.origin(), prepared.id(), now);
+                        let seen = self.store.was_seen(heard).await;
+                        let seen = seen.map_err(|error| Status::new(store_code(&error)))?;
+                        settled.push((entity, if seen { Code::SUCCESSFUL } else { Code::NOT_JOINED }));
                         continue;
                     }
                     None if self.clients.of_user(&user.id).is_empty() => {

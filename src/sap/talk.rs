@@ -1,17 +1,18 @@
 //! Messages that groups pass on: what is said in a group of ours, and what a group elsewhere brings.
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::messages::{Slot, for_peer};
 use super::{Map, Sap, store_code};
-use crate::element::group::{self, history};
+use crate::element::group::{self, Group, history};
 use crate::element::im::send::{self, Prepared};
 use crate::element::lists::Caller;
+use crate::imps::agreement::Service;
 use crate::imps::primitive::{Author, Recipient, ScreenName, User};
-use crate::imps::{Code, Domain, GroupId, SessionId, Status, UserId};
+use crate::imps::{Code, Domain, GroupId, Moment, SessionId, Status, UserId};
 use crate::relay::changes;
 use crate::relay::ports::{Change, GroupChange, StoreError, Visit};
-use crate::relay::split::{Remote, by_domain};
+use crate::relay::split::{Elsewhere, Remote, by_domain};
 
 impl Sap {
     /// Which sessions of these users are in the group that passes this message on; none if no group does.
@@ -40,6 +41,17 @@ impl Sap {
             Recipient::ScreenName(name) => (&name.group, Some(name)),
             Recipient::User(_) | Recipient::ContactList(_) => return Ok(Err(Code::BAD_REQUEST)),
         };
+        // What comes again was carried out: its author may have left since, or the group be gone.
+        let now = self.now();
+        let foreign = map.directory.own_domain(prepared.origin().as_str()).is_none();
+        let only = name.map(|name| &*name.name);
+        let key = foreign.then(|| changes::said_in(id, only, prepared.origin(), prepared.id(), now));
+        if let Some(key) = &key
+            && self.store.was_seen(key.clone()).await?
+        {
+            debug!(group = %id, message = %prepared.id(), "said before");
+            return Ok(Ok(()));
+        }
         let Some(stored) = self.store.group(id.clone()).await? else { return Ok(Err(Code::NO_GROUP)) };
         let Some(author) = author else { return Ok(Err(Code::NOT_JOINED)) };
         let heard = match name {
@@ -53,6 +65,13 @@ impl Sap {
             Ok(copy) => copy,
             Err(code) => return Ok(Err(code)),
         };
+        let (remote, lost) = within_reach(map, heard.elsewhere, now);
+        if !lost.is_empty() {
+            self.put_out_of_reach(&stored.group.id, &lost).await?;
+            if name.is_some() {
+                return Ok(Err(Code::UNABLE_TO_DELIVER));
+            }
+        }
         let caller = copy.sender().map(Caller::author).unwrap_or_default();
         let lists = self.store.lists(heard.here.iter().map(|(user, _)| user.clone()).collect()).await?;
         for ((user, sessions), lists) in heard.here.iter().zip(lists) {
@@ -70,8 +89,7 @@ impl Sap {
                 Err(code) => warn!(group = %id, %code, "a message cannot be kept"),
             }
         }
-        let elsewhere = by_domain(heard.elsewhere, |user| user.domain_str(), &map.routes, self.now());
-        for there in elsewhere.remote {
+        for there in remote {
             let recipients = there.items.into_iter().map(|user| Recipient::User(user.into())).collect();
             let remote = Remote { peer: there.peer, domain: there.domain, recipients };
             match for_peer(map, &stored.group.home, &copy, remote, None) {
@@ -82,7 +100,22 @@ impl Sap {
                 Err(code) => debug!(group = %id, %code, "members of a domain do not hear it"),
             }
         }
+        if let Some(key) = key {
+            changes.push(Change::Remember(key));
+            slots.push(Slot::Nothing);
+        }
         Ok(Ok(()))
+    }
+
+    /// Whoever is in a group of ours and cannot be told any more what is said in it, since the agreement with
+    /// that provider is closed or holds no groups now, is put out: the others see that they are not heard there.
+    async fn put_out_of_reach(&self, group: &GroupId, lost: &[UserId]) -> Result<(), StoreError> {
+        info!(%group, users = lost.len(), "out of reach: put out of the group");
+        let decide = |group: &Group, now| group::put_out_of_reach(group, lost, now).ok_or(Code::NOT_JOINED);
+        if let Err(code) = self.change_group(group, decide).await? {
+            debug!(%group, %code, "nobody is left there who is out of reach");
+        }
+        Ok(())
     }
 
     /// A message to a group elsewhere shows the name that its author has there.
@@ -107,6 +140,19 @@ impl Sap {
         let name = ScreenName { name: visit.name.clone()?, group: visit.group.clone() };
         Some(prepared.shown_as(name))
     }
+}
+
+/// Members elsewhere by domain, and those whom no agreement reaches with what is said in a group.
+fn within_reach(map: &Map, users: Vec<UserId>, now: Moment) -> (Vec<Elsewhere<UserId>>, Vec<UserId>) {
+    let found = by_domain(users, |user| user.domain_str(), &map.routes, now);
+    let (remote, lost): (Vec<_>, Vec<_>) = found.remote.into_iter().partition(|there| {
+        let agreement = map.directory.agreement(there.peer.as_str());
+        agreement.is_some_and(|agreement| {
+            [Service::Im, Service::Group].iter().all(|service| agreement.services.contains(service))
+        })
+    });
+    let lost = lost.into_iter().flat_map(|there| there.items).chain(found.unknown).collect();
+    (remote, lost)
 }
 
 /// A message for the sessions with which a user is in a group; a repeat reaches none of them.

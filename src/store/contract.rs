@@ -80,7 +80,7 @@ pub(super) fn deliver(mail: Mail) -> Change {
     let seen = SeenKey {
         origin: mail.origin.clone(),
         message_id: mail.message_id.clone(),
-        recipient: mail.owner.clone(),
+        recipient: mail.owner.key().into(),
         until: at(5000),
     };
     Change::Deliver { mail, seen: Some(seen) }

@@ -37,6 +37,44 @@ const ASKED_BY_SERVERS: [&str; 12] = [
     "SystemMessage-Request",
     "Invite-Response",
 ];
+/// From where to where the requests of SSP go (reference ssp-primitives). What is not named here is asked by a
+/// user's home of the element that another provider runs for it, if it is delegated, else by either side.
+const SSP_WAYS: [(&[&str], &str); 10] = [
+    (&["SendMessageRequest"], "author's home → recipients' home; group's home → members' home"),
+    (&["DeliveryStatusReport"], "recipient's home → author's home"),
+    (
+        &["SubscribeRequest", "UnsubscribeRequest", "GetPresenceRequest"],
+        "watcher's home → home of the users watched",
+    ),
+    (&["PresenceNotification"], "home of the users watched → watchers' home"),
+    (&["InviteRequest", "CancelInviteRequest"], "inviter's home → invitee's home"),
+    (&["InviteResponse"], "invitee's home → inviter's home"),
+    (
+        &["SearchRequest", "StopSearchRequest", "VerifyIDRequest", "GetPublicProfileRequest"],
+        "asker's home → home of what is looked for",
+    ),
+    (&["LeaveGroupIndication", "GroupChangeNotice"], "group's home → members' home"),
+    (
+        &["NewMessage", "MessageNotification", "PresenceAuthRequest", "SystemMessageRequest"],
+        "element → user's home",
+    ),
+    (
+        &[
+            "KeepAliveRequest",
+            "LogoutRequest",
+            "Disconnect",
+            "GetServiceRequest",
+            "ServiceRequest",
+            "ServiceIndication",
+            "GetSPInfoRequest",
+        ],
+        "either side of the link",
+    ),
+];
+/// Primitives of SSP that came later than their names in CSP say; 1.1 is what CSP does not have.
+const SSP_SINCE: [(&str, Version); 2] =
+    [("SystemMessageRequest", Version::V1_3), ("SystemMessageUser", Version::V1_3)];
+
 /// Answers whose names do not say so.
 const ANSWERED_BY_CLIENTS: [&str; 3] = ["InviteUser-Response", "MessageDelivered", "SystemMessage-User"];
 
@@ -299,6 +337,24 @@ fn sender(name: &str) -> &'static str {
     }
 }
 
+/// From where to where a primitive of SSP goes.
+fn way(name: &str, is_group: bool) -> &'static str {
+    let known = SSP_WAYS.iter().find(|(names, _)| names.contains(&name));
+    match known {
+        Some((_, way)) => way,
+        None if name == "Status" || name.ends_with("Response") => "back to who asked",
+        None if is_group => "member's home → group's home",
+        None => "user's home → element",
+    }
+}
+
+/// The first version of SSP that has this primitive: as the same request of CSP, else from the beginning.
+fn ssp_since(name: &str) -> Version {
+    let known = SSP_SINCE.iter().find(|(known, _)| *known == name).map(|(_, since)| *since);
+    let in_csp = || tokens::tag_of(folded_hash(name)).map(|tag| tag.row.since);
+    known.or_else(in_csp).unwrap_or(Version::V1_1)
+}
+
 fn state(protocol: &str, name: &str, is_served: bool, rules: &Rules) -> String {
     let only_read = rules
         .answered_501
@@ -377,15 +433,19 @@ fn csp_primitives(page: &mut String, rules: &Rules) {
 fn ssp_primitives(page: &mut String, rules: &Rules) {
     let (served, unserved) = ssp::names();
     page.push_str(
-        "\n## Primitives of SSP\n\nEither side asks and answers, in every version. The six steps of the set-up \
-         (SendSecretToken, LoginRequest, LoginResponse, from both sides) are served too.\n\n\
-         | Primitive | State | Proof |\n| --- | --- | --- |\n",
+        "\n## Primitives of SSP\n\nEach of them is sent and taken by a node, which is now the one home and now the \
+         other. A version says what the feature came with; the elements are those of 1.3 in every version. The six steps \
+         of the set-up (SendSecretToken, LoginRequest, LoginResponse, from both sides) are served too.\n\n\
+         | Primitive | From → to | Since | State | Proof |\n| --- | --- | --- | --- | --- |\n",
     );
     for (name, is_served) in
         served.iter().map(|name| (*name, true)).chain(unserved.iter().map(|name| (*name, false)))
     {
         let state = state("SSP", name, is_served, rules);
-        writeln!(page, "| {name} | {state} | {} |", proofs("SSP", name, rules)).unwrap();
+        let is_group = !name.ends_with("Response")
+            && ["Group", "JoinedUsers", "MemberAccess", "RejectList"].iter().any(|word| name.contains(word));
+        let (way, since) = (way(name, is_group), ssp_since(name));
+        writeln!(page, "| {name} | {way} | {since} | {state} | {} |", proofs("SSP", name, rules)).unwrap();
     }
 }
 

@@ -33,7 +33,8 @@ pub use members::{access, add_members, members, reject, remove_members};
 pub use properties::{auto_join_wish, create, delete, properties, set_properties};
 pub use talk::{Hearers, speak, whisper};
 pub use visits::{
-    auto_join, auto_join_request, auto_joined, join, joined_users, leave, log_out, subscription,
+    auto_join, auto_join_request, auto_joined, join, joined_users, leave, log_out, put_out_of_reach,
+    subscription,
 };
 
 /// Groups that one user may own; more are 814.

@@ -8,7 +8,7 @@ use crate::imps::primitive::{
     GetJoinedUsersResponse, GroupChangeNotice, JoinGroupRequest, JoinGroupResponse, JoinedUsers,
     LeaveGroupResponse, Mapping, Moves, NoticeWish, ScreenName, SubscribeGroupNoticeResponse,
 };
-use crate::imps::{Code, GroupId, Moment, Primitive, SessionId, Status};
+use crate::imps::{Code, GroupId, Moment, Primitive, SessionId, Status, UserId};
 
 /// Comes in, or changes name and notices of a client that is in already. In this order (reference
 /// ssp-primitives §4.5): 809 rejected, 816 may not enter ([`may_enter`]), 811 the name is somebody else's;
@@ -139,6 +139,13 @@ pub fn leave(group: &Group, actor: &Actor, now: Moment) -> Result<Decision, Code
 pub fn log_out(group: &Group, session: &SessionId, now: Moment) -> Option<Decision> {
     let (edits, notices) = silent(group, |occupant| occupant.session.as_ref() == Some(session), now);
     let answer = Status::new(Code::LEFT_BY_LOGOUT).into();
+    if edits.is_empty() { None } else { Some(Decision { answer, edits, notices }) }
+}
+
+/// Puts out users who cannot be told of anything any more; `None` if none of them is in.
+pub fn put_out_of_reach(group: &Group, users: &[UserId], now: Moment) -> Option<Decision> {
+    let (edits, notices) = silent(group, |occupant| users.contains(&occupant.user.id), now);
+    let answer = Status::ok().into();
     if edits.is_empty() { None } else { Some(Decision { answer, edits, notices }) }
 }
 

@@ -196,6 +196,13 @@ impl Changes {
         Ok(match wanted {
             Change::Then(inner) => self.one(connection, inner)?,
             Change::Deliver { mail, seen } => self.deliver(connection, mail, seen.as_ref())?,
+            Change::Remember(seen) => {
+                let sql = "INSERT INTO seen (key, until) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                match change(connection, sql, params![rows::seen_key(seen), millis(seen.until)])? {
+                    0 => Outcome::Duplicate,
+                    _ => Outcome::Done,
+                }
+            }
             Change::Send(outgoing) => self.send(connection, outgoing)?,
             Change::Keep(stored) => {
                 let waiting = self.queue(connection, &stored.outgoing.peer)?;

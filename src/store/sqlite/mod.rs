@@ -57,7 +57,8 @@ use crate::element::im::StoredMail;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
-    Account, Change, Outcome, Promise, QueueSummary, Sent, Store, StoreError, StoredOutgoing, Suspension,
+    Account, Change, Outcome, Promise, QueueSummary, SeenKey, Sent, Store, StoreError, StoredOutgoing,
+    Suspension,
 };
 use crate::session::{csp, ssp};
 
@@ -446,6 +447,10 @@ impl Store for Sqlite {
 
     fn queues(&self) -> Promise<Vec<QueueSummary>> {
         self.ask(questions::queues)
+    }
+
+    fn was_seen(&self, key: SeenKey) -> Promise<bool> {
+        self.ask(move |connection| questions::was_seen(connection, &key))
     }
 
     fn expected(&self, message_id: MessageId, peer: Domain) -> Promise<Option<Sent>> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, Row, params};
 use super::rows::{self, Columns, many, millis, one};
 use crate::element::im::StoredMail;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
-use crate::relay::ports::{Account, QueueSummary, Sent, StoredOutgoing};
+use crate::relay::ports::{Account, QueueSummary, SeenKey, Sent, StoredOutgoing};
 use crate::session::{csp, ssp};
 
 fn limited(limit: usize) -> i64 {
@@ -125,6 +125,11 @@ pub(super) fn queues(connection: &Connection) -> Result<Vec<QueueSummary>> {
         [],
         queue,
     )
+}
+
+/// Whether a message with this key was carried out before.
+pub(super) fn was_seen(connection: &Connection, key: &SeenKey) -> Result<bool> {
+    Ok(one(connection, "SELECT 1 FROM seen WHERE key = ?1", [rows::seen_key(key)], |_| Ok(()))?.is_some())
 }
 
 pub(super) fn expected(

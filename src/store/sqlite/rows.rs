@@ -307,7 +307,7 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
 /// The key of the table `seen`: short, so that a week of them stays in memory.
 pub(super) fn seen_key(seen: &SeenKey) -> [u8; 16] {
     let mut hash = Sha256::new();
-    for part in [seen.origin.as_str(), seen.message_id.as_str(), &seen.recipient.key()] {
+    for part in [seen.origin.as_str(), seen.message_id.as_str(), &*seen.recipient] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

@@ -196,3 +196,89 @@ async fn a_message_to_a_group_elsewhere_shows_the_name_of_its_author() {
     assert_eq!(ada.take().await.unwrap(), None);
     node.drain().await;
 }
+
+/// A user of the scripted peer joins or leaves a group, or says something in it.
+fn asks(peer: &str, element: &str, group: &GroupId) -> String {
+    format!(
+        "<{element} groupID=\"{group}\"><MetaInfo clientOriginated=\"Yes\"><Requestor serviceID=\"wv:@{peer}\">\
+         <User userID=\"wv:zoe@{peer}\"><ClientID url=\"phone\"/></User></Requestor></MetaInfo></{element}>"
+    )
+}
+
+fn says(peer: &ScriptedPeer, domain: &str, id: &str, group: &GroupId) -> String {
+    let to = format!("<Recipient><GroupID groupID=\"{group}\"/></Recipient>");
+    let message = peer.message(id, &format!("wv:zoe@{domain}"), &[], id, false);
+    message.replace("<Recipient></Recipient>", &to)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_in_a_group_is_answered_again_though_its_author_has_left() {
+    let world = World::new().await;
+    let (domain, peer) = ("north.again.example", "east.again.example");
+    let north = place(&world, domain, &[peer]);
+    let east = ScriptedPeer::start(&world, &north, peer).await;
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let club = group(&format!("wv:/club@{domain}"));
+    create(&mut ada, &club, "Skipper", &[]).await;
+    // Given a user of a peer who said something and left, and a node that was started anew
+    let session = east.log_in(1).await;
+    let answer = east.ask(&session, "t1", &asks(peer, "JoinGroupRequest", &club)).await;
+    assert!(answer.text.contains("<Status code=\"200\"/>"), "{}", answer.text);
+    assert_eq!(east.ask(&session, "t2", &says(&east, peer, "m1", &club)).await.code(), 200);
+    let answer = east.ask(&session, "t3", &asks(peer, "LeaveGroupRequest", &club)).await;
+    assert!(answer.text.contains("<Status code=\"200\"/>"), "{}", answer.text);
+    node.drain().await;
+    let node = world.start(&north).await;
+    let answer_to = async |transaction: &str, message: &str| {
+        let said = request(transaction, &says(&east, peer, message, &club));
+        east.post(&in_session(&session.ours, &[said])).await;
+        loop {
+            // The node also asks whether its session still lives.
+            let heard = east.next().await;
+            if heard.transaction().id.as_str() == transaction {
+                return heard.code();
+            }
+        }
+    };
+    // When the peer, which did not hear the answer, says it again, then it hears what became of it
+    assert_eq!(answer_to("t4", "m1").await, 200);
+    // And anything else is not for who is not in
+    assert_eq!(answer_to("t5", "m2").await, 808);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_behind_an_agreement_without_groups_is_out_and_the_others_see_it() {
+    let (domain, peer) = ("north.narrow.example", "east.narrow.example");
+    for (lines, said) in
+        [("services = [\"im\"]", "narrowed"), ("state = \"closed\"\nservices = [\"im\"]", "closed")]
+    {
+        let world = World::new().await;
+        let north = place(&world, domain, &[peer]);
+        let east = ScriptedPeer::start(&world, &north, peer).await;
+        let node = world.start(&north).await;
+        let mut ada = north.phone("ada", modern()).await;
+        let mut bo = north.phone("bo", modern()).await;
+        let club = group(&format!("wv:/club@{domain}"));
+        create(&mut ada, &club, "Skipper", &[]).await;
+        // Given a member at another provider
+        let session = east.log_in(1).await;
+        east.ask(&session, "t1", &asks(peer, "JoinGroupRequest", &club)).await;
+        assert_eq!(notice(&mut ada).await.moves.joined[0].name.as_deref(), Some("zoe"));
+        join(&mut bo, &club, "Bo").await;
+        assert_eq!(notice(&mut ada).await.moves.joined[0].name.as_deref(), Some("Bo"));
+        // When the agreement holds no groups any more, and somebody says something
+        let entry = format!("[[peer]]\ndomain = \"{peer}\"\n{lines}\n");
+        std::fs::write(north.provider.folder.join("peers.toml"), entry).unwrap();
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let today = causeway::imps::DateTime::from_unix(i64::try_from(since).unwrap());
+        assert!(node.reload(today).await, "{said}");
+        assert_eq!(say(&mut ada, Recipient::Group(club.clone()), said).await.result.code, Code::SUCCESSFUL);
+        // Then its author sees who does not hear it, and the others hear it
+        assert_eq!(notice(&mut ada).await.moves.left, ["zoe".into()], "{said}");
+        assert_eq!(notice(&mut bo).await.moves.left, ["zoe".into()], "{said}");
+        assert_eq!(words(&message(&mut bo).await), said);
+        node.drain().await;
+    }
+}
