@@ -34,8 +34,8 @@ const MESSAGES_PER_SECOND: std::ops::RangeInclusive<u64> = 0..=1_000_000;
 const USER_MESSAGES_PER_MINUTE: std::ops::RangeInclusive<u64> = 0..=1_000_000;
 const SUBSCRIPTIONS: std::ops::RangeInclusive<u64> = 0..=10_000_000;
 
-/// Services whose element one provider can run for another, so far.
-const DELEGABLE: [Service; 1] = [Service::Presence];
+/// Services whose element one provider can run for another.
+const DELEGABLE: [Service; 3] = [Service::Presence, Service::Im, Service::Group];
 
 /// What the file says, before the files that it names are looked at.
 #[derive(Default)]
@@ -141,6 +141,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let services = services(&mut peer);
     let delegates = elements(&mut peer, "delegates", &services);
     let hosts = elements(&mut peer, "hosts", &services);
+    let hosts_as = peer.parsed("hosts-as", DOMAIN, str::parse::<Domain>);
     let carries = peer.list("carries", DOMAIN, str::parse::<Domain>, |_| false).unwrap_or_default();
     let profile = peer.word("profile", Profile::ALL, Profile::as_str, Profile::Standard);
     let state = peer.word("state", PeerState::ALL, PeerState::as_str, PeerState::Active);
@@ -163,6 +164,12 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         && until.value < now
     {
         until.place.warning("is over: the entry counts as closed", "a date to come");
+    }
+    if let Some(known_as) = hosts_as.as_ref().filter(|known_as| !own.contains(&known_as.value)) {
+        known_as.place.error("is not served here (node.domains)", "one of our domains");
+    }
+    for service in delegates.iter().filter(|service| hosts.iter().any(|other| other.value == service.value)) {
+        service.place.error("is among hosts too", "one of the two providers runs it");
     }
     if profile == Profile::Legacy {
         for service in delegates.iter().chain(&hosts) {
@@ -189,6 +196,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         services,
         delegates: delegates.iter().map(|service| service.value).collect(),
         hosts: hosts.iter().map(|service| service.value).collect(),
+        hosts_as: hosts_as.map(|domain| domain.value),
         profile,
         state,
         max_transactions_per_post,
@@ -210,7 +218,8 @@ fn elements(peer: &mut Section<'_>, key: &'static str, services: &BTreeSet<Servi
     let allowed = DELEGABLE.map(Service::as_str).join(", ");
     let parse = |text: &str| match Service::ALL.iter().find(|service| service.as_str() == text) {
         Some(service) if DELEGABLE.contains(service) => Ok(*service),
-        Some(_) => Err("is run at home only by this version"),
+        // Content is fetched by HTTP from wherever it was kept; profiles belong to the account.
+        Some(_) => Err("has no element to delegate: it is always at home"),
         None => Err("is not one of the known words"),
     };
     let found = peer.list(key, &allowed, parse, |_| false).unwrap_or_default();

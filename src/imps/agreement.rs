@@ -80,6 +80,8 @@ pub struct Agreement {
     pub delegates: BTreeSet<Service>,
     /// Services whose primary element we run for the peer's users.
     pub hosts: BTreeSet<Service>,
+    /// Our domain that the peer knows as the one that runs them; `None`: the first.
+    pub hosts_as: Option<Domain>,
     /// How the peer speaks.
     pub profile: Profile,
     /// Whether the agreement is in force.
@@ -157,6 +159,7 @@ impl Agreement {
             services: BTreeSet::new(),
             delegates: BTreeSet::new(),
             hosts: BTreeSet::new(),
+            hosts_as: None,
             profile: Profile::Standard,
             state: PeerState::Active,
             carries: Vec::new(),

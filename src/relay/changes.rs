@@ -61,6 +61,13 @@ pub fn said_in(
     SeenKey { origin, message_id, recipient: recipient.into(), until: now.after(SEEN) }
 }
 
+/// Puts a message into a mailbox unless it was seen before, whoever wrote it: the home of its owner, or the
+/// element, repeats it if it did not hear the answer. `origin` tells equal ids of different homes apart.
+pub fn deliver_hosted(mail: Mail, origin: &Domain) -> Change {
+    let seen = heard_by(&mail.owner, origin, &mail.message_id, mail.accepted);
+    Change::Deliver { mail, seen: Some(seen) }
+}
+
 /// Puts a report of a peer into its author's mailbox, unless it was seen before: a peer that did not
 /// hear our answer says it again. `about` is the recipient whom it is about.
 pub fn deliver_report(mail: Mail, peer: &Domain, about: Option<UserId>) -> Change {

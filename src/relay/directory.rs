@@ -29,8 +29,8 @@ pub struct Directory {
 struct Offer {
     /// `None`: it has not told.
     services: Option<BTreeSet<Service>>,
-    /// Whether it runs elements for users of ours, as far as it has told.
-    hosting: Option<bool>,
+    /// Whose elements it runs for users of ours, as far as it has told.
+    hosting: Option<BTreeSet<Service>>,
     /// It is the one known implementation.
     legacy: bool,
     agreement: Arc<Agreement>,
@@ -125,6 +125,12 @@ impl Directory {
         self.agreement(domain).is_some_and(|agreement| agreement.hosts.contains(&service))
     }
 
+    /// Our domain that speaks to a peer for the elements that are run here.
+    pub fn own_towards(&self, peer: &str) -> Option<&Domain> {
+        let agreed = self.agreement(peer).and_then(|agreement| agreement.hosts_as.as_ref());
+        agreed.filter(|own| self.own.contains(own)).or_else(|| self.default_domain())
+    }
+
     /// The peer was granted only these of the services agreed; `None`: all of them.
     pub fn set_grant(&mut self, peer: &Domain, services: Option<&BTreeSet<Service>>) {
         match (self.agreements.get(peer), services) {
@@ -150,7 +156,12 @@ impl Directory {
     }
 
     /// The peer offers these services.
-    pub fn set_offer(&mut self, peer: &Domain, services: BTreeSet<Service>, hosting: Option<bool>) {
+    pub fn set_offer(
+        &mut self,
+        peer: &Domain,
+        services: BTreeSet<Service>,
+        hosting: Option<BTreeSet<Service>>,
+    ) {
         let legacy = self.offers.get(peer).is_some_and(|offer| offer.legacy);
         self.shown(peer, Some(services), hosting, legacy);
     }
@@ -159,14 +170,14 @@ impl Directory {
     pub fn set_legacy(&mut self, peer: &Domain) {
         let known = self.offers.get(peer);
         let services = known.and_then(|offer| offer.services.clone());
-        self.shown(peer, services, known.and_then(|offer| offer.hosting), true);
+        self.shown(peer, services, known.and_then(|offer| offer.hosting.clone()), true);
     }
 
     fn shown(
         &mut self,
         peer: &Domain,
         services: Option<BTreeSet<Service>>,
-        hosting: Option<bool>,
+        hosting: Option<BTreeSet<Service>>,
         legacy: bool,
     ) {
         let Some(agreement) = self.agreements.get(peer) else { return };
@@ -178,7 +189,10 @@ impl Directory {
             Profile::Standard if legacy => Profile::Legacy,
             agreed => agreed,
         };
-        let delegates = if hosting == Some(false) { BTreeSet::new() } else { agreement.delegates.clone() };
+        let delegates = hosting.as_ref().map_or_else(
+            || agreement.delegates.clone(),
+            |run| agreement.delegates.intersection(run).copied().collect(),
+        );
         let agreement =
             Arc::new(Agreement { services: left, profile, delegates, ..Agreement::clone(agreement) });
         self.offers.insert(peer.clone(), Offer { services, hosting, legacy, agreement });
@@ -188,7 +202,7 @@ impl Directory {
     #[must_use]
     pub fn keeping_offers_of(mut self, before: &Self) -> Self {
         for (peer, offer) in &before.offers {
-            self.shown(peer, offer.services.clone(), offer.hosting, offer.legacy);
+            self.shown(peer, offer.services.clone(), offer.hosting.clone(), offer.legacy);
         }
         self
     }
@@ -263,7 +277,7 @@ mod tests {
         let mut directory = Directory::new(vec![], [agreement(&[Service::Im, Service::Presence])], vec![]);
         let outbound = |directory: &Directory| directory.outbound("south.example").unwrap().services.clone();
         assert_eq!(outbound(&directory), [Service::Im, Service::Presence].into(), "nothing is known yet");
-        directory.set_offer(&south, [Service::Im, Service::Group].into(), Some(false));
+        directory.set_offer(&south, [Service::Im, Service::Group].into(), Some(BTreeSet::new()));
         assert_eq!(outbound(&directory), [Service::Im].into());
         assert_eq!(directory.agreement("south.example").unwrap().services.len(), 2, "what it may ask stays");
         let later =

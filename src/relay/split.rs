@@ -10,7 +10,7 @@ use crate::imps::primitive::{Recipient, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Moment, Primitive};
 
-use super::admit::{Admitted, Origin};
+use super::admit::{Admitted, Beyond};
 use super::route::{Route, Routes};
 
 /// Recipients that one request may name; more are answered 402.
@@ -74,7 +74,11 @@ pub fn split(admitted: &Admitted, routes: &Routes, now: Moment) -> Result<Split,
     if total > RECIPIENTS_MAX {
         return Err(SplitError::TooMany(total));
     }
-    let may_leave = matches!(admitted.origin(), Origin::Client { .. });
+    let may_leave = *admitted.beyond() == Beyond::Anywhere;
+    let hosted = |recipient: &Recipient| match admitted.beyond() {
+        Beyond::Hosted(domain) => recipient.domain_str() == Some(domain.as_str()),
+        Beyond::Nothing | Beyond::Anywhere => false,
+    };
     let mut split = Split::default();
     let mut seen: HashSet<Entity> = HashSet::with_capacity(total);
     let distinct = distinct(recipients);
@@ -94,6 +98,15 @@ pub fn split(admitted: &Admitted, routes: &Routes, now: Moment) -> Result<Split,
             recipient.domain_str().map_or(Route::Unknown, |domain| routes.of(domain, now.date_time()));
         let refusal = match (&recipient, route) {
             (Recipient::ContactList(_), _) => Code::NO_CONTACT_LIST,
+            // The door let only those pass whose element is run here.
+            (Recipient::User(user), _) if hosted(&recipient) => {
+                split.users.push(user.clone());
+                continue;
+            }
+            (Recipient::Group(_) | Recipient::ScreenName(_), _) if hosted(&recipient) => {
+                split.groups.push(recipient);
+                continue;
+            }
             (Recipient::User(user), Route::Local(_)) => {
                 split.users.push(user.clone());
                 continue;

@@ -1,5 +1,5 @@
-//! The element of presence at another provider: contact lists, attribute lists, what users publish and who
-//! watches them (reference ssp-transport §1, ssp-primitives §6).
+//! Elements at another provider (reference ssp-transport §1, ssp-primitives §6). Here that of presence: contact
+//! lists, attribute lists, what users publish and who watches them; that of messages in [`im`].
 //!
 //! Where it is run elsewhere for our users, their requests go there in the shape of CSP, what others ask about
 //! them is handed on, and what the element tells reaches their clients and the watchers at other providers
@@ -10,6 +10,10 @@
 //! ```text
 //! client ─CSP─▶ home ─delegated request─▶ element          element ─notice─▶ home ─▶ client, other peers
 //! ```
+
+mod im;
+
+pub(super) use im::link_to;
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -22,6 +26,7 @@ use super::groups::for_client;
 use super::questions::{Question, Reply, SUBSCRIPTION_LIFE};
 use super::services::PeerAsks;
 use super::{Sap, store_code};
+use crate::element::im::hosted::Manner;
 use crate::element::lists::{ContactList, LISTS_MAX, Lists};
 use crate::element::notify::{NOTICE_SECONDS, Notify, Reach};
 use crate::element::presence::{Online, QUESTION_SECONDS, view};
@@ -41,7 +46,9 @@ use crate::relay::split::{ByDomain, Elsewhere};
 /// Clients of other providers' users that count as logged in at a time; of more nobody hears that they are.
 const ONLINE_MAX: usize = 100_000;
 /// How long a peer that looks at a user of ours waits for the element: less than its POST may take.
-const LOOK: Duration = Duration::from_secs(8);
+pub(super) const LOOK: Duration = Duration::from_secs(8);
+/// Users of one other provider that have accounts here; what is asked of more is answered 507.
+const GUESTS_MAX: usize = 100_000;
 /// How long the element is told that a client came or went.
 const THERE_LIFE: Duration = Duration::from_secs(600);
 
@@ -51,9 +58,19 @@ const THERE_LIFE: Duration = Duration::from_secs(600);
 pub(super) struct Visitors {
     online: HashMap<UserId, Vec<ClientId>>,
     clients: usize,
+    /// How homes want to hear of what arrives for their users, where they said so. No more than guests.
+    manners: HashMap<UserId, Manner>,
+    /// Accounts of each home, once they were counted.
+    guests: HashMap<Domain, usize>,
 }
 
 impl Visitors {
+    fn set_manner(&mut self, user: &UserId, manner: Manner) {
+        if self.manners.len() < GUESTS_MAX || self.manners.contains_key(user) {
+            self.manners.insert(user.clone(), manner);
+        }
+    }
+
     /// A client is there or not; `true` if that is new.
     fn note(&mut self, user: &UserId, client: &ClientId, there: bool) -> bool {
         let known = self.online.get(user).is_some_and(|clients| clients.contains(client));
@@ -77,7 +94,11 @@ impl Visitors {
 impl Sap {
     /// The provider that runs the element of presence for our users.
     pub(super) fn presence_element(&self) -> Option<Domain> {
-        self.map().directory.element_of(Service::Presence).cloned()
+        self.element(Service::Presence)
+    }
+
+    pub(super) fn element(&self, service: Service) -> Option<Domain> {
+        self.map().directory.element_of(service).cloned()
     }
 
     /// Users whose presence is run elsewhere are not here, and those of others may be.
@@ -103,15 +124,15 @@ impl Sap {
 
     /// A client's request that the element elsewhere carries out; `None`: it is served here.
     pub(super) async fn ask_element(&self, client: &Arc<Client>, primitive: &Primitive) -> Option<Primitive> {
-        let element = self.presence_element()?;
-        match primitive {
+        let element = match (primitive, standing(primitive)) {
             // Between providers there is no such request.
-            Primitive::CancelAuthRequest(_) | Primitive::GetReactiveAuthStatusRequest(_) => {
+            (Primitive::CancelAuthRequest(_) | Primitive::GetReactiveAuthStatusRequest(_), _) => {
+                self.presence_element()?;
                 return Some(Status::new(Code::SERVICE_NOT_AGREED).into());
             }
-            other if standing(other) != Standing::Delegated(Service::Presence) => return None,
-            _ => {}
-        }
+            (_, Standing::Delegated(service @ (Service::Presence | Service::Im))) => self.element(service)?,
+            _ => return None,
+        };
         let question = self.for_element(client.as_user(), element, primitive.clone());
         let reply = self.ask(vec![question], Vec::new()).await.map(|mut replies| replies.pop());
         Some(match reply {
@@ -330,7 +351,27 @@ impl Sap {
         let Origin::Peer { user: Some(user), .. } = &asks.origin else {
             return Ok(Status::new(Code::BAD_REQUEST).into());
         };
-        self.receive_guests(std::slice::from_ref(&user.id)).await?;
+        let Standing::Delegated(service) = standing(&primitive) else {
+            return Ok(Status::new(Code::BAD_REQUEST).into());
+        };
+        if !self.receive_guests(std::slice::from_ref(&user.id), service).await? {
+            return Ok(Status::new(Code::QUEUE_FULL).into());
+        }
+        let answer = if standing(&primitive) == Standing::Delegated(Service::Im) {
+            self.hosted_mailbox(asks, user, primitive).await?
+        } else {
+            self.hosted_presence(user, primitive).await?
+        };
+        // HTTP 503 and the peer's own queue are better than a code that it may take for final.
+        match answer.code() {
+            code @ (Code::INTERNAL_ERROR | Code::SERVICE_UNAVAILABLE) => {
+                Err(StoreError::Failed(format!("{code}")))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn hosted_presence(&self, user: &User, primitive: Primitive) -> Result<Primitive, StoreError> {
         let client = user.client.clone().unwrap_or_default();
         let there = match &primitive {
             Primitive::UpdatePresenceRequest(update) => says_there(update),
@@ -351,45 +392,60 @@ impl Sap {
         if news {
             self.presence_changed(&user.id).await;
         }
-        // HTTP 503 and the peer's own queue are better than a code that it may take for final.
-        match answer.code() {
-            code @ (Code::INTERNAL_ERROR | Code::SERVICE_UNAVAILABLE) => {
-                Err(StoreError::Failed(format!("{code}")))
-            }
-            _ => Ok(answer),
-        }
+        Ok(answer)
     }
 
     /// Users of a peer whose element is run here have an account here that nobody can log in to. Their home
-    /// vouches for them.
-    pub(super) async fn receive_guests(&self, users: &[UserId]) -> Result<(), StoreError> {
+    /// vouches for them. `false`: there is no room for all of them.
+    pub(super) async fn receive_guests(
+        &self,
+        users: &[UserId],
+        service: Service,
+    ) -> Result<bool, StoreError> {
         let guests: Vec<UserId> = {
             let map = self.map();
-            let hosted = |user: &&UserId| {
-                user.domain_str().is_some_and(|domain| map.directory.hosts(domain, Service::Presence))
-            };
+            let hosted =
+                |user: &&UserId| user.domain_str().is_some_and(|domain| map.directory.hosts(domain, service));
             users.iter().filter(hosted).cloned().collect()
         };
         if guests.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let accounts = self.store.accounts(guests.clone()).await?;
         let created = self.now();
-        let new = guests.into_iter().zip(accounts).filter(|(_, account)| account.is_none());
-        let changes: Vec<Change> = new
-            .map(|(user, _)| {
-                Change::AddAccount(Account {
-                    user,
-                    sealed_password: Arc::from([]),
-                    created,
-                    terms: Terms::default(),
-                })
-            })
-            .collect();
+        let mut new: Vec<UserId> = Vec::new();
+        for (user, _) in guests.into_iter().zip(accounts).filter(|(_, account)| account.is_none()) {
+            if !new.contains(&user) {
+                new.push(user);
+            }
+        }
+        let mut room = true;
+        let mut changes = Vec::new();
+        for user in new {
+            let Some(home) = user.domain() else { continue };
+            let known = self.guests_of(&home).await?;
+            if known >= GUESTS_MAX {
+                warn!(%home, "no room for more users whose element is run here");
+                room = false;
+                continue;
+            }
+            self.visitors().guests.insert(home, known + 1);
+            let (sealed_password, terms) = (Arc::from([]), Terms::default());
+            changes.push(Change::AddAccount(Account { user, sealed_password, created, terms }));
+        }
         if !changes.is_empty() {
             self.store.commit(changes).await?;
         }
-        Ok(())
+        Ok(room)
+    }
+
+    /// How many users of another provider have an account here.
+    async fn guests_of(&self, home: &Domain) -> Result<usize, StoreError> {
+        if let Some(known) = self.visitors().guests.get(home) {
+            return Ok(*known);
+        }
+        let all = self.store.all_accounts().await?;
+        Ok(all.iter().filter(|account| account.user.is_in(home)).count())
     }
 
     /// The clients of a user of another provider that are logged in there, where its element is run here.
@@ -423,6 +479,10 @@ fn answers(request: &Primitive, answer: &Primitive) -> bool {
         (request, answer),
         (_, Primitive::Status(_))
             | (Primitive::GetListRequest, Primitive::GetListResponse(_))
+            | (Primitive::GetMessageRequest(_), Primitive::GetMessageResponse(_))
+            | (Primitive::GetMessageListRequest(_), Primitive::GetMessageListResponse(_))
+            | (Primitive::ForwardMessageRequest(_), Primitive::ForwardMessageResponse(_))
+            | (Primitive::GetBlockedListRequest, Primitive::GetBlockedListResponse(_))
             | (Primitive::CreateListRequest(_), Primitive::CreateListResponse(_))
             | (Primitive::ListManageRequest(_), Primitive::ListManageResponse(_))
             | (Primitive::GetAttributeListRequest(_), Primitive::GetAttributeListResponse(_))

@@ -6,8 +6,11 @@
 //! they are out when their session ends.
 
 mod conversation;
+mod elsewhere;
 mod entry;
 mod history;
+
+pub(super) use elsewhere::to_elements;
 
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use super::services::PeerAsks;
 use super::{CONFLICTS_MAX, GROUP_LANES, Sap, store_code};
 use crate::element::group::{self, Decision, Edit, Group};
 use crate::element::notify::{Actor, Notify, Reach};
+use crate::imps::agreement::Service;
 use crate::imps::primitive::{LeaveGroupRequest, LeaveGroupResponse, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive, SessionId, Status, UserId};
@@ -82,13 +86,29 @@ impl Sap {
                 let Some(group) = group_of(&request).cloned() else {
                     return Ok(Status::new(Code::BAD_REQUEST).into());
                 };
-                self.serve_group(&Actor { user, session: None }, &group, &request).await
+                match self.home_of(&group) {
+                    Home::Here => self.serve_group(&Actor { user, session: None }, &group, &request).await,
+                    // Nothing goes back where it came from.
+                    Home::At(element) if element != asks.agreement.domain => {
+                        self.group_handed_on(asks.own, element, user, request).await
+                    }
+                    _ => Ok(Status::new(Code::SERVICE_NOT_AGREED).into()),
+                }
             }
         }
     }
 
+    /// Where a group is run: at its home, or at the element that its home delegates its groups to.
     pub(super) fn home_of(&self, group: &GroupId) -> Home {
-        self.map().routes.home(group.domain_str(), self.now().date_time())
+        let map = self.map();
+        if group.domain_str().is_some_and(|domain| map.directory.hosts(domain, Service::Group)) {
+            return Home::Here;
+        }
+        let element = map.directory.element_of(Service::Group);
+        match (map.routes.home(group.domain_str(), self.now().date_time()), element) {
+            (Home::Here, Some(element)) => Home::At(element.clone()),
+            (home, _) => home,
+        }
     }
 
     /// Carries out a request about a group of ours.
@@ -252,11 +272,20 @@ impl Sap {
             debug!(group = %id, notice = notice.name(), "a notice for nobody");
             return Ok(Status::new(Code::BAD_REQUEST).into());
         }
+        let mut outcomes = asks.refused;
+        let mut notices = Vec::new();
+        // The element tells of a group of ours: members elsewhere hear it through us.
+        let (users, elsewhere): (Vec<User>, Vec<User>) = users.into_iter().partition(|user| {
+            let home = user.id.domain_str();
+            home.is_some_and(|home| self.map().directory.own_domain(home).is_some())
+        });
+        if !elsewhere.is_empty() {
+            outcomes.extend(elsewhere.iter().map(|user| (Entity::User(user.id.clone()), Code::SUCCESSFUL)));
+            notices.push(Notify::new(asks.own.clone(), elsewhere, notice.clone()));
+        }
         let ids = users.iter().map(|user| user.id.clone()).collect();
         let visits = self.store.visitors(id.clone(), ids).await?;
-        let mut outcomes = asks.refused;
         let mut changes = Vec::new();
-        let mut notices = Vec::new();
         for user in users {
             let same = |visit: &&Visit| {
                 visit.user == user.id && user.client.as_ref().is_none_or(|client| *client == visit.client)

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::clients::Client;
+use super::groups::to_elements;
 use super::questions::style;
 use super::{Map, Sap, store_code, talk};
 use crate::element::im::fetch::{self, Ended};
@@ -19,15 +21,15 @@ use crate::element::im::{Mail, MailKind, StoredMail};
 use crate::element::lists::Caller;
 use crate::imps::agreement::Service;
 use crate::imps::primitive::{
-    Author, ClientId, ForwardMessageResponse, GetMessageListRequest, SendMessageResponse, User,
+    Author, ClientId, ForwardMessageResponse, GetMessageListRequest, Recipient, SendMessageResponse, User,
 };
 use crate::imps::status::Entity;
 use crate::imps::terms::Offline;
-use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId};
+use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, TransactionId, UserId};
 use crate::relay::admit::{self, Admitted, Origin};
 use crate::relay::changes;
 use crate::relay::events::{Door, Undelivered};
-use crate::relay::pending::{Opened, Part};
+use crate::relay::pending::{Opened, Part, Ticket};
 use crate::relay::ports::{Change, Outcome, Outgoing, StoreError, StoredOutgoing};
 use crate::relay::route::Route;
 use crate::relay::split::{Remote, split};
@@ -38,7 +40,7 @@ pub(super) struct Accepted {
     /// What is known of recipients already.
     pub(super) settled: Vec<(Entity, Code)>,
     /// What is on its way to peers.
-    leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
+    pub(super) leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
     /// That is not on disk.
     unwritten: bool,
 }
@@ -86,23 +88,15 @@ impl Sap {
         if is_message {
             return self.send_from_client(admitted, &client.key.client).await.into();
         }
+        if let Some(answer) = self.mailbox_elsewhere(client, admitted.primitive()).await {
+            return answer;
+        }
         if let Primitive::ForwardMessageRequest(request) = admitted.primitive() {
             let id = request.message_id.clone();
             return self.forward_from_client(client, admitted, id).await.into();
         }
         let (_, primitive, _) = admitted.into_parts();
-        let now = self.now();
         let answer = match primitive {
-            Primitive::GetMessageRequest(request) => {
-                match self.store.message(user.clone(), request.message_id.clone()).await {
-                    Ok(None) => match self.said_to(client, request.message_id).await {
-                        Ok(said) => said,
-                        Err(error) => Err(store_code(&error)),
-                    },
-                    Ok(found) => fetch::message(found.as_ref(), now),
-                    Err(error) => Err(store_code(&error)),
-                }
-            }
             Primitive::GetMessageListRequest(GetMessageListRequest { group: Some(group), count }) => {
                 let request = GetMessageListRequest { group: None, count };
                 match self.group_history(client, &group, &request).await {
@@ -110,9 +104,37 @@ impl Sap {
                     Err(error) => Err(store_code(&error)),
                 }
             }
+            other => match (self.mailbox_request(user, &other).await, other) {
+                (None, other) => return self.client_service(client, other).await,
+                (Some(Err(Code::INVALID_MESSAGE_ID)), Primitive::GetMessageRequest(request)) => {
+                    match self.said_to(client, request.message_id).await {
+                        Ok(said) => said,
+                        Err(error) => Err(store_code(&error)),
+                    }
+                }
+                (Some(answer), _) => answer,
+            },
+        };
+        answer.unwrap_or_else(|code| Status::new(code).into())
+    }
+
+    /// What is asked of the messages that wait for a user; `None`: something else is asked.
+    pub(super) async fn mailbox_request(
+        &self,
+        user: &UserId,
+        primitive: &Primitive,
+    ) -> Option<Result<Primitive, Code>> {
+        let now = self.now();
+        Some(match primitive {
+            Primitive::GetMessageRequest(request) => {
+                match self.store.message(user.clone(), request.message_id.clone()).await {
+                    Ok(found) => fetch::message(found.as_ref(), now),
+                    Err(error) => Err(store_code(&error)),
+                }
+            }
             Primitive::GetMessageListRequest(request) => {
-                match self.store.newest(user.clone(), fetch::list_limit(&request)).await {
-                    Ok((newest, total)) => fetch::list(&request, &newest, total, now),
+                match self.store.newest(user.clone(), fetch::list_limit(request)).await {
+                    Ok((newest, total)) => fetch::list(request, &newest, total, now),
                     Err(error) => Err(store_code(&error)),
                 }
             }
@@ -121,15 +143,16 @@ impl Sap {
                 for id in request.message_ids.iter().take(fetch::REJECT_MAX) {
                     match self.store.message(user.clone(), id.clone()).await {
                         Ok(row) => found.push(row),
-                        Err(error) => return Status::new(store_code(&error)).into(),
+                        Err(error) => return Some(Err(store_code(&error))),
                     }
                 }
                 let rejected = {
                     let map = self.map();
-                    fetch::reject(&request, &found, now, |mail| way(&map, &home, mail, now))
+                    let home = user.domain()?;
+                    fetch::reject(request, &found, now, |mail| way(&map, &home, mail, now))
                 };
                 match rejected {
-                    Ok((status, ended)) => match self.end_rows(client.user(), ended).await {
+                    Ok((status, ended)) => match self.end_rows(user, ended).await {
                         Ok(gone) => {
                             for _ in 0..gone {
                                 self.events.message_failed(Undelivered::Rejected);
@@ -142,15 +165,14 @@ impl Sap {
                 }
             }
             Primitive::MessageDelivered(delivered) => {
-                match self.message_taken(client, delivered.message_id).await {
+                match self.taken_of(user, delivered.message_id.clone()).await {
                     Ok(true) => Ok(Status::ok().into()),
                     Ok(false) => Err(Code::INVALID_MESSAGE_ID),
                     Err(error) => Err(store_code(&error)),
                 }
             }
-            other => return self.client_service(client, other).await,
-        };
-        answer.unwrap_or_else(|code| Status::new(code).into())
+            _ => return None,
+        })
     }
 
     /// A message that waits for a user goes on to others. It has ended for the user once it is accepted for
@@ -188,31 +210,8 @@ impl Sap {
             Ok(accepted) => accepted,
             Err(status) => return SendMessageResponse { result: status, message_id: None },
         };
-        let Accepted { id, mut settled, leaving, unwritten } = accepted;
-        let now = self.now();
-        // A peer that is known to be down is not waited for (decisions.md 4).
-        let (awaited, queued): (Vec<_>, Vec<_>) =
-            leaving.iter().partition(|(row, _)| self.exit(&row.outgoing).is_some_and(|exit| !exit.is_down()));
-        settled.extend(
-            queued.iter().flat_map(|(_, to)| to.iter().map(|entity| (entity.clone(), Code::ACCEPTED))),
-        );
-        let parts = awaited.iter().map(|(row, to)| Part { row: row.row, recipients: to.clone() }).collect();
-        let (asker, answer) = oneshot::channel();
-        let deadline = now.after(self.settings.hold_message);
-        let opened = self.pending().open(asker, settled, parts, deadline, Code::ACCEPTED);
-        // Only now may they leave: an answer can overtake everything.
-        let rows: Vec<_> = leaving.into_iter().map(|(row, _)| row).collect();
-        let ticket = match &opened {
-            Opened::Waiting(ticket) => Some(*ticket),
-            Opened::Resolved(_) => None,
-        };
-        let answer = async {
-            match opened {
-                Opened::Resolved(resolved) => resolved.status,
-                // The sender is dropped only with the node.
-                Opened::Waiting(_) => answer.await.unwrap_or_else(|_| Status::new(Code::SERVICE_UNAVAILABLE)),
-            }
-        };
+        let Accepted { id, settled, leaving, unwritten } = accepted;
+        let (rows, ticket, answer) = self.awaited(settled, leaving, self.settings.hold_message);
         let result = if unwritten {
             self.answered_or_written(&rows, answer).await.unwrap_or_else(|error| {
                 if let Some(ticket) = ticket {
@@ -227,6 +226,40 @@ impl Sap {
         };
         let any_good = result.code.is_success();
         SendMessageResponse { result, message_id: id.filter(|_| any_good) }
+    }
+
+    /// Opens the wait for the outcome of a message: the rows that may leave now, and their answer, for which
+    /// nobody waits longer than this.
+    pub(super) fn awaited(
+        &self,
+        mut settled: Vec<(Entity, Code)>,
+        leaving: Vec<(StoredOutgoing, Vec<Entity>)>,
+        hold: Duration,
+    ) -> (Vec<StoredOutgoing>, Option<Ticket>, impl Future<Output = Status> + use<>) {
+        // A peer that is known to be down is not waited for (decisions.md 4).
+        let (awaited, queued): (Vec<_>, Vec<_>) =
+            leaving.iter().partition(|(row, _)| self.exit(&row.outgoing).is_some_and(|exit| !exit.is_down()));
+        settled.extend(
+            queued.iter().flat_map(|(_, to)| to.iter().map(|entity| (entity.clone(), Code::ACCEPTED))),
+        );
+        let parts = awaited.iter().map(|(row, to)| Part { row: row.row, recipients: to.clone() }).collect();
+        let (asker, answer) = oneshot::channel();
+        let deadline = self.now().after(hold);
+        let opened = self.pending().open(asker, settled, parts, deadline, Code::ACCEPTED);
+        // Only now may they leave: an answer can overtake everything.
+        let rows = leaving.into_iter().map(|(row, _)| row).collect();
+        let ticket = match &opened {
+            Opened::Waiting(ticket) => Some(*ticket),
+            Opened::Resolved(_) => None,
+        };
+        let answer = async move {
+            match opened {
+                Opened::Resolved(resolved) => resolved.status,
+                // The sender is dropped only with the node.
+                Opened::Waiting(_) => answer.await.unwrap_or_else(|_| Status::new(Code::SERVICE_UNAVAILABLE)),
+            }
+        };
+        (rows, ticket, answer)
     }
 
     /// The outcome of a message whose rows are not on disk when it leaves.
@@ -285,7 +318,8 @@ impl Sap {
         let now = self.now();
         let map = self.map.load_full();
         let admitted = self.without_lists(admitted).await.map_err(Status::new)?;
-        let split = split(&admitted, &map.routes, now).map_err(|error| Status::new(error.code()))?;
+        let mut split = split(&admitted, &map.routes, now).map_err(|error| Status::new(error.code()))?;
+        to_elements(&map, &mut split);
         let (origin, primitive, _) = admitted.into_parts();
         let Primitive::SendMessageRequest(request) = primitive else {
             return Err(Status::new(Code::BAD_REQUEST));
@@ -298,11 +332,16 @@ impl Sap {
             Origin::Client { user, client } => Some(User { client: Some(client), ..User::from(user) }),
             Origin::Peer { user, .. } => user,
         };
-        let own = match request.info.author().and_then(|user| user.id.domain_str()) {
-            Some(domain) => map.directory.own_domain(domain).or_else(|| map.directory.default_domain()),
-            None => map.directory.default_domain(),
+        let home_of_author = match request.info.sender.as_ref().map(|sender| &sender.author) {
+            Some(Author::User(user)) => user.id.domain_str(),
+            Some(Author::Group(group)) => group.domain_str(),
+            None => None,
         };
-        let own = own.cloned().ok_or_else(|| Status::new(Code::INTERNAL_ERROR))?;
+        let own = home_of_author.and_then(|domain| map.directory.own_domain(domain));
+        let own = own
+            .or_else(|| map.directory.default_domain())
+            .cloned()
+            .ok_or_else(|| Status::new(Code::INTERNAL_ERROR))?;
         let fresh =
             send::message_id(&own, &mut **self.chance()).map_err(|_| Status::new(Code::INTERNAL_ERROR))?;
         let prepared = send::prepare(request, home, fresh, now).map_err(Status::new)?;
@@ -315,16 +354,27 @@ impl Sap {
         if !split.users.is_empty() {
             let users: Vec<_> = split.users.iter().map(|user| user.id.clone()).collect();
             let failed = |error| Status::new(store_code(&error));
+            self.receive_guests(&users, Service::Im).await.map_err(failed)?;
             accounts = self.store.accounts(users.clone()).await.map_err(failed)?;
             lists = self.store.lists(users).await.map_err(failed)?;
         }
         let passed_on = self.passed_on(&prepared, &split.users).await?;
+        let element = map.directory.element_of(Service::Im);
+        let mut handed_on: Vec<Remote> = Vec::new();
         let is_from_group = prepared.sender().is_some_and(|sender| matches!(sender.author, Author::Group(_)));
         for ((user, account), lists) in split.users.iter().zip(accounts).zip(lists) {
             let entity = Entity::User(user.id.clone());
+            let is_guest = user.id.domain_str().is_none_or(|own| map.directory.own_domain(own).is_none());
+            // Its block list is kept where its messages are.
+            let is_elsewhere = element.is_some() && !is_guest;
             let resident = match account {
+                // There is no room for it.
+                None if is_guest => {
+                    settled.push((entity, Code::QUEUE_FULL));
+                    continue;
+                }
                 None => Resident::Unknown,
-                Some(_) if lists.admits(&caller).is_err() => {
+                Some(_) if (!is_elsewhere || is_from_group) && lists.admits(&caller).is_err() => {
                     settled.push((entity, Code::BLOCKED));
                     continue;
                 }
@@ -351,13 +401,30 @@ impl Sap {
                         settled.push((entity, if seen { Code::SUCCESSFUL } else { Code::NOT_JOINED }));
                         continue;
                     }
+                    // Whether it is logged in its home knows.
+                    None if is_guest => Resident::Online,
                     None if self.clients.of_user(&user.id).is_empty() => {
                         Resident::Offline { waits: account.terms.offline == Offline::Store }
                     }
                     None => Resident::Online,
                 },
             };
+            if let (true, Some(element)) = (is_elsewhere, element)
+                && match resident {
+                    Resident::Unknown => false,
+                    Resident::Offline { waits } => waits && prepared.waits(),
+                    Resident::Online => true,
+                }
+            {
+                hand_on(&mut handed_on, element, user);
+                continue;
+            }
             match send::to_local(&prepared, user, resident, reply_to.cloned()) {
+                Ok(mail) if is_guest => {
+                    changes.push(changes::deliver_hosted(mail.clone(), prepared.origin()));
+                    slots.push(Slot::Mail(Box::new(mail.clone()), entity));
+                    self.copy_for_home(&map, &mail, &mut changes, &mut slots);
+                }
                 Ok(mail) => {
                     changes.push(changes::deliver(mail.clone()));
                     slots.push(Slot::Mail(Box::new(mail), entity));
@@ -365,6 +432,7 @@ impl Sap {
                 Err(code) => settled.push((entity, code)),
             }
         }
+        split.remote.extend(handed_on);
         for recipient in &split.groups {
             let entity = recipient.entity();
             let heard =
@@ -383,7 +451,9 @@ impl Sap {
                 Some(author) => self.named_elsewhere(&prepared, author, &remote.recipients).await,
                 None => None,
             };
-            match for_peer(&map, &own, named.as_ref().unwrap_or(&prepared), remote, client) {
+            // To an element the link of the home leads that is meant.
+            let own = map.directory.own_domain(remote.domain.as_str()).unwrap_or(&own);
+            match for_peer(&map, own, named.as_ref().unwrap_or(&prepared), remote, client) {
                 Ok((outgoing, expected)) => {
                     if let Some(expected) = expected {
                         changes.push(expected);
@@ -487,14 +557,24 @@ impl Sap {
         client: &Arc<Client>,
         id: MessageId,
     ) -> Result<bool, StoreError> {
-        match self.store.message(client.user().clone(), id).await? {
+        self.taken_of(client.user(), id).await
+    }
+
+    async fn taken_of(&self, user: &UserId, id: MessageId) -> Result<bool, StoreError> {
+        match self.store.message(user.clone(), id).await? {
             Some(stored) => self.row_delivered(&stored).await,
             None => Ok(false),
         }
     }
 
     async fn row_delivered(&self, stored: &StoredMail) -> Result<bool, StoreError> {
-        let was_there = self.settle_row(stored, fetch::delivered).await?;
+        let was_there = if self.is_copy(&stored.mail) {
+            // The element says so to the author, and to nobody else that it is there.
+            let told = self.taken(&stored.mail).map_or(Told::Nobody, Told::There);
+            self.end_rows(&stored.mail.owner, vec![Ended { row: stored.row, told }]).await? > 0
+        } else {
+            self.settle_row(stored, fetch::delivered).await?
+        };
         if was_there && stored.mail.kind == MailKind::Message {
             self.events.message_delivered(Door::Csp);
         }
@@ -515,7 +595,7 @@ impl Sap {
         }
     }
 
-    async fn settle_row(
+    pub(super) async fn settle_row(
         &self,
         stored: &StoredMail,
         end: fn(&StoredMail, Moment, Way<'_>) -> Result<Ended, Code>,
@@ -536,7 +616,7 @@ impl Sap {
     }
 
     /// Drops rows and tells their authors, each once; gives the number of rows that were still there.
-    async fn end_rows(&self, owner: &crate::imps::UserId, ended: Vec<Ended>) -> Result<usize, StoreError> {
+    async fn end_rows(&self, owner: &UserId, ended: Vec<Ended>) -> Result<usize, StoreError> {
         let mut changes = Vec::new();
         let mut told = Vec::new();
         for ended in ended {
@@ -609,8 +689,25 @@ pub(super) fn for_peer(
     Ok((parcel.into(), expected))
 }
 
+/// Puts a user of ours among those for whom the element elsewhere gets a message: one request a domain.
+fn hand_on(handed_on: &mut Vec<Remote>, element: &Domain, user: &User) {
+    let Some(domain) = user.id.domain() else { return };
+    let recipient = Recipient::User(user.clone());
+    match handed_on.iter_mut().find(|known| known.domain == domain) {
+        Some(known) => known.recipients.push(recipient),
+        None => handed_on.push(Remote { peer: element.clone(), domain, recipients: vec![recipient] }),
+    }
+}
+
 /// Where the author of a mailbox row hears of it. `home` is the domain of the mailbox.
 fn way<'a>(map: &'a Map, home: &'a Domain, mail: &Mail, now: Moment) -> Way<'a> {
+    // Its owner is of another provider, by which everything goes that is said about it.
+    if map.directory.own_domain(home.as_str()).is_none() {
+        return match map.directory.own_towards(home.as_str()) {
+            Some(own) => Way::Over(Link { own, peer: home, style: style(map, home) }),
+            None => Way::Lost,
+        };
+    }
     match map.routes.of(mail.origin.as_str(), now.date_time()) {
         Route::Local(_) => Way::Here,
         Route::Peer(peer) => Way::Over(Link { own: home, peer, style: style(map, peer) }),

@@ -247,10 +247,10 @@ impl Sap {
     /// The peer has told which services it offers; `None`: it knows no such tree.
     pub fn offered(&self, peer: &Domain, tree: Option<&Functions>) {
         let services = tree.map_or_else(offer::untold, offer::offered);
-        let hosting = tree.map(offer::is_hosting);
+        let hosting = tree.map(offer::hosted);
         self.map.rcu(|map| {
             let mut directory = map.directory.clone();
-            directory.set_offer(peer, services.clone(), hosting);
+            directory.set_offer(peer, services.clone(), hosting.clone());
             Map { directory, routes: map.routes.clone() }
         });
     }

@@ -130,7 +130,8 @@ impl Sap {
         if !is_agreed(agreement, &notice.primitive) {
             return Err(Code::SERVICE_NOT_AGREED);
         }
-        let own = map.directory.own_domain(notice.own.as_str()).or_else(|| map.directory.default_domain());
+        let own = map.directory.own_domain(notice.own.as_str());
+        let own = own.or_else(|| map.directory.own_towards(notice.own.as_str()));
         let own = own.ok_or(Code::INTERNAL_ERROR)?.clone();
         let meta = MetaInfo {
             // Of all notices only the answer to an invitation is a client's own.

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use tracing::{debug, info, warn};
 
 use super::Sap;
+use super::delegated::link_to;
 use crate::element::im::send;
 use crate::element::im::{Mail, StoredMail, report};
 use crate::imps::agreement::{PeerState, Profile};
 use crate::imps::primitive::Recipient;
 use crate::imps::status::Entity;
 use crate::imps::{Code, Moment, Primitive, UserId, Version};
-use crate::relay::changes;
 use crate::relay::events::{Direction, Door, Undelivered};
 use crate::relay::outbox::{self, Unanswered};
 use crate::relay::pending;
-use crate::relay::ports::{Change, Outcome, Settlement, StoredOutgoing};
+use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoredOutgoing};
 use crate::wire::Carried;
 use crate::wire::ssp::{self, Style};
 
@@ -35,6 +35,14 @@ pub enum Settled {
     Again(Moment),
     /// It keeps its place until it is replaced ([`crate::relay::exit::Exit::replaced`]).
     Held,
+}
+
+/// A failure on its way to an author.
+enum Report {
+    /// Into a mailbox here.
+    Here(Box<Mail>),
+    /// To the author's home.
+    There(Box<Outgoing>),
 }
 
 impl Sap {
@@ -232,20 +240,14 @@ impl Sap {
             return self.dropped(row);
         }
         let mut changes = vec![Change::DropOutgoing { row: row.row }];
-        changes.extend(
-            reports
-                .iter()
-                .map(|mail| Change::Then(Box::new(Change::Deliver { mail: mail.clone(), seen: None }))),
-        );
+        changes.extend(reports.iter().map(|told| Change::Then(Box::new(report_change(told)))));
         let commit = self.commit_about(row.row, changes);
         let (sap, row) = (Arc::clone(self), row.clone());
         tokio::spawn(async move {
             match commit.await {
                 Ok(outcomes) => {
-                    for (mail, outcome) in reports.into_iter().zip(outcomes.into_iter().skip(1)) {
-                        if let Outcome::Row(row) = outcome {
-                            sap.arrived(StoredMail { row, mail });
-                        }
+                    for (told, outcome) in reports.into_iter().zip(outcomes.into_iter().skip(1)) {
+                        sap.reported(told, outcome);
                     }
                 }
                 // The row is still there and leaves again.
@@ -259,11 +261,34 @@ impl Sap {
         Settled::Done
     }
 
-    fn reports(&self, row: &StoredOutgoing, author: &UserId, outcomes: &[(Entity, Code)]) -> Vec<Mail> {
-        report::of_request(&row.outgoing.body, author, outcomes, self.now()).unwrap_or_else(|code| {
+    fn reports(&self, row: &StoredOutgoing, author: &UserId, outcomes: &[(Entity, Code)]) -> Vec<Report> {
+        let (map, now, body) = (self.map(), self.now(), &row.outgoing.body);
+        let is_ours = author.domain_str().is_some_and(|home| map.directory.own_domain(home).is_some());
+        let reports = if is_ours {
+            report::of_request(body, author, outcomes, now)
+                .map(|mails| mails.into_iter().map(|mail| Report::Here(Box::new(mail))).collect())
+        } else {
+            // It was handed on to the element of those whom it is for.
+            let link = link_to(&map, &row.outgoing.own, author, now);
+            link.map_or(Ok(Vec::new()), |link| report::of_handed_on(body, author, outcomes, now, &link))
+                .map(|parcels| parcels.into_iter().map(|it| Report::There(Box::new(it.into()))).collect())
+        };
+        reports.unwrap_or_else(|code| {
             warn!(row = row.row, %author, %code, "a failure cannot be reported: the row is damaged");
             Vec::new()
         })
+    }
+
+    /// A report has its place, or not.
+    fn reported(&self, report: Report, outcome: Outcome) {
+        match (report, outcome) {
+            (Report::Here(mail), Outcome::Row(row)) => self.arrived(StoredMail { row, mail: *mail }),
+            (Report::There(outgoing), Outcome::Row(row)) => {
+                let not_before = self.now();
+                self.offer(vec![StoredOutgoing { row, attempts: 0, not_before, outgoing: *outgoing }]);
+            }
+            _ => {}
+        }
     }
 
     /// Some recipients are done, the others go into a request of their own.
@@ -309,10 +334,10 @@ impl Sap {
             sap.pending().replace(old.row, by, entities, &outcomes);
             if let (false, Some(author)) = (heard, &old.outgoing.author) {
                 let reports = sap.reports(&old, author, &outcomes);
-                for mail in reports {
-                    let delivered = sap.store.commit(vec![changes::deliver(mail.clone())]).await;
-                    if let Ok(Some(Outcome::Row(row))) = delivered.map(|found| found.first().copied()) {
-                        sap.arrived(StoredMail { row, mail });
+                for report in reports {
+                    let delivered = sap.store.commit(vec![report_change(&report)]).await;
+                    if let Ok(Some(outcome)) = delivered.map(|found| found.first().copied()) {
+                        sap.reported(report, outcome);
                     }
                 }
             }
@@ -326,6 +351,13 @@ impl Sap {
         if let Some(exit) = self.exit(&old.outgoing) {
             exit.replaced(old.row, old.outgoing.order, by);
         }
+    }
+}
+
+fn report_change(report: &Report) -> Change {
+    match report {
+        Report::Here(mail) => Change::Deliver { mail: Mail::clone(mail), seen: None },
+        Report::There(outgoing) => Change::Send(Outgoing::clone(outgoing)),
     }
 }
 

@@ -5,17 +5,18 @@
 
 use tracing::{info, warn};
 
-use super::Sap;
-use super::messages::Planned;
+use super::delegated::{LOOK, link_to};
+use super::messages::{Accepted, Planned};
 use super::services::PeerAsks;
+use super::{Map, Sap};
 use crate::element::im::{StoredMail, report};
 use crate::imps::agreement::Agreement;
 use crate::imps::primitive::{DeliveryReport, MetaInfo, Recipient, SendMessageResponse};
-use crate::imps::{Code, Domain, Primitive, Status, TransactionId, Version};
+use crate::imps::{Code, Domain, Primitive, Status, TransactionId, UserId, Version};
 use crate::relay::admit::{self, PeerContext};
 use crate::relay::changes;
 use crate::relay::events::{Direction, Refused};
-use crate::relay::ports::{Outcome, StoreError};
+use crate::relay::ports::{Change, Outcome, Outgoing, StoreError, StoredOutgoing};
 use crate::wire::Carried;
 use crate::wire::ssp::{self, Style};
 
@@ -106,10 +107,18 @@ impl Sap {
         match self.store.commit(changes).await {
             Ok(outcomes) => {
                 let mut outcomes = outcomes.into_iter();
+                let mut waits = Vec::with_capacity(waiting.len());
                 for (transaction, planned) in waiting.drain(..) {
-                    // Nothing of it waits for anybody: the copies for members of groups have left already.
-                    let accepted = self.accepted(*planned, &mut outcomes);
-                    let (result, message_id) = (Status::merge(accepted.settled), accepted.id);
+                    let Accepted { id, settled, leaving, .. } = self.accepted(*planned, &mut outcomes);
+                    // What goes on to the element of its recipients, or is a user's of ours that its element
+                    // sends, has an answer worth a wait. Nothing else of it waits for anybody.
+                    let (rows, _, answer) = self.awaited(settled, leaving, LOOK);
+                    self.offer(rows);
+                    waits.push((transaction, id, answer));
+                }
+                for (transaction, id, answer) in waits {
+                    let result = answer.await;
+                    let message_id = id.filter(|_| result.code.is_success());
                     done.push((transaction, name, Ok(SendMessageResponse { result, message_id }.into())));
                 }
             }
@@ -203,6 +212,14 @@ impl Sap {
             _ => None,
         };
         let expected = self.store.expected(id, peer.clone()).await?;
+        if let (Some(sent), Some(own)) = (&expected, about.as_ref().and_then(|user| user.domain())) {
+            // About a user of ours, by its element.
+            let map = self.map.load_full();
+            let ours = sent.author.domain_str().is_some_and(|home| map.directory.own_domain(home).is_some());
+            if !ours {
+                return self.report_onward(&map, &own, &sent.author, report).await;
+            }
+        }
         let mail = match report::inbound(report, expected.as_ref().map(|sent| &sent.author), self.now()) {
             Ok(mail) => mail,
             Err(code) => {
@@ -213,6 +230,28 @@ impl Sap {
         let outcomes = self.store.commit(vec![changes::deliver_report(mail.clone(), peer, about)]).await?;
         if let Some(Outcome::Row(row)) = outcomes.first() {
             self.arrived(StoredMail { row: *row, mail });
+        }
+        Ok(Status::ok().into())
+    }
+
+    /// What the element tells of a message that was handed on goes to the home of its author.
+    async fn report_onward(
+        &self,
+        map: &Map,
+        own: &Domain,
+        author: &UserId,
+        report: DeliveryReport,
+    ) -> Result<Primitive, StoreError> {
+        let Some(link) = link_to(map, own, author, self.now()) else {
+            return Ok(Status::new(Code::DOMAIN_NOT_SUPPORTED).into());
+        };
+        let outgoing: Outgoing = match report::onward(report, author, self.now(), &link) {
+            Ok(parcel) => parcel.into(),
+            Err(code) => return Ok(Status::new(code).into()),
+        };
+        let outcomes = self.store.commit(vec![Change::Send(outgoing.clone())]).await?;
+        if let Some(row) = outcomes.first().and_then(|outcome| outcome.row()) {
+            self.offer(vec![StoredOutgoing { row, attempts: 0, not_before: self.now(), outgoing }]);
         }
         Ok(Status::ok().into())
     }

@@ -42,6 +42,10 @@ impl Sap {
     /// A client's request that passed the door; addresses in it are complete.
     pub(super) async fn client_service(&self, client: &Arc<Client>, primitive: Primitive) -> Primitive {
         if let Some(answer) = self.ask_element(client, &primitive).await {
+            // Whom a user blocks neither sees nor invites it either, which is for the home to know.
+            if answer.code().is_success() && matches!(primitive, Primitive::BlockEntityRequest(_)) {
+                self.lists_request(client.user(), Some(&client.id), &primitive).await;
+            }
             return answer;
         }
         match primitive {
@@ -112,6 +116,9 @@ impl Sap {
         match primitive {
             own if is_for_element(&own) => self.hosted_request(&asks, own).await,
             Primitive::PresenceAuthRequest(request) => self.asked_by_element(&asks, request).await,
+            primitive @ (Primitive::NewMessage(_) | Primitive::MessageNotification(_)) => {
+                self.handed_over(&asks, primitive).await
+            }
             common if is_common(&common) => self.common_from_peer(asks, common).await,
             primitive @ (Primitive::LeaveGroupResponse(_) | Primitive::GroupChangeNotice(_)) => {
                 self.group_from_peer(asks, primitive).await

@@ -65,7 +65,17 @@ impl Sap {
             Ok(copy) => copy,
             Err(code) => return Ok(Err(code)),
         };
-        let (remote, lost) = within_reach(map, heard.elsewhere, now);
+        let home = &stored.group.home;
+        let is_ours = map.directory.own_domain(home.as_str()).is_some();
+        let own = if is_ours { Some(home) } else { map.directory.own_towards(home.as_str()) };
+        let own = own.ok_or_else(|| StoreError::Failed("no domain of ours".into()))?;
+        let (remote, lost) = if is_ours || heard.elsewhere.is_empty() {
+            within_reach(map, heard.elsewhere, now)
+        } else {
+            // A group of another provider that is run here speaks through its home.
+            let (peer, domain) = (home.clone(), home.clone());
+            (vec![Elsewhere { peer, domain, items: heard.elsewhere }], Vec::new())
+        };
         if !lost.is_empty() {
             self.put_out_of_reach(&stored.group.id, &lost).await?;
             if name.is_some() {
@@ -92,7 +102,7 @@ impl Sap {
         for there in remote {
             let recipients = there.items.into_iter().map(|user| Recipient::User(user.into())).collect();
             let remote = Remote { peer: there.peer, domain: there.domain, recipients };
-            match for_peer(map, &stored.group.home, &copy, remote, None) {
+            match for_peer(map, own, &copy, remote, None) {
                 Ok((outgoing, _)) => {
                     changes.push(Change::Send(outgoing.clone()));
                     slots.push(Slot::PassedOn(Box::new(outgoing)));

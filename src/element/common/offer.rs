@@ -49,9 +49,23 @@ const TREE: [(&str, Leaves); 5] = [
     ("ContentFeat", &[("SHARE", Some(Service::Content))]),
 ];
 
-/// What the element of presence does for users of another provider (reference ssp-session §5).
-const DELEGATED: [&str; 10] =
-    ["GETWL", "GCLI", "CCLI", "DCLI", "MCLS", "CALI", "DALI", "GALS", "UPDPR", "REACT"];
+/// What elements do for users of another provider: the branch, the leaf that tells, the other leaves (reference
+/// ssp-session §5). That of groups has one leaf of its own.
+const DELEGATED: [(Service, &str, &str, &[&str]); 3] = [
+    (
+        Service::Presence,
+        "PresenceFeat",
+        "UPDPR",
+        &["GETWL", "GCLI", "CCLI", "DCLI", "MCLS", "CALI", "DALI", "GALS", "REACT"],
+    ),
+    (
+        Service::Im,
+        "IMFeat",
+        "GETLM",
+        &["FWMSG", "SETD", "GETM", "REJCM", "NOTIF", "NEWM", "MDELIV", "GLBLU", "BLENT"],
+    ),
+    (Service::Group, "GroupFeat", "EXCON", &[]),
+];
 
 /// The tree that is offered under an agreement.
 pub fn offer(agreement: &Agreement) -> Functions {
@@ -63,21 +77,25 @@ pub fn wish(agreement: &Agreement) -> Functions {
     with_element(tree(&agreement.services), &agreement.delegates)
 }
 
-/// Whether a peer's tree offers to run the element of presence for users of ours.
-pub fn is_hosting(tree: &Functions) -> bool {
-    let presence = tree.features.iter().find(|branch| branch.name.eq_ignore_ascii_case("PresenceFeat"));
-    presence.is_some_and(|branch| {
-        branch.branches.is_empty()
-            || branch.branches.iter().any(|leaf| leaf.name.eq_ignore_ascii_case("UPDPR"))
-    })
+/// The services whose elements a peer's tree offers to run for users of ours.
+pub fn hosted(tree: &Functions) -> BTreeSet<Service> {
+    let is_offered = |name: &str, telling: &str| {
+        let found = tree.features.iter().find(|branch| branch.name.eq_ignore_ascii_case(name));
+        found.is_some_and(|branch| {
+            branch.branches.is_empty()
+                || branch.branches.iter().any(|leaf| leaf.name.eq_ignore_ascii_case(telling))
+        })
+    };
+    let elements = DELEGATED.iter().filter(|(_, branch, telling, _)| is_offered(branch, telling));
+    elements.map(|(service, ..)| *service).collect()
 }
 
 fn with_element(mut tree: Functions, run: &BTreeSet<Service>) -> Functions {
-    if run.contains(&Service::Presence)
-        && let Some(presence) = tree.features.iter_mut().find(|branch| &*branch.name == "PresenceFeat")
-    {
-        let leaves = DELEGATED.iter().map(|leaf| Branch { name: (*leaf).into(), branches: Vec::new() });
-        presence.branches.extend(leaves);
+    for (_, name, telling, leaves) in DELEGATED.iter().filter(|(service, ..)| run.contains(service)) {
+        if let Some(branch) = tree.features.iter_mut().find(|branch| &*branch.name == *name) {
+            let leaves = leaves.iter().chain(std::iter::once(telling));
+            branch.branches.extend(leaves.map(|leaf| Branch { name: (*leaf).into(), branches: Vec::new() }));
+        }
     }
     tree
 }
@@ -156,16 +174,16 @@ mod tests {
 
     #[test]
     fn the_element_is_offered_where_it_is_run_and_wanted_where_it_is_delegated() {
-        let presence: BTreeSet<Service> = [Service::Presence].into();
+        let elements: BTreeSet<Service> = [Service::Presence, Service::Im, Service::Group].into();
         let plain =
-            Agreement { services: presence.clone(), ..Agreement::with("south.example".parse().unwrap()) };
-        let hosts = Agreement { hosts: presence.clone(), ..plain.clone() };
-        let delegates = Agreement { delegates: presence, ..plain.clone() };
-        assert!(is_hosting(&super::offer(&hosts)) && is_hosting(&wish(&delegates)));
+            Agreement { services: elements.clone(), ..Agreement::with("south.example".parse().unwrap()) };
+        let hosts = Agreement { hosts: elements.clone(), ..plain.clone() };
+        let delegates = Agreement { delegates: elements.clone(), ..plain.clone() };
+        assert_eq!((hosted(&super::offer(&hosts)), hosted(&wish(&delegates))), (elements.clone(), elements));
         for agreement in [&plain, &delegates] {
-            assert!(!is_hosting(&super::offer(agreement)));
+            assert!(hosted(&super::offer(agreement)).is_empty());
         }
-        assert!(!is_hosting(&wish(&hosts)));
+        assert!(hosted(&wish(&hosts)).is_empty());
         assert!(!super::offer(&hosts).exceeds(&super::offer(&hosts).within(&wish(&delegates))));
     }
 

@@ -7,8 +7,8 @@
 use super::{Decision, Edit, Group, LISTED_MAX, NAMED_MAX, Rank, create};
 use crate::element::notify::Actor;
 use crate::imps::primitive::{
-    CreateGroupRequest, ExtendConversationRequest, GroupProperties, InviteRequest, InviteType, Party,
-    Property, Recipient, ScreenName, User,
+    AddGroupMembersRequest, CreateGroupRequest, ExtendConversationRequest, GroupProperties, InviteRequest,
+    InviteType, Party, Property, Recipient, ScreenName, User,
 };
 use crate::imps::{Code, GroupId, Moment, UserId};
 
@@ -32,10 +32,25 @@ pub fn extend(
     all: u64,
     now: Moment,
 ) -> Result<(Group, Decision), Code> {
-    let others = others(actor, request);
-    if others.is_empty() || others.len() > NAMED_MAX.min(LISTED_MAX) {
-        return Err(Code::BAD_PARAMETER);
+    let others = others(actor, request)?;
+    let (mut group, decision) = create(actor, &wanted(request, id), owned, all, now)?;
+    for user in others {
+        group.apply(&Edit::Rank(user.id, Some(Rank::User)));
     }
+    Ok((group, decision))
+}
+
+/// What is asked of another provider that runs our groups, to make the same: the group, and its members.
+pub fn asked(
+    actor: &Actor,
+    request: &ExtendConversationRequest,
+    id: &GroupId,
+) -> Result<(CreateGroupRequest, AddGroupMembersRequest), Code> {
+    let users = others(actor, request)?.into_iter().map(|user| user.id).collect();
+    Ok((wanted(request, id), AddGroupMembersRequest { group: id.clone(), users }))
+}
+
+fn wanted(request: &ExtendConversationRequest, id: &GroupId) -> CreateGroupRequest {
     let properties = [
         ("AccessType", "Restricted"),
         ("Type", "Private"),
@@ -44,7 +59,7 @@ pub fn extend(
     ]
     .map(|(name, value)| Property::new(name, value))
     .to_vec();
-    let wanted = CreateGroupRequest {
+    CreateGroupRequest {
         group: id.clone(),
         properties: Some(GroupProperties { properties, welcome_note: request.welcome_note.clone() }),
         own: Vec::new(),
@@ -54,16 +69,19 @@ pub fn extend(
             .as_ref()
             .map(|name| ScreenName { name: name.name.clone(), group: id.clone() }),
         subscribe: request.subscribe == Some(true),
-    };
-    let (mut group, decision) = create(actor, &wanted, owned, all, now)?;
-    for user in others {
-        group.apply(&Edit::Rank(user.id, Some(Rank::User)));
     }
-    Ok((group, decision))
 }
 
-/// Whom the conversation was with, and who else shall come, each once.
-fn others(actor: &Actor, request: &ExtendConversationRequest) -> Vec<User> {
+/// Whom the conversation was with, and who else shall come, each once. 402: nobody, or too many.
+fn others(actor: &Actor, request: &ExtendConversationRequest) -> Result<Vec<User>, Code> {
+    let others = everybody_else(actor, request);
+    if others.is_empty() || others.len() > NAMED_MAX.min(LISTED_MAX) {
+        return Err(Code::BAD_PARAMETER);
+    }
+    Ok(others)
+}
+
+fn everybody_else(actor: &Actor, request: &ExtendConversationRequest) -> Vec<User> {
     let mut others: Vec<User> = Vec::new();
     let named = std::iter::once(request.partner.clone()).chain(request.users.iter().cloned().map(User::from));
     for user in named {
@@ -80,7 +98,7 @@ pub fn invitation(actor: &Actor, request: &ExtendConversationRequest, id: &Group
         id: request.id.clone(),
         kind: InviteType::ExtendConversation,
         sender: Some(Party::User(User { client: None, ..actor.user.clone() })),
-        recipients: others(actor, request).into_iter().map(Recipient::User).collect(),
+        recipients: everybody_else(actor, request).into_iter().map(Recipient::User).collect(),
         application: None,
         group: Some(id.clone()),
         attributes: Vec::new(),

@@ -10,7 +10,7 @@ use crate::imps::primitive::{
     DeliveryReport, MessageInfo, MetaInfo, Recipient, SendMessageRequest, Sender, User,
 };
 use crate::imps::status::Entity;
-use crate::imps::{Code, Domain, MessageId, Moment, Primitive, ServiceId, Status, UserId};
+use crate::imps::{Code, Domain, MessageId, Moment, Primitive, ServiceId, Status, TransactionId, UserId};
 
 use super::fragment;
 use super::mail::{Mail, MailKind};
@@ -62,7 +62,9 @@ pub fn of_mail(mail: &Mail, code: Code, now: Moment, way: Way<'_>) -> Result<Tol
     let report = report(&info, about, code, now);
     match way {
         Way::Here => to_author(author, report, now).map(Told::Here),
-        Way::Over(link) => to_peer(mail, &author, report, code, now, &link).map(Told::There),
+        Way::Over(link) => {
+            to_peer(&mail.owner, mail.reply_to.as_ref(), &author, report, now, &link).map(Told::There)
+        }
         Way::Lost => Ok(Told::Nobody),
     }
 }
@@ -89,6 +91,45 @@ pub fn of_request(
         }
     }
     Ok(mails)
+}
+
+/// The same for an author elsewhere, whose message was handed on to the element of its recipients: reports for
+/// its home, if it asked for them.
+pub fn of_handed_on(
+    body: &[u8],
+    author: &UserId,
+    outcomes: &[(Entity, Code)],
+    now: Moment,
+    link: &Link<'_>,
+) -> Result<Vec<Parcel>, Code> {
+    let (SendMessageRequest { info, delivery_report, .. }, _) = fragment::open_message(body)?;
+    let failed = |recipient: &Recipient| {
+        let entity = recipient.entity();
+        outcomes.iter().find(|(named, code)| *named == entity && !code.is_success()).map(|(_, code)| *code)
+    };
+    let mut parcels = Vec::new();
+    for recipient in info.recipients.iter().filter(|_| delivery_report) {
+        if let (Recipient::User(user), Some(code)) = (recipient, failed(recipient)) {
+            let report = report(&info, recipient.clone(), code, now);
+            parcels.push(to_peer(&user.id, None, author, report, now, link)?);
+        }
+    }
+    Ok(parcels)
+}
+
+/// A report of the element about a user of ours, for an author elsewhere.
+pub fn onward(
+    mut report: DeliveryReport,
+    author: &UserId,
+    now: Moment,
+    link: &Link<'_>,
+) -> Result<Parcel, Code> {
+    report.info.sender = Some(Sender::from(User::from(author.clone())));
+    report.delivery_time.get_or_insert(now.date_time());
+    let Some(Recipient::User(about)) = report.info.recipients.first().cloned() else {
+        return Err(Code::BAD_REQUEST);
+    };
+    to_peer(&about.id, None, author, report, now, link)
 }
 
 /// A report that a peer sent, for the author here. `author` is who wrote the message to that peer, as we
@@ -139,17 +180,17 @@ fn to_author(author: UserId, report: DeliveryReport, now: Moment) -> Result<Mail
 /// The notice for the author's home. To a `legacy` peer it goes inside the transaction that brought the
 /// message, the only form in which that server hands it on, and always with a requestor.
 fn to_peer(
-    mail: &Mail,
+    about: &UserId,
+    reply_to: Option<&TransactionId>,
     author: &UserId,
     report: DeliveryReport,
-    code: Code,
     now: Moment,
     link: &Link<'_>,
 ) -> Result<Parcel, Code> {
     let meta = MetaInfo {
-        client_originated: link.style.legacy || code != Code::EXPIRED,
+        client_originated: link.style.legacy || report.result.code != Code::EXPIRED,
         service: ServiceId::of(link.own.clone()),
-        user: Some(User::from(mail.owner.clone())),
+        user: Some(User::from(about.clone())),
     };
     let reader = [Recipient::User(User::from(author.clone()))];
     let message_id = id_of(&report)?;
@@ -161,10 +202,10 @@ fn to_peer(
         primitive: primitive.name(),
         message_id: Some(message_id),
         author: None,
-        order: order(mail.owner.as_str(), &reader),
+        order: order(about.as_str(), &reader),
         accepted: now,
         expires: now.after(KEPT_FOR_PEER),
-        reply_to: mail.reply_to.clone().filter(|_| link.style.legacy),
+        reply_to: reply_to.filter(|_| link.style.legacy).cloned(),
         body: fragment::parcel(&primitive, &meta, link.style)?,
     })
 }

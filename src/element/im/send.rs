@@ -70,6 +70,11 @@ impl Prepared {
         self.report_wanted
     }
 
+    /// Whether it waits for who is not logged in.
+    pub fn waits(&self) -> bool {
+        self.info.validity != Some(0)
+    }
+
     /// When it is given up.
     pub const fn expires(&self) -> Moment {
         self.expires

@@ -3,7 +3,7 @@
 use crate::imps::primitive::{Author, BlockList, ClientId, Entities, Recipient, Sender, User};
 use crate::imps::{Code, Domain, Primitive, UserId};
 
-use super::{Admitted, Origin, Refused, common, delegated, groups, presence};
+use super::{Admitted, Beyond, Origin, Refused, common, delegated, groups, presence};
 use crate::relay::agreement::{Standing, standing};
 
 /// Stamps what a client asks with who it is. `home` is the domain of the login; it completes every
@@ -45,13 +45,8 @@ pub fn from_client(
             request.group = request.group.map(|group| group.completed(home));
             Primitive::SetDeliveryMethodRequest(request)
         }
-        Primitive::BlockEntityRequest(mut request) => {
-            for list in [&mut request.block, &mut request.grant].into_iter().flatten() {
-                complete_list(list, home);
-            }
-            Primitive::BlockEntityRequest(request)
-        }
-        lists @ (Primitive::CreateListRequest(_)
+        lists @ (Primitive::BlockEntityRequest(_)
+        | Primitive::CreateListRequest(_)
         | Primitive::DeleteListRequest(_)
         | Primitive::ListManageRequest(_)) => delegated::completed(lists, home),
         Primitive::NewMessage(_)
@@ -76,7 +71,7 @@ pub fn from_client(
         },
     };
     let origin = Origin::Client { user: user.clone(), client: client.clone() };
-    Ok(Admitted { origin, primitive, refused: Vec::new() })
+    Ok(Admitted { origin, primitive, refused: Vec::new(), beyond: Beyond::Anywhere })
 }
 
 /// The user of the login, whatever the client wrote (reference csp-messages §7: a missing or foreign
@@ -94,7 +89,7 @@ fn own_sender(user: &UserId, client: &ClientId, home: &Domain, written: Option<S
     }
 }
 
-fn complete_list(list: &mut BlockList, home: &Domain) {
+pub(super) fn complete_list(list: &mut BlockList, home: &Domain) {
     for entities in [&mut list.entities, &mut list.add, &mut list.remove].into_iter().flatten() {
         let Entities { users, screen_names, groups, contact_lists, domains: _, applications: _ } = entities;
         for user in users {

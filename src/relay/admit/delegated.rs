@@ -1,56 +1,114 @@
 //! Delegated services at the door: a provider runs an element for the users of another (reference
 //! ssp-primitives §6).
 //!
-//! The home hands on what its users ask of their own lists and presence, and what others ask about its users;
-//! the element tells the home what its users and their watchers are to hear. So either side may name users
+//! The home hands on what its users ask of their own, and what others ask about its users and groups; the
+//! element tells the home what its users, their watchers and the members of its groups are to hear. So either side may name users
 //! whom nobody else on a link may name: the home everybody but ours, the element ours.
 
 use crate::imps::agreement::{Agreement, Service};
-use crate::imps::primitive::Contact;
+use crate::imps::primitive::{Author, Contact, Recipient};
 use crate::imps::{Code, Domain, Primitive, UserId};
 
 use super::{Door, Origin, Refused};
 use crate::relay::agreement::{Standing, is_of_element, standing};
 
 /// Whom, beside its own users, a peer may name as the one who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Voice {
-    /// Nobody.
-    Peer,
-    /// Everybody but ours: the home of users whose element we run hands on what others ask about them.
-    Home,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Voice {
     /// Ours: the element tells of our users.
-    Element,
+    ours: bool,
+    /// Everybody but ours: the home of users whose element we run hands on what others ask about them.
+    others: bool,
 }
 
 impl Voice {
     /// In whose name this may come under the agreement.
     pub(super) fn of(agreement: &Agreement, primitive: &Primitive) -> Self {
+        let (hosts, delegates) = (|of| agreement.hosts.contains(&of), |of| agreement.delegates.contains(&of));
         match primitive {
             Primitive::SubscribePresenceRequest(_)
             | Primitive::UnsubscribePresenceRequest(_)
-            | Primitive::GetPresenceRequest(_)
-                if agreement.hosts.contains(&Service::Presence) =>
-            {
-                Self::Home
+            | Primitive::GetPresenceRequest(_) => Self { ours: false, others: hosts(Service::Presence) },
+            Primitive::PresenceNotification(_) | Primitive::PresenceAuthRequest(_) => {
+                Self { ours: delegates(Service::Presence), others: false }
             }
-            Primitive::PresenceNotification(_) | Primitive::PresenceAuthRequest(_)
-                if agreement.delegates.contains(&Service::Presence) =>
-            {
-                Self::Element
+            // A message to a user or a group may be anybody's, and one that an element sends is ours.
+            Primitive::SendMessageRequest(_) => {
+                let (im, group) = (hosts(Service::Im), hosts(Service::Group));
+                let element = delegates(Service::Im) || delegates(Service::Group);
+                Self { ours: im || element, others: im || group }
             }
-            _ => Self::Peer,
+            Primitive::DeliveryReport(_) | Primitive::NewMessage(_) | Primitive::MessageNotification(_) => {
+                Self { ours: delegates(Service::Im), others: false }
+            }
+            // Whoever made a group change is named.
+            Primitive::GroupChangeNotice(_) | Primitive::LeaveGroupResponse(_) => {
+                Self { ours: delegates(Service::Group), others: delegates(Service::Group) }
+            }
+            other if standing(other) == Standing::Of(Service::Group) => {
+                Self { ours: false, others: hosts(Service::Group) }
+            }
+            _ => Self::default(),
         }
     }
 
     /// Whether it may name a user of this domain, where `own` is ours.
     pub(super) fn names(self, domain: &str, own: &Domain) -> bool {
-        match self {
-            Self::Peer => false,
-            Self::Home => domain != own.as_str(),
-            Self::Element => domain == own.as_str(),
+        if domain == own.as_str() { self.ours } else { self.others }
+    }
+}
+
+/// As what a peer sends a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sends {
+    /// As the home of its author, to ours.
+    Home,
+    /// As the home of those whom it is for, who have their element here.
+    HandsOn,
+    /// As the element of its author, who is ours, to anybody.
+    Element,
+}
+
+impl Sends {
+    /// As what it sends a message of an author of this domain; `None`: it may not.
+    pub(super) fn of(context: &Door<'_>, author: &Author) -> Option<Self> {
+        let (service, domain) = match author {
+            Author::User(user) => (Service::Im, user.id.domain_str()),
+            Author::Group(group) => (Service::Group, group.domain_str()),
+        };
+        let domain = domain?;
+        let agreement = context.agreement;
+        if context.vouches_for(domain) {
+            Some(Self::Home)
+        } else if domain == context.own.as_str() && agreement.delegates.contains(&service) {
+            Some(Self::Element)
+        } else if agreement.hosts.contains(&Service::Im) || agreement.hosts.contains(&Service::Group) {
+            Some(Self::HandsOn)
+        } else {
+            None
         }
     }
+
+    /// Whether a recipient may be named.
+    pub(super) fn reaches(self, context: &Door<'_>, recipient: &Recipient) -> bool {
+        let domain = recipient.domain_str();
+        match self {
+            Self::Element => true,
+            Self::Home => domain == Some(context.own.as_str()) || is_hosted(context, recipient),
+            Self::HandsOn => is_hosted(context, recipient),
+        }
+    }
+}
+
+/// Whether the element is run here for a recipient of the peer's own domain.
+fn is_hosted(context: &Door<'_>, recipient: &Recipient) -> bool {
+    let service = match recipient {
+        Recipient::User(_) => Service::Im,
+        Recipient::Group(_) | Recipient::ScreenName(_) => Service::Group,
+        Recipient::ContactList(_) => return false,
+    };
+    context.agreement.hosts.contains(&service)
+        && recipient.domain_str() == Some(context.agreement.domain.as_str())
 }
 
 /// Whether a delegated primitive may come under this agreement: the home asks the element that we run for its
@@ -87,7 +145,7 @@ pub(super) fn from_peer(
     Ok(super::presence::completed(completed(primitive, whose), whose))
 }
 
-/// Gives every address in a request about contact lists a domain.
+/// Gives every address in a request of a user about its own a domain.
 pub(super) fn completed(primitive: Primitive, home: &Domain) -> Primitive {
     let mut primitive = primitive;
     match &mut primitive {
@@ -96,6 +154,16 @@ pub(super) fn completed(primitive: Primitive, home: &Domain) -> Primitive {
             complete_contacts(&mut request.contacts, home);
         }
         Primitive::DeleteListRequest(request) => request.list = request.list.completed(home),
+        Primitive::ForwardMessageRequest(request) => {
+            for recipient in &mut request.recipients {
+                *recipient = recipient.completed(home);
+            }
+        }
+        Primitive::BlockEntityRequest(request) => {
+            for list in [&mut request.block, &mut request.grant].into_iter().flatten() {
+                super::client::complete_list(list, home);
+            }
+        }
         Primitive::ListManageRequest(request) => {
             request.list = request.list.completed(home);
             complete_contacts(&mut request.add, home);

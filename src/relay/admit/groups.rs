@@ -1,5 +1,6 @@
 //! Group requests and notices at the door (reference ssp-behaviour §2).
 
+use crate::imps::agreement::Service;
 use crate::imps::primitive::{
     AddGroupMembersRequest, CreateGroupRequest, DeleteGroupRequest, GetGroupMembersRequest,
     GetGroupPropsRequest, GetJoinedUsersRequest, JoinGroupRequest, LeaveGroupRequest, MemberAccessRequest,
@@ -104,7 +105,9 @@ fn asked(context: &Door<'_>, origin: &Origin, found: &Addresses<'_>) -> Result<(
     if !matches!(origin, Origin::Peer { user: Some(_), client_originated: true, .. }) {
         return Err(Refused::faulty(Code::BAD_REQUEST, "no user asks"));
     }
-    if !found.group.is_in(context.own) {
+    let agreement = context.agreement;
+    let hosted = agreement.hosts.contains(&Service::Group) && found.group.is_in(&agreement.domain);
+    if !found.group.is_in(context.own) && !hosted {
         let what = format!("the group {} is not ours", found.group);
         return Err(Refused::new(Code::DOMAIN_NOT_SUPPORTED, events::Refused::Identity, what));
     }
@@ -127,14 +130,16 @@ fn told(
     let Some(group) = group else {
         return Err(Refused::faulty(Code::BAD_REQUEST, "the notice names no group"));
     };
-    if !group.domain_str().is_some_and(|domain| context.vouches_for(domain)) {
+    // The element tells of groups of ours, and members elsewhere through us.
+    let element = context.agreement.delegates.contains(&Service::Group) && group.is_in(context.own);
+    if !element && !group.domain_str().is_some_and(|domain| context.vouches_for(domain)) {
         return Err(Refused::identity("the group", Entity::Group(group.clone()), group.as_str(), peer));
     }
     for user in users.iter_mut() {
         user.id = user.id.completed(context.home);
     }
     users.retain(|user| {
-        let ours = user.id.is_in(context.own);
+        let ours = element || user.id.is_in(context.own);
         if !ours {
             refused.push((Entity::User(user.id.clone()), Code::DOMAIN_NOT_SUPPORTED));
         }

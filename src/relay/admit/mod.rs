@@ -92,6 +92,18 @@ pub struct Admitted {
     origin: Origin,
     primitive: Primitive,
     refused: Vec<(Entity, Code)>,
+    beyond: Beyond,
+}
+
+/// Where, beside our domains, recipients of a message may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Nowhere: it came from a peer, and is not passed on.
+    Nothing,
+    /// In this domain of the peer, whose element we run.
+    Hosted(Domain),
+    /// Anywhere: its author is ours.
+    Anywhere,
 }
 
 impl Admitted {
@@ -108,6 +120,11 @@ impl Admitted {
     /// Recipients that were taken out, each with its code.
     pub fn refused(&self) -> &[(Entity, Code)] {
         &self.refused
+    }
+
+    /// Where, beside our domains, its recipients may be.
+    pub const fn beyond(&self) -> &Beyond {
+        &self.beyond
     }
 
     /// The contact lists among the recipients of a message.

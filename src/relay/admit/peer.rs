@@ -1,12 +1,12 @@
 //! What comes from a peer.
 
-use crate::imps::agreement::{Agreement, PeerState};
+use crate::imps::agreement::{Agreement, PeerState, Service};
 use crate::imps::primitive::{Author, DeliveryReport, Display, MetaInfo, Recipient, Sender, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive};
 
-use super::delegated::{self, Voice};
-use super::{Admitted, Door, Origin, PeerContext, Refused, common, entity_text, groups, presence};
+use super::delegated::{self, Sends, Voice};
+use super::{Admitted, Beyond, Door, Origin, PeerContext, Refused, common, entity_text, groups, presence};
 use crate::relay::agreement::{Standing, standing};
 use crate::relay::events;
 
@@ -19,9 +19,10 @@ pub fn from_peer(
     now: Moment,
 ) -> Result<Admitted, Refused> {
     agreed(context.agreement, &primitive, now)?;
-    let (origin, home) = requestor(context, meta, Voice::of(context.agreement, &primitive))?;
+    let (mut origin, home) = requestor(context, meta, Voice::of(context.agreement, &primitive))?;
     let context = &Door { own: context.own, agreement: context.agreement, home: &home };
     let mut refused = Vec::new();
+    let mut beyond = Beyond::Nothing;
     let primitive = match primitive {
         Primitive::SendMessageRequest(mut request) => {
             let info = &mut request.info;
@@ -40,8 +41,18 @@ pub fn from_peer(
                     return Err(Refused::faulty(Code::BAD_REQUEST, "the message has no sender"));
                 }
             };
-            info.sender = Some(foreign_sender(context, sender, &info.recipients)?);
-            info.recipients.retain(|recipient| match not_served(context, recipient) {
+            let (sender, sends) = foreign_sender(context, sender, &info.recipients)?;
+            beyond = match sends {
+                Sends::Element => Beyond::Anywhere,
+                Sends::Home | Sends::HandsOn => Beyond::Hosted(context.agreement.domain.clone()),
+            };
+            // What its element sends for a user of ours is the user's own.
+            if let (Sends::Element, Author::User(author)) = (sends, &sender.author) {
+                let client = author.client.clone().unwrap_or_default();
+                origin = Origin::Client { user: author.id.clone(), client };
+            }
+            info.sender = Some(sender);
+            info.recipients.retain(|recipient| match not_served(context, sends, recipient) {
                 Some(code) => {
                     refused.push((recipient.entity(), code));
                     false
@@ -60,7 +71,7 @@ pub fn from_peer(
             }
         },
     };
-    Ok(Admitted { origin, primitive, refused })
+    Ok(Admitted { origin, primitive, refused, beyond })
 }
 
 /// The agreement is in force and holds the service (rows 10 and 11).
@@ -137,29 +148,39 @@ fn requestor(
 
 /// Completes and checks the sender of a message: user or group of the peer; a shown name may also
 /// stand in a group of ours, if that group is addressed.
-fn foreign_sender(context: &Door<'_>, sender: Sender, recipients: &[Recipient]) -> Result<Sender, Refused> {
+fn foreign_sender(
+    context: &Door<'_>,
+    sender: Sender,
+    recipients: &[Recipient],
+) -> Result<(Sender, Sends), Refused> {
     let peer = &context.agreement.domain;
+    let refuse = |author: &Author| match author {
+        Author::User(user) => {
+            Refused::identity("the sender", Entity::User(user.id.clone()), user.id.as_str(), peer)
+        }
+        Author::Group(group) => {
+            Refused::identity("the sender", Entity::Group(group.clone()), group.as_str(), peer)
+        }
+    };
+    let author = match sender.author {
+        Author::User(user) => Author::User(User { id: user.id.completed(context.home), ..user }),
+        Author::Group(group) => Author::Group(group.completed(context.home)),
+    };
+    let sends = Sends::of(context, &author).ok_or_else(|| refuse(&author))?;
+    let author_domain = match &author {
+        Author::User(user) => user.id.domain(),
+        Author::Group(group) => group.domain(),
+    };
     let foreign = |role: &str, domain: Option<&str>, found: Entity, shown: &str| {
-        if domain.is_some_and(|domain| context.vouches_for(domain)) {
+        let same = sends != Sends::Home && domain == author_domain.as_ref().map(Domain::as_str);
+        if same || domain.is_some_and(|domain| context.vouches_for(domain)) {
             Ok(())
         } else {
             Err(Refused::identity(role, found, shown, peer))
         }
     };
-    let author = match sender.author {
-        Author::User(user) => {
-            let user = User { id: user.id.completed(context.home), ..user };
-            foreign("the sender", user.id.domain_str(), Entity::User(user.id.clone()), user.id.as_str())?;
-            Author::User(user)
-        }
-        Author::Group(group) => {
-            let group = group.completed(context.home);
-            foreign("the sender", group.domain_str(), Entity::Group(group.clone()), group.as_str())?;
-            Author::Group(group)
-        }
-    };
     let addressed = |group: &GroupId| {
-        group.is_in(context.own)
+        (group.is_in(context.own) || context.agreement.hosts.contains(&Service::Group))
             && recipients.iter().any(|recipient| match recipient {
                 Recipient::Group(to) => to == group,
                 Recipient::ScreenName(to) => to.group == *group,
@@ -196,15 +217,15 @@ fn foreign_sender(context: &Door<'_>, sender: Sender, recipients: &[Recipient]) 
         }
         Some(Display::Name(name)) => Some(Display::Name(name)),
     };
-    Ok(Sender { author, shown })
+    Ok((Sender { author, shown }, sends))
 }
 
 /// Why a recipient is not served on this link: it is not ours (there is no transit), or it is a
 /// contact list, which never crosses.
-fn not_served(context: &Door<'_>, recipient: &Recipient) -> Option<Code> {
+fn not_served(context: &Door<'_>, sends: Sends, recipient: &Recipient) -> Option<Code> {
     match recipient {
         Recipient::ContactList(_) => Some(Code::NO_CONTACT_LIST),
-        _ if recipient.domain_str() == Some(context.own.as_str()) => None,
+        _ if sends.reaches(context, recipient) => None,
         _ => Some(Code::DOMAIN_NOT_SUPPORTED),
     }
 }
@@ -229,8 +250,14 @@ fn report_roles(context: &Door<'_>, mut report: DeliveryReport) -> Result<Delive
     if parties.len() > 1 {
         return Err(Refused::faulty(Code::BAD_REQUEST, "the report is about more than one recipient"));
     }
-    let theirs = |party: &Recipient| party.domain_str().is_some_and(|domain| context.vouches_for(domain));
-    let ours = |party: &Recipient| party.domain_str() == Some(context.own.as_str());
+    // The element reports on users of ours, to whoever wrote to them.
+    let element = context.agreement.delegates.contains(&Service::Im);
+    let theirs = |party: &Recipient| {
+        party
+            .domain_str()
+            .is_some_and(|domain| context.vouches_for(domain) || (element && domain == context.own.as_str()))
+    };
+    let ours = |party: &Recipient| element || party.domain_str() == Some(context.own.as_str());
     let refuse = |role: &str, party: &Recipient| {
         let found = party.entity();
         Refused::identity(role, found.clone(), &entity_text(&found), peer)
@@ -263,7 +290,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::imps::agreement::Service;
     use crate::imps::primitive::{KeepAliveRequest, MessageInfo, ScreenName, SendMessageRequest};
     use crate::imps::{Domain, ServiceId, Status, UserId};
 

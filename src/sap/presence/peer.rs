@@ -4,7 +4,7 @@ use crate::element::notify::{Actor, Notify, Reach};
 use crate::element::presence::{
     Following, SESSION_SECONDS, SUBSCRIPTIONS_OF_VISITOR_MAX, USERS_MAX, requests,
 };
-use crate::imps::agreement::Agreement;
+use crate::imps::agreement::{Agreement, Service};
 use crate::imps::presence::{Attribute, PresenceSubList};
 use crate::imps::primitive::{
     GetPresenceRequest, GetPresenceResponse, Presence, PresenceNotification, SubscribePresenceRequest, User,
@@ -40,7 +40,7 @@ impl Sap {
         if let Primitive::SubscribePresenceRequest(SubscribePresenceRequest { users, .. })
         | Primitive::GetPresenceRequest(GetPresenceRequest { users, .. }) = &primitive
         {
-            self.receive_guests(users).await?;
+            self.receive_guests(users, Service::Presence).await?;
         }
         let actor = Actor { user, session: None };
         match primitive {

@@ -1,4 +1,7 @@
-//! The element of presence of one provider's users, run by another.
+//! Elements of one provider's users, run by another: that of presence, here; of messages and of groups below.
+
+mod group;
+mod im;
 
 use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::{Manner, Phone};
@@ -21,19 +24,26 @@ const ADA: &str = "wv:ada@north.example";
 fn place(world: &World, domain: &str, peers: &[(&str, &str)]) -> Place {
     let place = world.place_with(domain, &Writing::default());
     let entry = |(peer, lines): &(&str, &str)| {
-        format!("[[peer]]\ndomain = \"{peer}\"\nservices = [\"im\", \"presence\"]\n{lines}\n")
+        format!("[[peer]]\ndomain = \"{peer}\"\nservices = [\"im\", \"presence\", \"group\"]\n{lines}\n")
     };
     let text: String = peers.iter().map(entry).collect();
     std::fs::write(place.provider.folder.join("peers.toml"), text).unwrap();
     place
 }
 
-/// North, whose users' presence is run by south, and east, which knows north alone.
-async fn three(world: &World) -> ([Place; 3], [Node; 3]) {
-    let south = place(world, "south.example", &[("north.example", "hosts = [\"presence\"]")]);
-    let delegates = ("south.example", "delegates = [\"presence\"]");
-    let north = place(world, "north.example", &[delegates, ("east.example", "")]);
+/// North, of which south runs an element, and east, which knows north alone.
+fn places(world: &World, service: &str) -> [Place; 3] {
+    let hosts = format!("hosts = [\"{service}\"]");
+    let south = place(world, "south.example", &[("north.example", &hosts)]);
+    let delegates = format!("delegates = [\"{service}\"]");
+    let north = place(world, "north.example", &[("south.example", &delegates), ("east.example", "")]);
     let east = place(world, "east.example", &[("north.example", "")]);
+    [north, south, east]
+}
+
+/// The same, running.
+async fn three(world: &World, service: &str) -> ([Place; 3], [Node; 3]) {
+    let [north, south, east] = places(world, service);
     let nodes = [world.start(&north).await, world.start(&south).await, world.start(&east).await];
     ([north, south, east], nodes)
 }
@@ -47,7 +57,7 @@ async fn drain(nodes: [Node; 3]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn contact_lists_are_kept_by_the_provider_that_runs_the_element() {
     let world = World::new().await;
-    let ([north, south, _], [north_node, south_node, east_node]) = three(&world).await;
+    let ([north, south, _], [north_node, south_node, east_node]) = three(&world, "presence").await;
     let mut ada = north.phone("ada", modern()).await;
     let mut cy = north.phone("cy", modern()).await;
     let mut bo = south.phone("bo", modern()).await;
@@ -95,7 +105,7 @@ async fn contact_lists_are_kept_by_the_provider_that_runs_the_element() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watchers_at_home_at_the_element_and_elsewhere_hear_what_a_user_publishes() {
     let world = World::new().await;
-    let ([north, south, east], nodes) = three(&world).await;
+    let ([north, south, east], nodes) = three(&world, "presence").await;
     let mut ada = north.phone("ada", modern()).await;
     open_to_all(&mut ada, SEEN).await;
     publish(&mut ada, "casting off").await;
@@ -145,7 +155,7 @@ async fn watchers_at_home_at_the_element_and_elsewhere_hear_what_a_user_publishe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_is_asked_by_the_element_and_its_word_counts_there() {
     let world = World::new().await;
-    let ([north, _, east], nodes) = three(&world).await;
+    let ([north, _, east], nodes) = three(&world, "presence").await;
     let mut ada = north.phone("ada", modern()).await;
     let mut eve = east.phone("eve", modern()).await;
     publish(&mut ada, "shy").await;

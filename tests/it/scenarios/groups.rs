@@ -90,12 +90,12 @@ pub(super) async fn join(phone: &mut Phone, id: &GroupId, as_whom: &str) -> Join
     }
 }
 
-fn names(answer: &JoinGroupResponse) -> Vec<&str> {
+pub(super) fn names(answer: &JoinGroupResponse) -> Vec<&str> {
     answer.joined.iter().map(|found| found.name.as_deref().expect("a name")).collect()
 }
 
 /// Says something to a group, or to a name in it.
-async fn say(phone: &mut Phone, to: Recipient, words: &str) -> SendMessageResponse {
+pub(super) async fn say(phone: &mut Phone, to: Recipient, words: &str) -> SendMessageResponse {
     let info = MessageInfo {
         content_type: Some("text/plain".into()),
         recipients: vec![to],
@@ -105,7 +105,7 @@ async fn say(phone: &mut Phone, to: Recipient, words: &str) -> SendMessageRespon
     phone.send_message(request).await.unwrap()
 }
 
-async fn message(phone: &mut Phone) -> NewMessage {
+pub(super) async fn message(phone: &mut Phone) -> NewMessage {
     match receive(phone).await {
         Primitive::NewMessage(message) => message,
         other => panic!("{}: {other:?}", phone.user()),
@@ -127,7 +127,7 @@ pub(super) async fn put_out(phone: &mut Phone) -> LeaveGroupResponse {
 }
 
 /// The screen name that a message shows.
-fn shown(message: &NewMessage) -> &str {
+pub(super) fn shown(message: &NewMessage) -> &str {
     let sender = message.info.sender.as_ref().expect("a sender");
     assert!(matches!(sender.author, Author::Group(_)), "the author's address is seen: {sender:?}");
     match &sender.shown {
@@ -136,7 +136,7 @@ fn shown(message: &NewMessage) -> &str {
     }
 }
 
-fn words(message: &NewMessage) -> &str {
+pub(super) fn words(message: &NewMessage) -> &str {
     std::str::from_utf8(message.content.as_ref().expect("content").octets()).unwrap()
 }
 

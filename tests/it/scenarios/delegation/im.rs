@@ -1,0 +1,189 @@
+//! The element of messages of one provider's users, run by another.
+
+use causeway::cli::phone::{Manner, Phone};
+use causeway::imps::primitive::{
+    BlockEntityRequest, BlockList, Entities, ForwardMessageRequest, GetMessageListRequest,
+    GetMessageListResponse, GetMessageRequest, MessageDelivered, NewMessage, Recipient, RejectMessageRequest,
+    User,
+};
+use causeway::imps::{Code, MessageId, Primitive};
+
+use super::super::presence::{code, id};
+use super::{ADA, drain, places, three};
+use crate::csp::{ask, message, notify_only, report, send};
+use crate::process::Process;
+use crate::world::{PASSWORD, World, modern, receive, text};
+
+/// A message from this phone, and what its author is told at once.
+async fn sent(from: &mut Phone, to: &str, words: &str, wants_report: bool) -> Code {
+    let mut request = message(from, &[to], words);
+    request.delivery_report = wants_report;
+    let answer = from.send_message(request).await.unwrap();
+    answer.result.details.first().map_or(answer.result.code, |detail| detail.code)
+}
+
+async fn listed(phone: &mut Phone) -> Vec<MessageId> {
+    match ask(phone, GetMessageListRequest::default()).await {
+        Primitive::GetMessageListResponse(GetMessageListResponse { messages, .. }) => {
+            messages.into_iter().filter_map(|info| info.id).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_from_home_from_the_element_and_from_elsewhere_are_kept_there_and_reported_to_their_authors()
+{
+    let world = World::new().await;
+    let ([north, south, east], nodes) = three(&world, "im").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut cy = north.phone("cy", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    let mut eve = east.phone("eve", modern()).await;
+    for author in [&mut cy, &mut bo, &mut eve] {
+        let words = format!("from {}", author.user());
+        // When somebody writes to ada
+        assert_eq!(sent(author, ADA, &words, true).await, Code::SUCCESSFUL, "{}", author.user());
+        // Then her client gets it, once, and its author hears of it
+        assert_eq!(text(&receive(&mut ada).await), words);
+        let report = report(receive(author).await);
+        assert_eq!(report.result.code, Code::SUCCESSFUL);
+        let Some(Recipient::User(about)) = report.info.recipients.first() else { panic!() };
+        assert_eq!(about.id, id(ADA), "{}", author.user());
+    }
+    assert_eq!(ada.take().await.unwrap(), None);
+    assert_eq!(listed(&mut ada).await, []);
+    // What she writes leaves by her home
+    for (to, other) in [("wv:bo@south.example", &mut bo), ("wv:eve@east.example", &mut eve)] {
+        assert_eq!(sent(&mut ada, to, "ahoy", false).await, Code::SUCCESSFUL);
+        assert_eq!(text(&receive(other).await), "ahoy");
+    }
+    // Who is unknown at home is unknown
+    assert_eq!(sent(&mut eve, "wv:nobody@north.example", "?", false).await, Code::UNKNOWN_USER);
+    assert_eq!(sent(&mut bo, "wv:nobody@north.example", "?", false).await, Code::UNKNOWN_USER);
+    // And nobody has a way into south with the address of a user of north
+    let manner = Manner { digest: false, ..modern() };
+    let mut forged = Phone::new(south.csp, id(ADA), "test-phone", manner);
+    assert!(forged.login(PASSWORD).await.is_err());
+    drain(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_while_a_user_was_away_is_listed_fetched_and_refused_at_the_element() {
+    let world = World::new().await;
+    let ([north, _, east], nodes) = three(&world, "im").await;
+    let mut eve = east.phone("eve", modern()).await;
+    north.phone("ada", modern()).await.logout().await.unwrap();
+    // Given two messages that came while ada was away
+    for words in ["first", "second"] {
+        assert_eq!(sent(&mut eve, ADA, words, true).await, Code::SUCCESSFUL);
+    }
+    let mut ada = north.phone("ada", modern()).await;
+    notify_only(&mut ada).await;
+    let waiting = listed(&mut ada).await;
+    let [second, first] = &waiting[..] else { panic!("{waiting:?}") };
+    // Then one is fetched and taken
+    let fetched = ask(&mut ada, GetMessageRequest { message_id: first.clone() }).await;
+    let Primitive::GetMessageResponse(fetched) = fetched else { panic!("{fetched:?}") };
+    assert_eq!(fetched.content, Some("first".into()));
+    assert_eq!(code(&ask(&mut ada, MessageDelivered { message_id: first.clone() }).await), 200);
+    let delivered = report(receive(&mut eve).await);
+    assert_eq!((delivered.result.code, delivered.info.id.as_ref()), (Code::SUCCESSFUL, Some(first)));
+    // And the other refused
+    let refuse = RejectMessageRequest { message_ids: vec![second.clone()] };
+    assert_eq!(code(&ask(&mut ada, refuse.clone()).await), 200);
+    let rejected = report(receive(&mut eve).await);
+    assert_eq!((rejected.result.code, rejected.info.id.as_ref()), (Code::REJECTED, Some(second)));
+    // And nothing is left of them
+    assert_eq!(listed(&mut ada).await, []);
+    assert_eq!(code(&ask(&mut ada, refuse).await), 426);
+    assert_eq!(ada.take().await.unwrap(), None);
+    drain(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_forwarded_by_the_element_in_the_name_of_its_user_through_the_home() {
+    let world = World::new().await;
+    let ([north, _, east], nodes) = three(&world, "im").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut cy = north.phone("cy", modern()).await;
+    let mut eve = east.phone("eve", modern()).await;
+    notify_only(&mut ada).await;
+    assert_eq!(sent(&mut cy, ADA, "pass it on", true).await, Code::SUCCESSFUL);
+    let waiting = listed(&mut ada).await;
+    let request = ForwardMessageRequest {
+        message_id: waiting[0].clone(),
+        recipients: vec![Recipient::User(User::from(id("wv:eve@east.example")))],
+        sender: None,
+    };
+    let answer = ask(&mut ada, request).await;
+    assert_eq!(code(&answer), 200, "{answer:?}");
+    let Primitive::NewMessage(NewMessage { info, content }) = receive(&mut eve).await else { panic!() };
+    assert_eq!((info.author().unwrap().id.clone(), content), (id(ADA), Some("pass it on".into())));
+    assert_eq!(report(receive(&mut cy).await).result.code, Code::FORWARDED);
+    assert_eq!(listed(&mut ada).await, []);
+    drain(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_a_user_blocks_the_element_refuses_wherever_it_writes_from() {
+    let world = World::new().await;
+    let ([north, south, east], nodes) = three(&world, "im").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut cy = north.phone("cy", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    let mut eve = east.phone("eve", modern()).await;
+    let blocked = ["wv:cy@north.example", "wv:bo@south.example", "wv:eve@east.example"].map(id).to_vec();
+    let block = BlockList {
+        in_use: Some(true),
+        add: Some(Entities { users: blocked.clone(), ..Entities::default() }),
+        ..BlockList::default()
+    };
+    let request = Box::new(BlockEntityRequest { block: Some(block), grant: None });
+    assert_eq!(code(&ask(&mut ada, request).await), 200);
+    let Primitive::GetBlockedListResponse(list) = ask(&mut ada, Primitive::GetBlockedListRequest).await
+    else {
+        panic!()
+    };
+    assert_eq!(list.block.unwrap().entities.unwrap().users, blocked);
+    for author in [&mut cy, &mut bo, &mut eve] {
+        assert_eq!(sent(author, ADA, "hear me", false).await, Code::BLOCKED, "{}", author.user());
+    }
+    assert_eq!(ada.take().await.unwrap(), None);
+    drain(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_survives_the_end_of_home_and_element_at_every_step_and_comes_once() {
+    let world = World::new().await;
+    let [north, south, east] = places(&world, "im");
+    let mut north_node = Process::start(&north).await;
+    let mut south_node = Process::start(&south).await;
+    let east_node = world.start(&east).await;
+    let mut eve = east.phone("eve", modern()).await;
+    north.phone("ada", modern()).await.logout().await.unwrap();
+    // Given a message that waits at the home because the element was killed
+    south_node.kill();
+    send(&mut eve, &[ADA], "in the storm", true).await;
+    // When the home is killed too, and both come back
+    north_node.kill();
+    let mut south_node = Process::start(&south).await;
+    let mut north_node = Process::start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    // Then it arrives
+    assert_eq!(text(&receive(&mut ada).await), "in the storm");
+    assert_eq!(report(receive(&mut eve).await).result.code, Code::SUCCESSFUL);
+    // And when the element has it, and everybody is killed before it is fetched, it comes once
+    ada.logout().await.unwrap();
+    send(&mut eve, &[ADA], "and after", true).await;
+    south_node.kill();
+    north_node.kill();
+    let _north_node = Process::start(&north).await;
+    let _south_node = Process::start(&south).await;
+    let mut ada = north.phone("ada", modern()).await;
+    assert_eq!(text(&receive(&mut ada).await), "and after");
+    assert_eq!(report(receive(&mut eve).await).result.code, Code::SUCCESSFUL);
+    assert_eq!(ada.take().await.unwrap(), None);
+    assert_eq!(listed(&mut ada).await, []);
+    east_node.drain().await;
+}
