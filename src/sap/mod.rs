@@ -14,6 +14,7 @@ mod content;
 mod delegated;
 mod groups;
 mod lists;
+mod mailbox;
 mod messages;
 mod notices;
 mod operators;

@@ -166,6 +166,7 @@ impl Sap {
                     }
                     Ok(admitted) if matches!(admitted.primitive(), Primitive::SendMessageRequest(_)) => {
                         if let Primitive::SendMessageRequest(message) = admitted.primitive()
+                            && !admitted.is_delegated()
                             && let Err(result) = self.spend_message(agreement, message)
                         {
                             let refused = SendMessageResponse { result, message_id: None };

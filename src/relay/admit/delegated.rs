@@ -202,8 +202,8 @@ mod tests {
     use super::*;
     use crate::imps::presence::PresenceSubList;
     use crate::imps::primitive::{
-        DeleteListRequest, MetaInfo, Presence, PresenceAuthRequest, PresenceNotification,
-        SubscribePresenceRequest, User,
+        DeleteListRequest, MessageInfo, MetaInfo, Presence, PresenceAuthRequest, PresenceNotification,
+        SendMessageRequest, SubscribePresenceRequest, User,
     };
     use crate::imps::{Moment, ServiceId};
 
@@ -248,6 +248,76 @@ mod tests {
         assert_eq!(arrive(&agreement(false, true), ADA, delete()).0, 506, "the other way round");
         assert_eq!(arrive(&agreement(false, false), ADA, delete()).0, 506);
         assert_eq!(arrive(&agreement(true, true), ADA, Primitive::GetBlockedListRequest).0, 506);
+    }
+
+    fn one(service: Service, hosts: bool) -> Agreement {
+        let run = |yes: bool| if yes { [service].into() } else { [].into() };
+        Agreement {
+            services: [Service::Im, Service::Group].into(),
+            hosts: run(hosts),
+            delegates: run(!hosts),
+            ..Agreement::with("north.example".parse().unwrap())
+        }
+    }
+
+    /// A message from somebody to these, and who are left.
+    fn send(agreement: &Agreement, by: &str, to: &[&str]) -> Result<(Origin, Vec<String>), u16> {
+        let own = "south.example".parse().unwrap();
+        let author: UserId = by.parse().unwrap();
+        let meta = MetaInfo {
+            client_originated: true,
+            service: ServiceId::of(author.domain().unwrap()),
+            user: Some(User::from(author.clone())),
+        };
+        let recipients = to.iter().map(|to| {
+            if to.contains('/') {
+                Recipient::Group(to.parse().unwrap())
+            } else {
+                Recipient::User(User::from(to.parse::<UserId>().unwrap()))
+            }
+        });
+        let info = MessageInfo {
+            sender: Some(User::from(author).into()),
+            recipients: recipients.collect(),
+            ..MessageInfo::default()
+        };
+        let message = SendMessageRequest { delivery_report: false, info, content: Some("hello".into()) };
+        let context = PeerContext { own: &own, agreement };
+        let admitted = from_peer(&context, Some(&meta), message.into(), Moment::default())
+            .map_err(|refused| refused.status.code.get())?;
+        let (origin, primitive, _) = admitted.into_parts();
+        let Primitive::SendMessageRequest(message) = primitive else { panic!() };
+        let left = message.info.recipients.iter().filter_map(|to| match to {
+            Recipient::User(user) => Some(user.id.to_string()),
+            Recipient::Group(group) => Some(group.to_string()),
+            _ => None,
+        });
+        Ok((origin, left.collect()))
+    }
+
+    #[test]
+    fn a_home_hands_on_messages_of_anybody_to_its_own_and_to_nobody_else() {
+        const CREW: &str = "wv:/crew@north.example";
+        let to = [ADA, BO, EVE, CREW];
+        let left = |agreement: &Agreement, by| send(agreement, by, &to).map(|(_, left)| left);
+        let im = one(Service::Im, true);
+        assert_eq!(left(&im, ADA).unwrap(), [ADA, BO], "its own users write to ours too");
+        assert_eq!(left(&im, EVE).unwrap(), [ADA]);
+        assert_eq!(left(&im, BO).unwrap(), [ADA], "one of ours, whose message came back to be kept here");
+        let group = one(Service::Group, true);
+        assert_eq!(left(&group, ADA).unwrap(), [BO, CREW]);
+        assert_eq!(left(&group, EVE).unwrap(), [CREW]);
+        assert_eq!(left(&one(Service::Presence, true), EVE).unwrap_err(), 901);
+    }
+
+    #[test]
+    fn an_element_sends_for_our_users_to_anybody_and_for_nobody_else() {
+        let im = one(Service::Im, false);
+        let (origin, left) = send(&im, BO, &[ADA, BO, EVE]).unwrap();
+        assert!(matches!(origin, Origin::Client { user, .. } if user.as_str() == BO), "as if it sent itself");
+        assert_eq!(left, [ADA, BO, EVE]);
+        assert_eq!(send(&im, EVE, &[BO]).unwrap_err(), 901);
+        assert_eq!(send(&one(Service::Group, false), BO, &[BO]).unwrap_err(), 901, "groups speak, not users");
     }
 
     #[test]

@@ -127,6 +127,18 @@ impl Admitted {
         &self.beyond
     }
 
+    /// Whether a message goes between a home and the element that is run for it, who have let it in already:
+    /// it is for users and groups of the peer alone, or sent for one of ours.
+    pub fn is_delegated(&self) -> bool {
+        match (&self.beyond, &self.primitive) {
+            (Beyond::Anywhere, _) => true,
+            (Beyond::Hosted(domain), Primitive::SendMessageRequest(request)) => {
+                request.info.recipients.iter().all(|to| to.domain_str() == Some(domain.as_str()))
+            }
+            _ => false,
+        }
+    }
+
     /// The contact lists among the recipients of a message.
     pub fn lists_named(&self) -> Vec<ContactListId> {
         match &self.primitive {

@@ -6,11 +6,13 @@ use causeway::imps::primitive::{
     GetMessageListResponse, GetMessageRequest, MessageDelivered, NewMessage, Recipient, RejectMessageRequest,
     User,
 };
-use causeway::imps::{Code, MessageId, Primitive};
+use causeway::imps::{Code, MessageId, Primitive, TransactionId};
+use causeway::wire::Carried;
 
 use super::super::presence::{code, id};
-use super::{ADA, drain, places, three};
+use super::{ADA, drain, place, places, three};
 use crate::csp::{ask, message, notify_only, report, send};
+use crate::peer::{ScriptedPeer, in_session, request, response};
 use crate::process::Process;
 use crate::world::{PASSWORD, World, modern, receive, text};
 
@@ -186,4 +188,116 @@ async fn a_message_survives_the_end_of_home_and_element_at_every_step_and_comes_
     assert_eq!(ada.take().await.unwrap(), None);
     assert_eq!(listed(&mut ada).await, []);
     east_node.drain().await;
+}
+
+fn meta(service: &str, originated: &str) -> String {
+    format!(
+        "<MetaInfo clientOriginated=\"{originated}\"><Requestor serviceID=\"wv:@{service}\">\
+         <User userID=\"{ADA}\"/></Requestor></MetaInfo>"
+    )
+}
+
+/// The next requests and answers of a node, until there are as many.
+async fn next(peer: &ScriptedPeer, count: usize) -> Vec<(TransactionId, Primitive)> {
+    let mut heard = Vec::new();
+    while heard.len() < count {
+        for transaction in &peer.next().await.session().transactions {
+            let Carried::Primitive(primitive) = &transaction.content else { panic!() };
+            heard.push((transaction.id.clone(), Primitive::clone(primitive)));
+        }
+    }
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_home_that_wants_to_hear_of_messages_only_fetches_them() {
+    let world = World::new().await;
+    let south = place(&world, "south.example", &[("north.example", "hosts = [\"im\"]")]);
+    let north = ScriptedPeer::start(&world, &south, "north.example").await;
+    let node = world.start(&south).await;
+    let session = north.log_in(1).await;
+    let meta = meta("north.example", "Yes");
+    // Given a home that wants notices for ada
+    let wish = format!(
+        "<SetDeliveryMethodRequest>{meta}<DeliveryMethod>N</DeliveryMethod></SetDeliveryMethodRequest>"
+    );
+    assert_eq!(north.ask(&session, "t1", &wish).await.code(), 200);
+    // When it hands a message on
+    let message = north.message("m1@north.example", "wv:cy@north.example", &[ADA], "hello", true);
+    north.say(&in_session(&session.ours, &[request("t2", &message)])).await;
+    // Then it is told that there is one
+    let mut told = None;
+    for (id, primitive) in next(&north, 2).await {
+        match primitive {
+            Primitive::SendMessageResponse(answer) => assert_eq!(answer.result.code, Code::SUCCESSFUL),
+            Primitive::MessageNotification(notice) => told = Some((id, notice.info.id.unwrap())),
+            other => panic!("{}", other.name()),
+        }
+    }
+    let (id, message_id) = told.unwrap();
+    assert_eq!(message_id.as_str(), "m1@north.example");
+    north.say(&in_session(&session.ours, &[response(id.as_str(), "<Status code=\"200\"/>")])).await;
+    // And may fetch it, but nobody else's home may
+    let fetch = |meta: &str| {
+        format!("<GetMessageRequest>{meta}<MessageID>m1@north.example</MessageID></GetMessageRequest>")
+    };
+    let answer = north.ask(&session, "t3", &fetch(&meta)).await;
+    assert!(answer.text.contains("hello"), "{}", answer.text);
+    let other = meta.replace(ADA, "wv:bo@south.example");
+    assert_eq!(north.ask(&session, "t4", &fetch(&other)).await.code(), 901);
+    // And when a client has it, its author hears of it through the home
+    let taken = format!("<MessageDelivered>{meta}<MessageID>m1@north.example</MessageID></MessageDelivered>");
+    north.say(&in_session(&session.ours, &[request("t5", &taken)])).await;
+    let heard = next(&north, 2).await;
+    let codes: Vec<u16> = heard.iter().map(|(_, it)| code(it)).collect();
+    assert_eq!(codes, [200, 200]);
+    let is_report = |primitive: &Primitive| matches!(primitive, Primitive::DeliveryReport(_));
+    assert!(heard.iter().any(|(_, primitive)| is_report(primitive)), "{heard:?}");
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_element_that_only_tells_of_a_message_is_asked_for_it() {
+    let world = World::new().await;
+    let north = place(&world, "north.example", &[("south.example", "delegates = [\"im\"]")]);
+    let south = ScriptedPeer::start(&world, &north, "south.example").await;
+    let node = world.start(&north).await;
+    let session = south.log_in(1).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let info = "<MessageInfo><MessageID>m7@south.example</MessageID><ContentType>text/plain</ContentType>\
+                <ContentSize>2</ContentSize><Recipient><User><UserID>wv:ada@north.example</UserID></User></Recipient>\
+                <Sender><User><UserID>wv:bo@south.example</UserID></User></Sender></MessageInfo>";
+    let notice = format!("<MessageNotification>{}{info}</MessageNotification>", meta("south.example", "No"));
+    assert_eq!(south.ask(&session, "t1", &notice).await.code(), 200);
+    let Primitive::MessageNotification(told) = receive(&mut ada).await else { panic!() };
+    let message_id = told.info.id.unwrap();
+    // When the client fetches the message and says that it has it, the element is asked
+    let answers = [
+        format!(
+            "<GetMessageResponse><Status code=\"200\"/>{info}<ContentData>hi</ContentData></GetMessageResponse>"
+        ),
+        "<Status code=\"200\"/>".to_owned(),
+    ];
+    let script = async {
+        let mut asked = Vec::new();
+        for answer in &answers {
+            let (id, primitive) = next(&south, 1).await.remove(0);
+            south.say(&in_session(&session.ours, &[response(id.as_str(), answer)])).await;
+            asked.push(primitive.name());
+        }
+        asked
+    };
+    let client = async {
+        let fetched = ask(&mut ada, GetMessageRequest { message_id: message_id.clone() }).await;
+        let Primitive::GetMessageResponse(fetched) = fetched else { panic!("{fetched:?}") };
+        assert_eq!(fetched.content, Some("hi".into()));
+        assert_eq!(code(&ask(&mut ada, MessageDelivered { message_id }).await), 200);
+    };
+    let (asked, ()) = tokio::join!(script, client);
+    assert_eq!(asked, ["GetMessageRequest", "MessageDelivered"]);
+    // And nobody but the element hands messages over
+    let forged =
+        notice.replace("<User userID=\"wv:ada@north.example\"/>", "<User userID=\"wv:zoe@south.example\"/>");
+    assert_eq!(south.ask(&session, "t2", &forged).await.code(), 901);
+    node.drain().await;
 }
