@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -48,10 +48,15 @@ impl Desk {
 
     /// Asks; an error says why it was not done.
     pub(super) fn ask(&self, method: Method, path: &str) -> anyhow::Result<Value> {
-        self.runtime.block_on(self.exchange(method, path))
+        self.runtime.block_on(self.exchange(method, path, None))
     }
 
-    async fn exchange(&self, method: Method, path: &str) -> anyhow::Result<Value> {
+    /// The same with a body.
+    pub(super) fn tell(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.runtime.block_on(self.exchange(Method::POST, path, Some(body)))
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let address = self.address;
         let connected = timeout(CONNECT, TcpStream::connect(address)).await;
         let stream = connected.map_err(|_| std::io::ErrorKind::TimedOut.into()).and_then(|found| found);
@@ -67,7 +72,11 @@ impl Desk {
         if let Some(token) = &self.settings.admin.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        let answer = timeout(ANSWER, sender.send_request(request.body(Empty::<Bytes>::new())?)).await;
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = Bytes::from(body.map(Value::to_string).unwrap_or_default());
+        let answer = timeout(ANSWER, sender.send_request(request.body(Full::new(body))?)).await;
         let answer = answer
             .with_context(|| format!("the node at {address} did not answer in time; look at its log"))?;
         let answer = answer.with_context(|| format!("the node at {address} broke off; look at its log"))?;

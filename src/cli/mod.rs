@@ -5,6 +5,7 @@
 //! it without a process.
 
 mod admin;
+pub mod announce;
 pub mod cert;
 pub mod check;
 pub mod client;
@@ -67,6 +68,9 @@ enum Verb {
     /// What waits for peers in the running node: look, retry, drop
     #[command(subcommand)]
     Queue(queue::Words),
+    /// Tell users something as their provider, and see what they answer
+    #[command(subcommand)]
+    Announce(announce::Words),
     /// A private CA, certificates for domains, and what a certificate says
     #[command(subcommand)]
     Cert(cert::Words),
@@ -130,6 +134,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Import(words) => portable::import(&words, streams),
         Verb::Peer(words) => peer::run(&words, streams),
         Verb::Queue(words) => queue::run(&words, streams),
+        Verb::Announce(words) => announce::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),
     };
     match ended {

@@ -404,7 +404,7 @@ impl Query {
     fn of(query: &str) -> Self {
         let pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(name), decoded(value))
+            (serve::decoded(name), serve::decoded(value))
         };
         Self(query.split('&').filter(|pair| !pair.is_empty()).take(PARAMETERS_MAX).map(pair).collect())
     }
@@ -442,28 +442,6 @@ impl Query {
         let fit = Fit { width: side("width")?, height: side("height")?, octets, kind };
         Ok((fit != Fit::default()).then_some(fit))
     }
-}
-
-/// Percent signs and plus signs as in the query of a URL; what is no UTF-8 is replaced.
-fn decoded(text: &str) -> String {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match (first, after) {
-            (b'+', _) => octets.push(b' '),
-            (b'%', [high, low, further @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    octets.push(high * 16 + low);
-                    rest = further;
-                }
-                _ => octets.push(b'%'),
-            },
-            (other, _) => octets.push(*other),
-        }
-    }
-    String::from_utf8_lossy(&octets).into_owned()
 }
 
 #[cfg(test)]

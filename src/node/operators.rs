@@ -8,14 +8,16 @@ use serde_json::{Value, json};
 
 use super::federation::{Federation, Links};
 use super::sights::{self, date};
+use crate::element::common::system::Announcement;
 use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, PeerState};
 use crate::net::discover::DiscoverError;
 use crate::net::peer::LinkView;
 use crate::net::post::PostError;
+use crate::ops::announce::Audience;
 use crate::ops::api::{Answering, Asked, Desk, Refused};
 use crate::relay::ports::{QueueSummary, Queued, StoreError, StoredOutgoing};
-use crate::sap::Sap;
+use crate::sap::{AnnounceError, Sap};
 
 /// How long `test` waits for a login.
 const LOGIN: Duration = Duration::from_secs(30);
@@ -105,7 +107,45 @@ impl Operators {
                 let dropped = self.sap.queue_taken_out(&peer).await?;
                 Ok(json!({ "domain": peer.as_str(), "dropped": dropped }))
             }
+            Asked::Announce(audience, announcement) => self.announce(audience, &announcement).await,
+            Asked::Announced { id, after, limit } => {
+                let users = self.sap.announced_to(&id, after.clone(), limit).await?;
+                if users.is_empty() && after.is_none() {
+                    let error =
+                        format!("nobody was told {id}, or it is over for long; nothing is left of it");
+                    return Err(Refused::new(StatusCode::NOT_FOUND, error));
+                }
+                let more = users.len() == limit;
+                let users: Vec<_> = users.iter().map(sights::announced).collect();
+                Ok(json!({ "id": id, "users": users, "more": more }))
+            }
         }
+    }
+
+    async fn announce(&self, audience: Audience, announcement: &Announcement) -> Told {
+        let to = match audience {
+            Audience::Everybody => None,
+            Audience::Users(users) => Some(users),
+            Audience::Domain(domain) if self.federation.own().contains(&domain) => {
+                let mut users: Vec<_> =
+                    self.sap.store().all_accounts().await?.into_iter().map(|account| account.user).collect();
+                users.retain(|user| user.is_in(&domain));
+                Some(users)
+            }
+            Audience::Domain(domain) => {
+                let error = format!("{domain} is no domain of this node; name one of [node] domains");
+                return Err(Refused::new(StatusCode::NOT_FOUND, error));
+            }
+        };
+        let announced = self.sap.announce(to, announcement).await.map_err(|error| match error {
+            AnnounceError::Store(error) => error.into(),
+            AnnounceError::Senseless(why) => {
+                let error = format!("{why}; docs/reference/admin-api.md says what an announcement holds");
+                Refused::new(StatusCode::BAD_REQUEST, error)
+            }
+        })?;
+        let left_out: Vec<_> = announced.left_out.iter().map(ToString::to_string).collect();
+        Ok(json!({ "id": announcement.message.id, "told": announced.told, "left_out": left_out }))
     }
 
     async fn row(&self, number: i64) -> Result<StoredOutgoing, Refused> {

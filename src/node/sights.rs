@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::element::common::system::Asked;
 use crate::imps::agreement::{Agreement, Service};
 use crate::imps::{Domain, Moment};
 use crate::net::certificate::{Facts, pin_text};
@@ -14,6 +15,19 @@ use crate::session::ssp::SessionSight;
 /// A moment as text, to the second.
 pub(super) fn date(moment: Moment) -> Value {
     json!(moment.date_time().to_string())
+}
+
+/// A user who was told something, and the answer.
+pub(super) fn announced(asked: &Asked) -> Value {
+    let option = |id: u32| asked.message.options.iter().find(|option| option.id == id);
+    json!({
+        "user": asked.user.to_string(),
+        "must_answer": asked.message.requires_response,
+        "until": date(asked.until),
+        "answered": asked.answered.map(date),
+        "chosen": asked.chosen,
+        "answer": asked.chosen.and_then(option).map(|option| option.text.clone()),
+    })
 }
 
 fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {

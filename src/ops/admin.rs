@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
@@ -22,14 +22,15 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::api::{self, Desk, Refused};
+use super::announce::BODY_OCTETS_MAX;
+use super::api::{self, Asked, Desk, Refused};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 use crate::imps::Moment;
 
 /// Connections at a time; more wait.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a caller may take for its request line and headers.
+/// How long a caller may take for its request line and headers, and again for a body.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Octets of request line and headers.
 const HEADER_OCTETS_MAX: usize = 16 * 1024;
@@ -96,7 +97,7 @@ impl Admin {
                 let _permit = permit;
                 let service = service_fn(move |request| {
                     let admin = admin.clone();
-                    async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+                    async move { Ok::<_, Infallible>(admin.answer(request).await) }
                 });
                 let mut http = http1::Builder::new();
                 http.timer(TokioTimer::new())
@@ -114,20 +115,20 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if !self.admits(request.headers().get(AUTHORIZATION)) {
             let mut refused = plain(StatusCode::UNAUTHORIZED, "a token is needed\n".to_owned());
             refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return refused;
         }
-        let path = request.uri().path();
+        let path = request.uri().path().to_owned();
         if let (Some(desk), Some(rest)) = (&self.desk, path.strip_prefix(api::PREFIX)) {
             return match self.ask(desk, rest, request).await {
                 Ok(value) => typed(StatusCode::OK, JSON_TYPE, format!("{value}\n")),
                 Err(refused) => typed(refused.status, JSON_TYPE, format!("{}\n", refused.to_json())),
             };
         }
-        if !["/metrics", "/healthz", "/readyz"].contains(&path) {
+        if !["/metrics", "/healthz", "/readyz"].contains(&path.as_str()) {
             return plain(
                 StatusCode::NOT_FOUND,
                 "there are /metrics, /healthz, /readyz and /api/v1\n".to_owned(),
@@ -138,7 +139,7 @@ impl Admin {
             refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refused;
         }
-        match path {
+        match path.as_str() {
             "/metrics" => match self.metrics.render((self.clock)()) {
                 Ok(text) => typed(StatusCode::OK, METRICS_TYPE, text),
                 Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
@@ -155,13 +156,21 @@ impl Admin {
         &self,
         desk: &Arc<dyn Desk>,
         path: &str,
-        request: &Request<Incoming>,
+        request: Request<Incoming>,
     ) -> Result<serde_json::Value, Refused> {
-        api::admit(request.headers(), self.token.is_some())?;
-        let query = request.uri().query().unwrap_or_default();
-        let asked = api::understand(request.method(), path, query)?;
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            tracing::info!(?asked, "an operator asks");
+        let (head, body) = request.into_parts();
+        let has_body = api::has_body(&head.method, path);
+        api::admit(&head.headers, self.token.is_some(), has_body)?;
+        let body = if has_body { self::body(body).await? } else { Bytes::new() };
+        let query = head.uri.query().unwrap_or_default();
+        let asked = api::understand(&head.method, path, query, &body)?;
+        match &asked {
+            _ if matches!(head.method, Method::GET | Method::HEAD) => {}
+            // What users must copy is nothing for a log.
+            Asked::Announce(_, announcement) => {
+                tracing::info!(id = %announcement.message.id, "an operator announces");
+            }
+            asked => tracing::info!(?asked, "an operator asks"),
         }
         desk.ask(asked).await
     }
@@ -185,6 +194,20 @@ impl std::fmt::Debug for Admin {
 /// Binds the listener; port 0 takes a free one.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+/// The body of a request, all of it.
+async fn body(body: Incoming) -> Result<Bytes, Refused> {
+    let read = tokio::time::timeout(HEADER_TIMEOUT, Limited::new(body, BODY_OCTETS_MAX).collect()).await;
+    match read {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => {
+            let error =
+                format!("the body broke off or is longer than {BODY_OCTETS_MAX} octets; name fewer users");
+            Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, error))
+        }
+        Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "the body did not come; try again")),
+    }
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {

@@ -3,7 +3,8 @@
 //! Here a request is admitted and understood; a [`Desk`], which the composition root makes, carries it out.
 //! The API is for programs on this machine, or with a token. A page in an operator's browser is neither: what
 //! a browser sends across sites shows in `Origin` and `Sec-Fetch-Site`, and a name that a page had pointed
-//! here (DNS rebinding) in `Host`; both are refused. Requests carry no body.
+//! here (DNS rebinding) in `Host`; both are refused. Requests carry no body, but for announcements
+//! ([`super::announce`]).
 //!
 //! ```text
 //! GET    /api/v1/peers                     GET    /api/v1/queue?peer=&after=&limit=
@@ -11,22 +12,28 @@
 //! GET    /api/v1/peers/DOMAIN/session      POST   /api/v1/queue/ROW/retry
 //! POST   /api/v1/peers/DOMAIN/VERB         DELETE /api/v1/queue/ROW
 //!        suspend resume retry test         POST   /api/v1/queue/retry?peer=   DELETE /api/v1/queue?peer=
+//! POST   /api/v1/announcements             GET    /api/v1/announcements/ID?after=&limit=
 //! ```
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::imps::Domain;
+use super::announce::{self, Audience};
+use crate::element::common::system::Announcement;
+use crate::element::content::serve::decoded;
+use crate::imps::{Domain, UserId};
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1/";
 /// Rows of the queue in one answer, at most.
 pub const PAGE_MAX: usize = 500;
+/// Where announcements are made, behind [`PREFIX`].
+const ANNOUNCEMENTS: &str = "announcements";
 /// Set by browsers: who caused the request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -66,6 +73,17 @@ pub enum Asked {
     RetryQueue(Domain),
     /// All rows of a peer go back to their authors.
     DropQueue(Domain),
+    /// Users are told something.
+    Announce(Audience, Box<Announcement>),
+    /// Who was told an announcement and what they answered, a page of it.
+    Announced {
+        /// Which.
+        id: Box<str>,
+        /// Users behind this one.
+        after: Option<UserId>,
+        /// So many at most.
+        limit: usize,
+    },
 }
 
 /// Why it was not done.
@@ -98,8 +116,14 @@ pub trait Desk: Send + Sync {
     fn ask(&self, asked: Asked) -> Answering;
 }
 
-/// Whether this may come in at all, token or not. `token`: one was asked for and shown.
-pub(super) fn admit(headers: &HeaderMap, token: bool) -> Result<(), Refused> {
+/// Whether a request with a body is understood: the one that announces.
+pub(super) fn has_body(method: &Method, path: &str) -> bool {
+    method == Method::POST && path == ANNOUNCEMENTS
+}
+
+/// Whether this may come in at all, token or not. `token`: one was asked for and shown; `body`: it may have
+/// one, of JSON.
+pub(super) fn admit(headers: &HeaderMap, token: bool, body: bool) -> Result<(), Refused> {
     let refuse = |error: &str| Err(Refused::new(StatusCode::FORBIDDEN, error));
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let host = text(&HOST).unwrap_or_default();
@@ -114,6 +138,17 @@ pub(super) fn admit(headers: &HeaderMap, token: bool) -> Result<(), Refused> {
     }
     if text(&SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "none" | "same-origin")) {
         return refuse("pages of other sites may not ask this");
+    }
+    if body {
+        let kind = text(&CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        return if kind.eq_ignore_ascii_case("application/json") {
+            Ok(())
+        } else {
+            Err(Refused::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body must be application/json, and say so",
+            ))
+        };
     }
     let length = text(&CONTENT_LENGTH).map_or(Some(0), |length| length.trim().parse::<u64>().ok());
     if length != Some(0) || headers.contains_key(TRANSFER_ENCODING) {
@@ -133,7 +168,10 @@ fn is_here(host: &str) -> bool {
 }
 
 /// What is asked; `path` is what follows [`PREFIX`].
-pub(super) fn understand(method: &Method, path: &str, query: &str) -> Result<Asked, Refused> {
+pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) -> Result<Asked, Refused> {
+    if let Some(rest) = path.strip_prefix(ANNOUNCEMENTS) {
+        return about_announcements(method, rest, query, body);
+    }
     let bad = |error: String| Refused::new(StatusCode::BAD_REQUEST, error);
     let domain =
         |text: &str| text.parse::<Domain>().map_err(|error| bad(format!("{text:?} is no domain: {error}")));
@@ -180,6 +218,33 @@ pub(super) fn understand(method: &Method, path: &str, query: &str) -> Result<Ask
     Ok(asked)
 }
 
+fn about_announcements(method: &Method, rest: &str, query: &str, body: &[u8]) -> Result<Asked, Refused> {
+    let bad = |error: &str| Refused::new(StatusCode::BAD_REQUEST, error);
+    let id = match (method.as_str(), rest.strip_prefix('/')) {
+        ("POST", None) if rest.is_empty() => return announce::understand(body),
+        ("GET" | "HEAD", Some(id)) if !id.is_empty() && !id.contains('/') => id,
+        _ => {
+            let error = "announcements are made with POST, and asked for by their id with GET; \
+                         docs/reference/admin-api.md lists what there is";
+            return Err(Refused::new(StatusCode::NOT_FOUND, error));
+        }
+    };
+    let (mut after, mut limit) = (None, PAGE_MAX);
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match name {
+            "after" if !value.is_empty() => {
+                after = Some(decoded(value).parse().map_err(|_| bad("after is no address of a user"))?);
+            }
+            "limit" => {
+                let number: usize = value.parse().map_err(|_| bad("limit is no number"))?;
+                limit = number.clamp(1, PAGE_MAX);
+            }
+            _ => {}
+        }
+    }
+    Ok(Asked::Announced { id: id.into(), after, limit })
+}
+
 #[cfg(test)]
 mod tests {
     use hyper::header::HeaderValue;
@@ -195,7 +260,7 @@ mod tests {
 
     #[test]
     fn programs_of_this_machine_come_in_and_pages_of_other_sites_do_not() {
-        let admitted = |pairs: &[_]| admit(&headers(pairs), false).is_ok();
+        let admitted = |pairs: &[_]| admit(&headers(pairs), false, false).is_ok();
         for host in ["127.0.0.1:9090", "127.0.0.1", "[::1]:9090", "localhost:1", "LocalHost"] {
             assert!(admitted(&[("host", host)]), "{host}");
         }
@@ -203,7 +268,7 @@ mod tests {
             ["rebound.example:9090", "127.0.0.1.rebound.example", "192.0.2.1", "localhost.example", ""]
         {
             assert!(!admitted(&[("host", host)]), "{host}");
-            assert!(admit(&headers(&[("host", host)]), true).is_ok(), "a token says more than a name");
+            assert!(admit(&headers(&[("host", host)]), true, false).is_ok(), "a token says more than a name");
         }
         assert!(!admitted(&[]), "who names no host is no client of ours");
         let here = ("host", "127.0.0.1:9090");
@@ -211,12 +276,13 @@ mod tests {
         assert!(!admitted(&[here, ("origin", "null")]));
         assert!(!admitted(&[here, ("sec-fetch-site", "cross-site")]));
         assert!(admitted(&[here, ("origin", "http://127.0.0.1:9090"), ("sec-fetch-site", "same-origin")]));
-        assert!(admit(&headers(&[here, ("origin", "https://evil.example")]), true).is_err());
+        assert!(admit(&headers(&[here, ("origin", "https://evil.example")]), true, false).is_err());
     }
 
     #[test]
     fn no_request_has_a_body() {
-        let admitted = |pair| admit(&headers(&[("host", "localhost"), pair]), false).map_err(|no| no.status);
+        let admitted =
+            |pair| admit(&headers(&[("host", "localhost"), pair]), false, false).map_err(|no| no.status);
         assert_eq!(admitted(("content-length", "0")), Ok(()));
         for pair in [("content-length", "1"), ("content-length", "x"), ("transfer-encoding", "chunked")] {
             assert_eq!(admitted(pair), Err(StatusCode::PAYLOAD_TOO_LARGE));
@@ -224,11 +290,22 @@ mod tests {
     }
 
     #[test]
+    fn an_announcement_has_a_body_that_says_it_is_json() {
+        assert!(has_body(&Method::POST, "announcements") && !has_body(&Method::POST, "announcements/x"));
+        let admitted = |kind| {
+            let headers = headers(&[("host", "localhost"), ("content-type", kind), ("content-length", "9")]);
+            admit(&headers, false, true).map_err(|no| no.status.as_u16())
+        };
+        assert_eq!(admitted("application/json; charset=utf-8"), Ok(()));
+        assert_eq!(admitted("text/plain"), Err(415), "which a page of another site could send");
+    }
+
+    #[test]
     fn a_request_is_one_of_those_that_are_known() {
         let south = || "south.example".parse::<Domain>().unwrap();
         let asked = |method: Method, path: &str| {
             let (path, query) = path.split_once('?').unwrap_or((path, ""));
-            understand(&method, path, query).map_err(|refused| refused.status.as_u16())
+            understand(&method, path, query, b"").map_err(|refused| refused.status.as_u16())
         };
         assert_eq!(asked(Method::GET, "peers"), Ok(Asked::Peers));
         assert_eq!(asked(Method::GET, "peers/South.example"), Ok(Asked::Peer(south())));
@@ -244,5 +321,12 @@ mod tests {
         assert_eq!(asked(Method::GET, "peers/south.example/suspend"), Err(404));
         assert_eq!(asked(Method::PUT, "peers"), Err(405));
         assert_eq!(asked(Method::GET, "fish"), Err(404));
+        let ada = "wv:ada@north.example".parse().unwrap();
+        assert_eq!(
+            asked(Method::GET, "announcements/terms-7?after=wv%3Aada@north.example&limit=2"),
+            Ok(Asked::Announced { id: "terms-7".into(), after: Some(ada), limit: 2 })
+        );
+        assert_eq!(asked(Method::GET, "announcements"), Err(404));
+        assert_eq!(asked(Method::POST, "announcements"), Err(400), "an empty body announces nothing");
     }
 }

@@ -6,6 +6,7 @@
 //! * [`logging`]: lines of text or JSON
 
 pub mod admin;
+pub mod announce;
 pub mod api;
 pub mod logging;
 pub mod metrics;

@@ -57,8 +57,10 @@ pub struct Asked {
 /// Why an announcement cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnnouncementError {
-    /// The id is empty, too long, or has other characters than graphic ASCII.
-    #[error("the id of a system message is 1 to {ID_OCTETS_MAX} graphic ASCII characters")]
+    /// The id is empty, too long, or has characters that mean something in a URL.
+    #[error(
+        "the id of a system message is 1 to {ID_OCTETS_MAX} ASCII letters, digits, hyphens, dots and underscores"
+    )]
     Id,
     /// There is no text, or one that is too long.
     #[error("a system message and its answers have texts of 1 to {TEXT_OCTETS_MAX} octets")]
@@ -78,7 +80,10 @@ pub enum AnnouncementError {
 pub fn check(announcement: &Announcement) -> Result<(), AnnouncementError> {
     let Announcement { message, key, seconds } = announcement;
     let id = message.id.as_bytes();
-    if id.is_empty() || id.len() > ID_OCTETS_MAX || !id.iter().all(u8::is_ascii_graphic) {
+    if id.is_empty()
+        || id.len() > ID_OCTETS_MAX
+        || !id.iter().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(c))
+    {
         return Err(AnnouncementError::Id);
     }
     let sane = |text: &str| !text.trim().is_empty() && text.len() <= TEXT_OCTETS_MAX;
@@ -207,6 +212,7 @@ mod tests {
     fn an_announcement_makes_sense_or_says_why_not() {
         assert_eq!(changed(|_| {}), Ok(()));
         assert_eq!(changed(|it| it.message.id = "two words".into()), Err(AnnouncementError::Id));
+        assert_eq!(changed(|it| it.message.id = "a/b".into()), Err(AnnouncementError::Id));
         assert_eq!(changed(|it| it.message.text = None), Err(AnnouncementError::Text));
         assert_eq!(changed(|it| it.message.options[1].id = 1), Err(AnnouncementError::Options));
         assert_eq!(changed(|it| it.key = Some("x7".into())), Err(AnnouncementError::Verification));

@@ -89,6 +89,28 @@ pub fn coded(text: &str) -> String {
     coded
 }
 
+/// Percent signs and plus signs as in the query of a URL; what is no UTF-8 is replaced.
+pub fn decoded(text: &str) -> String {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (first, after) {
+            (b'+', _) => octets.push(b' '),
+            (b'%', [high, low, further @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    octets.push(high * 16 + low);
+                    rest = further;
+                }
+                _ => octets.push(b'%'),
+            },
+            (other, _) => octets.push(*other),
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::item;

@@ -41,7 +41,7 @@ pub(super) async fn refused(place: &Place, words: &[&str]) -> String {
     errors
 }
 
-async fn json(place: &Place, words: &[&str]) -> Value {
+pub(super) async fn json(place: &Place, words: &[&str]) -> Value {
     serde_json::from_str(&done(place, &[words, &["--json"]].concat()).await).unwrap()
 }
 
