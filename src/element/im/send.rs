@@ -136,7 +136,8 @@ pub fn message_id(own: &Domain, chance: &mut dyn Chance) -> Result<MessageId, Id
 }
 
 /// Makes a message complete. `fresh` becomes the id of a message of ours, whatever its client wrote, and
-/// of a foreign one that has none. 402: neither content nor a place to fetch it. 400: no sender, which the
+/// of a foreign one that has none. 402: neither content nor a place to fetch it. 403: a foreign one whose content
+/// lies elsewhere than behind `https`. 400: no sender, which the
 /// door does not let pass.
 pub fn prepare(
     request: SendMessageRequest,
@@ -147,6 +148,9 @@ pub fn prepare(
     let SendMessageRequest { delivery_report, mut info, content } = request;
     if content.is_none() && info.uri.is_none() {
         return Err(Code::BAD_PARAMETER);
+    }
+    if home == Home::Elsewhere {
+        info.uri = crossing(info.uri, content.is_some())?;
     }
     let author = match &info.sender.as_ref().ok_or(Code::BAD_REQUEST)?.author {
         Author::User(user) => Writer {
@@ -185,6 +189,25 @@ pub fn prepare(
         accepted: now,
         expires: now.after(keep),
     })
+}
+
+/// The place of content as it may cross between providers: only `https` (reference ssp-primitives §1.4). Where
+/// the content is in the message, another place is left out; 403 where it is not.
+fn crossing(uri: Option<Box<str>>, has_content: bool) -> Result<Option<Box<str>>, Code> {
+    let safe = |uri: &str| {
+        let scheme = uri.trim_start().split_once("://").map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+    };
+    match uri {
+        Some(uri) if !safe(&uri) => {
+            if has_content {
+                Ok(None)
+            } else {
+                Err(Code::FORBIDDEN)
+            }
+        }
+        uri => Ok(uri),
+    }
 }
 
 /// The answer to the author: the id is left out when everything failed (reference ssp-primitives §1.2).
@@ -286,13 +309,15 @@ pub struct Link<'a> {
     pub style: Style,
 }
 
-/// The message for the recipients of one foreign domain. `client` is the client that sent it.
+/// The message for the recipients of one foreign domain. `client` is the client that sent it. 403: its content
+/// lies elsewhere than behind `https`.
 pub fn to_peer(
     prepared: &Prepared,
     recipients: Vec<Recipient>,
     client: Option<&ClientId>,
     link: &Link<'_>,
 ) -> Result<Parcel, Code> {
+    let uri = crossing(prepared.info.uri.clone(), prepared.content.is_some())?;
     // A legacy peer falls over a request that nobody asked for: the group's name stands for somebody.
     let nobody = || {
         let sender = prepared.info.sender.as_ref().filter(|_| link.style.legacy)?;
@@ -309,7 +334,7 @@ pub fn to_peer(
     let order = order(&prepared.author.shown, &recipients);
     let request = Primitive::SendMessageRequest(SendMessageRequest {
         delivery_report: prepared.report_wanted,
-        info: MessageInfo { recipients, ..prepared.info.clone() },
+        info: MessageInfo { recipients, uri, ..prepared.info.clone() },
         content: prepared.content.clone(),
     });
     Ok(Parcel {
@@ -398,6 +423,19 @@ mod tests {
         let week = Duration::from_secs(604_800);
         assert_eq!((prepared.info.validity, prepared.expires()), (Some(604_800), NOW.after(week)));
         assert_eq!(prepared.reports_until(), NOW.after(week).after(week).after(REPORT_GRACE));
+    }
+
+    #[test]
+    fn a_place_of_content_crosses_between_providers_behind_https_only() {
+        let place = |uri: &str| Some(Box::<str>::from(uri));
+        for safe in ["https://north.example/c/1", "HTTPS://north.example/"] {
+            assert_eq!(crossing(place(safe), false), Ok(place(safe)));
+        }
+        for plain in ["http://north.example/c/1", "ftp://north.example", "file:///etc/passwd", "c/1", ""] {
+            assert_eq!(crossing(place(plain), false), Err(Code::FORBIDDEN), "{plain}");
+            assert_eq!(crossing(place(plain), true), Ok(None), "the content is there: {plain}");
+        }
+        assert_eq!(crossing(None, true), Ok(None));
     }
 
     #[test]

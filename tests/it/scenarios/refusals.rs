@@ -175,6 +175,40 @@ async fn what_is_unknown_not_served_not_agreed_or_faulty_has_its_own_code() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_that_a_peer_keeps_elsewhere_than_behind_https_is_refused() {
+    let (_world, north, node, east) = stage("north.places.example", "east.places.example").await;
+    let session = east.log_in(1).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let (zoe, ada_id) = ("wv:zoe@east.places.example", ada.user().to_string());
+    let at = |id: &str, place: &str, with_content: bool| {
+        let message = east.message(id, zoe, &[&ada_id], "picture", false);
+        let message = message.replace("contentSize=", &format!("messageURI=\"{place}\" contentSize="));
+        let (before, after) = message.split_once("<ContentData").unwrap();
+        let (_, after) = after.split_once("</ContentData>").unwrap();
+        if with_content { message.clone() } else { format!("{before}{after}") }
+    };
+    for (transaction, place) in
+        [("t1", "http://east.places.example/1"), ("t2", "ftp://east.places.example/1")]
+    {
+        assert_eq!(
+            east.ask(&session, transaction, &at(transaction, place, false)).await.code(),
+            403,
+            "{place}"
+        );
+    }
+    // Where the content is in the message, the other place is not told
+    let both = at("m3", "http://east.places.example/1", true);
+    assert_eq!(east.ask(&session, "t3", &both).await.code(), 200);
+    let Primitive::NewMessage(new) = receive(&mut ada).await else { panic!("no message") };
+    assert_eq!((new.info.uri, new.content.is_some()), (None, true));
+    let safe = at("m4", "https://east.places.example/1", false);
+    assert_eq!(east.ask(&session, "t4", &safe).await.code(), 200);
+    let Primitive::NewMessage(new) = receive(&mut ada).await else { panic!("no message") };
+    assert_eq!(new.info.uri.as_deref(), Some("https://east.places.example/1"));
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_outside_the_agreement_is_506() {
     let world = World::new().await;
     let north = world.place("north.bare.example", &["east.bare.example"]);

@@ -11,7 +11,7 @@ use causeway::cli::phone::Phone;
 use causeway::imps::primitive::{
     Contact, CreateGroupRequest, CreateListRequest, GroupProperties, JoinGroupRequest, Property, ScreenName,
 };
-use causeway::imps::{Code, Primitive, Version};
+use causeway::imps::{Code, Content, Primitive, Version};
 use causeway::wire::Encoding;
 
 use crate::csp::{Reply, ask, exchange, message};
@@ -219,7 +219,12 @@ async fn content_is_seen_by_those_it_is_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reference_crosses_and_its_reader_fetches_what_it_names() {
     let world = World::new().await;
-    let ((north, north_node), (south, south_node)) = world.linked("north.example", "south.example").await;
+    // Given a provider whose content is reached by way of something that speaks TLS
+    let sections = "[content]\nurl = \"https://imps.north.example/\"\n";
+    let peers = &["south.example"];
+    let north = world.place_with("north.example", &Writing { peers, sections, ..Writing::default() });
+    let south = world.place("south.example", &["north.example"]);
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
     let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Xml)).await;
     let mut bo = south.phone("bo", manner(Version::V1_1, Encoding::Wbxml)).await;
     let octets = picture(300, 300);
@@ -230,14 +235,23 @@ async fn a_reference_crosses_and_its_reader_fetches_what_it_names() {
     request.info.uri = Some(url.clone());
     request.info.content_type = Some("image/png".into());
     request.info.content_size = u64::try_from(octets.len()).ok();
-    assert_eq!(ada.send_message(request).await.unwrap().result.code, Code::SUCCESSFUL);
+    assert_eq!(ada.send_message(request.clone()).await.unwrap().result.code, Code::SUCCESSFUL);
     // Then bo has the URL, and by it the picture, as small as its screen
     let Primitive::NewMessage(new) = receive(&mut bo).await else { panic!("no message") };
     assert_eq!((new.info.uri.as_ref(), new.content.as_ref()), (Some(&url), None));
+    let url = url.replace("https://imps.north.example", &format!("http://{}", north.csp));
     assert_eq!(bo.fetch(&url).await.unwrap().body, octets);
     let small = bo.fetch(&format!("{url}?width=64&height=64&type=gif")).await.unwrap();
     assert_eq!(small.content_type.as_deref(), Some("image/gif"));
     assert_eq!(image::load_from_memory(&small.body).unwrap().width(), 64);
+    // But what would be fetched in clear does not cross, except where the content is in the message
+    request.info.uri = Some(url.into());
+    let refused = ada.send_message(request.clone()).await;
+    assert_eq!(refused.unwrap_or_else(|error| panic!("{error}")).result.code, Code::FORBIDDEN);
+    request.content = Some(Content::new(octets.clone()));
+    assert_eq!(ada.send_message(request).await.unwrap().result.code, Code::SUCCESSFUL);
+    let Primitive::NewMessage(new) = receive(&mut bo).await else { panic!("no message") };
+    assert_eq!((new.info.uri, new.content.unwrap().octets()), (None, &octets[..]));
     north_node.drain().await;
     south_node.drain().await;
 }
