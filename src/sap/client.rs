@@ -206,6 +206,7 @@ impl Sap {
             LoginOutcome::Resumed(resumed) => {
                 let Some(client) = named else { return Status::new(Code::INVALID_SESSION).into() };
                 client.machine().resume(&resumed, now);
+                self.answered_at_login(&client, &request.responses).await;
                 self.negotiated(&client).await;
                 Primitive::LoginResponse(Box::new(resumed.response))
             }
@@ -252,6 +253,7 @@ impl Sap {
                     self.negotiated(&client).await;
                     self.client_there(&client, true).await;
                     self.auto_join(&client).await;
+                    self.answered_at_login(&client, &request.responses).await;
                     self.ask_again(&client).await;
                 }
                 Primitive::LoginResponse(Box::new(opened.response))

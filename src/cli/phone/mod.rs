@@ -23,7 +23,7 @@ use crate::element::content::serve::coded;
 use crate::imps::primitive::{
     Capabilities, CirMethod, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod, DigestSchema,
     LoginRequest, MessageDelivered, MessageInfo, Password, Recipient, SendMessageRequest,
-    SendMessageResponse, ServiceRequest, User,
+    SendMessageResponse, ServiceRequest, SystemMessageResponse, User,
 };
 use crate::imps::{Code, Content, MessageId, Primitive, SessionId, Status, TransactionId, UserId, Version};
 use crate::wire::csp::{self, Message, Transaction};
@@ -60,6 +60,8 @@ pub struct Phone {
     server: Server,
     connection: Option<SendRequest<Full<Bytes>>>,
     session: Option<SessionId>,
+    /// What the next login answers messages of the provider.
+    responses: Vec<SystemMessageResponse>,
     agreed: Option<Box<Capabilities>>,
     next_transaction: u32,
     /// Server transactions not yet acknowledged.
@@ -116,6 +118,11 @@ impl fmt::Debug for Phone {
 }
 
 impl Phone {
+    /// Answers messages of the provider in the next login (1.3).
+    pub fn answers_at_login(&mut self, responses: Vec<SystemMessageResponse>) {
+        self.responses = responses;
+    }
+
     /// A phone of this user at this server, not yet logged in. `device` tells the user's phones apart.
     pub fn new(server: impl Into<Server>, user: UserId, device: &str, manner: Manner) -> Self {
         let client = ClientId { url: Some(device.into()), ..ClientId::default() };
@@ -128,6 +135,7 @@ impl Phone {
             server: server.into(),
             connection: None,
             session: None,
+            responses: Vec::new(),
             agreed: None,
             next_transaction: 1,
             waiting: Vec::new(),
@@ -279,6 +287,7 @@ impl Phone {
             session: None,
             time_to_live: Some(TIME_TO_LIVE),
             cookie: Some("causeway-phone".into()),
+            responses: std::mem::take(&mut self.responses),
             functions: None,
             capabilities: None,
         };

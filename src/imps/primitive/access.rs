@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ClientId;
+use super::{ClientId, SystemMessageResponse};
 use crate::imps::address::UserId;
 use crate::imps::ids::SessionId;
 use crate::imps::status::Status;
@@ -122,6 +122,8 @@ pub struct LoginRequest {
     pub time_to_live: Option<u32>,
     /// What the CIR shall carry.
     pub cookie: Option<Box<str>>,
+    /// Answers to messages of the provider (1.3).
+    pub responses: Vec<SystemMessageResponse>,
     /// The functions wanted (1.3).
     pub functions: Option<Functions>,
     /// What the client can do (1.3).

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::super::Sap;
 use super::super::clients::Client;
 use crate::element::common::system::{self, Announcement, AnnouncementError, Asked};
-use crate::imps::primitive::SystemMessageUser;
+use crate::imps::primitive::{SystemMessageResponse, SystemMessageUser};
 use crate::imps::{Code, Primitive, Status, UserId, Version};
 use crate::relay::ports::{Change, CommonChange, Outcome, StoreError};
 
@@ -84,9 +84,35 @@ impl Sap {
         client: &Arc<Client>,
         request: SystemMessageUser,
     ) -> Result<Primitive, StoreError> {
+        Ok(Status::new(self.take_answers(client, request.responses).await?).into())
+    }
+
+    /// What a client answers in its login. Nothing in the answer to a login says what became of it: what is
+    /// not answered is asked again.
+    pub(in super::super) async fn answered_at_login(
+        &self,
+        client: &Arc<Client>,
+        responses: &[SystemMessageResponse],
+    ) {
+        if responses.is_empty() {
+            return;
+        }
+        match self.take_answers(client, responses.to_vec()).await {
+            Ok(code) if code.is_success() => {}
+            Ok(code) => info!(user = %client.user(), %code, "a system message is not answered at login"),
+            Err(error) => warn!(user = %client.user(), %error, "answers to system messages cannot be kept"),
+        }
+    }
+
+    /// The first outcome that is no success, or success.
+    async fn take_answers(
+        &self,
+        client: &Arc<Client>,
+        responses: Vec<SystemMessageResponse>,
+    ) -> Result<Code, StoreError> {
         let user = client.user();
         let mut result = Code::SUCCESSFUL;
-        for response in request.responses.into_iter().take(system::ASKED_MAX) {
+        for response in responses.into_iter().take(system::ASKED_MAX) {
             let asked = self.store.announced(user.clone(), response.id.clone()).await?;
             let now = self.now();
             let code = match system::answer(asked.as_ref(), &response, now) {
@@ -105,7 +131,7 @@ impl Sap {
                 result = code;
             }
         }
-        Ok(Status::new(result).into())
+        Ok(result)
     }
 
     /// Who logs in is told again what it has to answer and has not.

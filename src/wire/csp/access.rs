@@ -23,6 +23,7 @@ table! { Csp LoginRequest {
     session:      opt("SessionID").since(V1_3),
     time_to_live: opt("TimeToLive"),
     cookie:       opt("SessionCookie"),
+    responses:    many("SystemMessageResponse").lenient().inside("SystemMessageResponseList").since(V1_3),
     functions:    opt("Functions").since(V1_3),
     capabilities: opt("CapabilityList").since(V1_3),
 }}

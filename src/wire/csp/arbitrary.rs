@@ -14,7 +14,8 @@ use crate::imps::primitive::{
     GetMessageListRequest, GetMessageListResponse, GetMessageRequest, GetMessageResponse, KeepAliveRequest,
     KeepAliveResponse, ListManageRequest, ListManageResponse, LoginRequest, LoginResponse, MessageDelivered,
     MessageInfo, MessageNotification, NewMessage, NickList, Party, Password, Property, Recipient,
-    RejectMessageRequest, Sender, ServiceRequest, ServiceResponse, SetDeliveryMethodRequest, User,
+    RejectMessageRequest, Sender, ServiceRequest, ServiceResponse, SetDeliveryMethodRequest,
+    SystemMessageResponse, User,
 };
 use crate::imps::status::{Entity, Status};
 use crate::imps::{Primitive, Version};
@@ -173,16 +174,28 @@ fn capabilities() -> BoxedStrategy<Capabilities> {
         .boxed()
 }
 
+fn system_response() -> BoxedStrategy<SystemMessageResponse> {
+    (text(), option::of(any::<u32>()), option::of(text()))
+        .prop_map(|(id, chosen, verification_key)| SystemMessageResponse { id, chosen, verification_key })
+        .boxed()
+}
+
 fn login_request() -> BoxedStrategy<LoginRequest> {
     (
         (user_id(), client_id(), option::of(text())),
         (option::of(text()), option::of(text()), vec(select(DigestSchema::ALL), 0..3)),
         (option::of(session_id()), option::of(any::<u32>()), option::of(text())),
-        (option::of(functions()), option::of(capabilities())),
+        (vec(system_response(), 0..3), option::of(functions()), option::of(capabilities())),
     )
         .prop_map(
-            |((user, client, application), (password, digest, schemas), (session, ttl, cookie), (f, c))| {
+            |(
+                (user, client, application),
+                (password, digest, schemas),
+                (session, ttl, cookie),
+                (r, f, c),
+            )| {
                 LoginRequest {
+                    responses: r,
                     user,
                     client,
                     application,
@@ -409,6 +422,7 @@ pub(in crate::wire) fn fit(primitive: &mut Primitive, version: Version) {
             if version < Version::V1_3 {
                 (login.application, login.session) = (None, None);
                 (login.functions, login.capabilities) = (None, None);
+                login.responses.clear();
             }
             login.capabilities.iter_mut().for_each(|it| fit_capabilities(it, version));
         }

@@ -201,6 +201,7 @@ async fn a_1_3_client_agrees_on_calls_in_its_login_and_hears_at_once_of_what_wai
         schemas: Vec::new(),
         session: None,
         time_to_live: Some(600),
+        responses: Vec::new(),
         cookie: Some("17-35".into()),
         functions: None,
         capabilities: Some(Box::new(capabilities(&[CirMethod::Ssms, CirMethod::Stcp]))),

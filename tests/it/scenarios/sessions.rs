@@ -23,6 +23,7 @@ fn login_of(user: &str) -> LoginRequest {
         schemas: Vec::new(),
         session: None,
         time_to_live: Some(600),
+        responses: Vec::new(),
         cookie: None,
         functions: None,
         capabilities: None,

@@ -91,6 +91,7 @@ fn request(user: &str) -> LoginRequest {
         schemas: vec![DigestSchema::Md5, DigestSchema::Sha],
         session: None,
         time_to_live: Some(7205),
+        responses: Vec::new(),
         cookie: Some("1795-36".into()),
         functions: None,
         capabilities: None,

@@ -287,6 +287,7 @@ impl Phone {
             session: None,
             // The shortest: what a phone did not hear of is said again after twice this time.
             time_to_live: Some(60),
+            responses: Vec::new(),
             cookie: Some("sim".into()),
             functions: None,
             capabilities: None,
