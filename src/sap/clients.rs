@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dashmap::DashMap;
 use tokio::sync::Notify;
 
-use crate::element::im::{MailKind, StoredMail};
+use crate::element::im::{MailKind, StoredMail, fetch};
 use crate::element::notify::Actor;
 use crate::imps::primitive::User;
 use crate::imps::{Moment, SessionId, UserId};
@@ -87,14 +87,19 @@ impl Client {
     }
 }
 
-/// A row of the mailbox as the queue of a session sees it.
-pub(crate) fn queue_row(mail: &StoredMail) -> Row {
+/// A row of the mailbox as the queue of a session sees it. Only where the client tells groups apart is a message
+/// opened to see in which one it was said.
+pub(crate) fn queue_row(client: &Client, mail: &StoredMail) -> Row {
     let kind = match mail.mail.kind {
         MailKind::Report => RowKind::Report,
         MailKind::Notice => RowKind::Notice,
         MailKind::Message => RowKind::Message {
             octets: mail.mail.content_octets,
             content_type: Some(mail.mail.content_type.clone()),
+            // What is said in a group is one session's.
+            group: (mail.mail.session.is_some() && client.machine().abilities().tells_groups_apart())
+                .then(|| fetch::said_in(&mail.mail))
+                .flatten(),
         },
     };
     Row { id: mail.row, kind }
@@ -204,7 +209,8 @@ impl Clients {
         let mail = Arc::new(mail);
         for client in &clients {
             client.keep(&mail);
-            client.machine().poll().arrived(queue_row(&mail));
+            let row = queue_row(client, &mail);
+            client.machine().poll().arrived(row);
         }
         clients
     }

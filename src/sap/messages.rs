@@ -112,7 +112,9 @@ impl Sap {
                 (Some(answer), _) => answer,
             },
         };
-        answer.unwrap_or_else(|code| Status::new(code).into())
+        let mut answer = answer.unwrap_or_else(|code| Status::new(code).into());
+        client.machine().abilities().show(&mut answer);
+        answer
     }
 
     /// A message that waits for a user goes on to others. It has ended for the user once it is accepted for

@@ -29,7 +29,7 @@ impl Sap {
         {
             Ok(found) => {
                 let complete = found.len() < wants.count;
-                let rows = found.iter().map(queue_row).collect();
+                let rows = found.iter().map(|mail| queue_row(client, mail)).collect();
                 for mail in found {
                     client.keep(&Arc::new(mail));
                 }
@@ -130,7 +130,10 @@ impl Sap {
             Form::MessageNotification => fetch::notification(&mail.mail),
             Form::NewMessage | Form::DeliveryReport | Form::Notice => fetch::push(&mail.mail),
         };
-        primitive.map(Some)
+        primitive.map(|mut primitive| {
+            client.machine().abilities().show(&mut primitive);
+            Some(primitive)
+        })
     }
 
     /// A client's answer to a server request settles a row; `false` if that could not be stored.

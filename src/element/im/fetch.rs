@@ -1,11 +1,11 @@
 //! What waits in a mailbox, handed over.
 
 use crate::imps::primitive::{
-    GetMessageListRequest, GetMessageListResponse, GetMessageResponse, MessageNotification,
+    GetMessageListRequest, GetMessageListResponse, GetMessageResponse, MessageNotification, Recipient,
     RejectMessageRequest,
 };
 use crate::imps::status::Entity;
-use crate::imps::{Code, Moment, Primitive, Status};
+use crate::imps::{Code, GroupId, Moment, Primitive, Status};
 
 use super::fragment;
 use super::mail::{Mail, MailKind, StoredMail};
@@ -28,6 +28,16 @@ pub struct Ended {
 /// The primitive that brings a row to a client: NewMessage, or DeliveryReport.
 pub fn push(mail: &Mail) -> Result<Primitive, Code> {
     Ok(fragment::open_mail(&mail.body)?)
+}
+
+/// The group in which a message was said; `None`: in none, or it cannot be read.
+pub fn said_in(mail: &Mail) -> Option<GroupId> {
+    let message = fragment::open_new_message(&mail.body).ok()?;
+    message.info.recipients.into_iter().find_map(|recipient| match recipient {
+        Recipient::Group(group) => Some(group),
+        Recipient::ScreenName(name) => Some(name.group),
+        _ => None,
+    })
 }
 
 /// The primitive that tells a client of a message which it may fetch. A report cannot be fetched; it is

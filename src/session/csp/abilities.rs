@@ -1,14 +1,20 @@
 //! What a client can take, as agreed: kept with the session, asked before every server request.
 
+use super::charset;
 use super::cir::Agreed;
 use crate::imps::content::is_textual;
 use crate::imps::presence::{ClientInfo, ContentLimit, LimitedType};
-use crate::imps::primitive::{Capabilities, ClientType, DeliveryMethod, SetDeliveryMethodRequest};
+use crate::imps::primitive::{
+    Capabilities, ClientType, DeliveryMethod, MessageInfo, SetDeliveryMethodRequest,
+};
+use crate::imps::{Content, GroupId, Primitive};
 
 /// Content types remembered of one client; more are not agreed.
 pub const CONTENT_TYPES_MAX: usize = 64;
 /// Longest content type that is compared, octets.
 pub const CONTENT_TYPE_OCTETS_MAX: usize = 128;
+/// Groups with a delivery method of their own; of more the oldest goes.
+const GROUPS_MAX: usize = 64;
 /// Transfer encodings remembered of one client; the standard knows two.
 const ENCODINGS_MAX: usize = 2;
 /// Largest content pushed to a client that has stated nothing (reference csp.md §5.1).
@@ -40,6 +46,15 @@ struct Accepted {
     notify_above: Option<u32>,
 }
 
+/// How messages of one group are handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OfGroup {
+    group: GroupId,
+    method: DeliveryMethod,
+    /// Largest content pushed, octets; `None`: as for all groups.
+    octets_max: Option<u32>,
+}
+
 /// The part of a client's capabilities that the server honours later. What a client leaves out has
 /// the value it has without negotiation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +83,12 @@ pub struct Abilities {
     client_type: Option<ClientType>,
     /// `None`, `BASE64`: how it takes content.
     encodings: Vec<Box<str>>,
+    /// Character sets of text, by number; none: every one.
+    charsets: Vec<u32>,
+    /// Largest content of a group's message pushed, octets (1.3).
+    group_octets_max: Option<u32>,
+    /// Groups with a method of their own, the oldest first.
+    groups: Vec<OfGroup>,
 }
 
 /// Without negotiation: push, plain text up to 2 KiB (reference csp.md §5.1).
@@ -86,6 +107,9 @@ impl Default for Abilities {
             cir: Agreed::default(),
             client_type: None,
             encodings: Vec::new(),
+            charsets: Vec::new(),
+            group_octets_max: None,
+            groups: Vec::new(),
         }
     }
 }
@@ -145,6 +169,11 @@ impl Abilities {
                 .filter_map(|it| encoding(it))
                 .take(ENCODINGS_MAX)
                 .collect(),
+            charsets: charset::known(
+                &[&capabilities.plain_text_charsets[..], &capabilities.accepted_charsets].concat(),
+            ),
+            group_octets_max: None,
+            groups: Vec::new(),
         }
     }
 
@@ -164,7 +193,7 @@ impl Abilities {
             transfer_encodings: self.encodings.clone(),
             pull_length: self.pull_octets_max,
             push_length: self.push_octets_max,
-            charsets: Vec::new(),
+            charsets: self.charsets.clone(),
         };
         ClientInfo {
             content_limit: Some(Box::new(limit)),
@@ -184,12 +213,44 @@ impl Abilities {
         Self { cir, ..self }
     }
 
-    /// SetDeliveryMethod for all that is not a group's (reference csp-messages §7).
+    /// The same with what was said of single groups, which is none of the capabilities that are negotiated.
+    #[must_use]
+    pub(super) fn with_groups_of(self, other: &Self) -> Self {
+        Self { groups: other.groups.clone(), group_octets_max: other.group_octets_max, ..self }
+    }
+
+    /// SetDeliveryMethod: for one group, or for all that has no method of its own. A limit for groups counts
+    /// for the group that is named, or for all (reference csp-messages §7).
     pub(super) fn set_delivery(&mut self, request: &SetDeliveryMethodRequest) {
-        self.method = request.method;
-        if let Some(limit) = stated(request.accepted_content_length) {
-            self.push_octets_max = Some(limit);
+        let of_groups = stated(request.group_content_limit);
+        let Some(group) = &request.group else {
+            self.method = request.method;
+            self.push_octets_max = stated(request.accepted_content_length).or(self.push_octets_max);
+            self.group_octets_max = of_groups.or(self.group_octets_max);
+            return;
+        };
+        let known = self.groups.iter().position(|known| known.group == *group);
+        let before = known.map(|place| self.groups.remove(place)).and_then(|known| known.octets_max);
+        let octets_max = of_groups.or(stated(request.accepted_content_length)).or(before);
+        if self.groups.len() >= GROUPS_MAX {
+            self.groups.remove(0);
         }
+        self.groups.push(OfGroup { group: group.clone(), method: request.method, octets_max });
+    }
+
+    /// Whether messages of groups are handed over otherwise than others.
+    pub fn tells_groups_apart(&self) -> bool {
+        self.group_octets_max.is_some() || !self.groups.is_empty()
+    }
+
+    /// Makes the text of a message one that the client can show.
+    pub fn show(&self, primitive: &mut Primitive) {
+        let (info, content): (&mut MessageInfo, &mut Option<Content>) = match primitive {
+            Primitive::NewMessage(message) => (&mut message.info, &mut message.content),
+            Primitive::GetMessageResponse(answer) => (&mut answer.info, &mut answer.content),
+            _ => return,
+        };
+        charset::show(&self.charsets, info, content);
     }
 
     /// The entry for a content type: the type itself before a wildcard.
@@ -210,15 +271,19 @@ impl Abilities {
     }
 
     /// How a message of this type and size is handed over (reference csp.md §5.1). `octets` counts
-    /// the decoded content.
-    pub fn form(&self, content_type: Option<&str>, octets: u64) -> Form {
+    /// the decoded content; `group` is the one in which it was said, where groups are told apart.
+    pub fn form(&self, group: Option<&GroupId>, content_type: Option<&str>, octets: u64) -> Form {
+        let own = group.and_then(|group| self.groups.iter().find(|known| known.group == *group));
+        let method = own.map_or(self.method, |own| own.method);
+        let of_group = own.and_then(|own| own.octets_max).or(self.group_octets_max);
+        let push_octets_max = of_group.filter(|_| group.is_some()).or(self.push_octets_max);
         let essence = essence(content_type.unwrap_or_default());
         let plain = essence.is_empty() || &*essence == "text/plain";
         let fits = |limit: Option<u32>| limit.is_none_or(|limit| octets <= u64::from(limit));
         let entry = self.entry(&essence);
-        let pushed = self.method == DeliveryMethod::Push
+        let pushed = method == DeliveryMethod::Push
             && self.accepts(content_type)
-            && fits(self.push_octets_max)
+            && fits(push_octets_max)
             && (!plain || fits(self.text_octets_max))
             && entry.is_none_or(|entry| fits(entry.octets_max) && fits(entry.notify_above))
             && self.can_parse(content_type, octets);
@@ -257,6 +322,7 @@ impl Abilities {
         limit("text", self.text_octets_max);
         limit("pull", self.pull_octets_max);
         limit("parser", self.parser_octets_max);
+        limit("grouppush", self.group_octets_max);
         limit("together", Some(self.per_message).filter(|count| *count > 1));
         let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
         for accepted in &self.types {
@@ -274,6 +340,10 @@ impl Abilities {
         }
         words.extend(self.client_type.map(|it| format!("client={}", it.as_str())));
         words.extend(self.encodings.iter().map(|it| format!("encoding={it}")));
+        words.extend(self.charsets.iter().map(|it| format!("charset={it}")));
+        for own in &self.groups {
+            words.push(format!("group={},{},{}", own.method.as_str(), number(own.octets_max), own.group));
+        }
         words.extend(self.cir.to_words());
         words.join(" ").into_bytes().into()
     }
@@ -309,6 +379,21 @@ impl Abilities {
                 }
                 "client" => read.client_type = value.parse().ok(),
                 "encoding" if read.encodings.len() < ENCODINGS_MAX => read.encodings.extend(encoding(value)),
+                "charset" if read.charsets.len() < charset::CHARSETS_MAX => {
+                    read.charsets.extend(value.parse::<u32>().ok())
+                }
+                "grouppush" => read.group_octets_max = value.parse().ok(),
+                "group" if read.groups.len() < GROUPS_MAX => {
+                    let mut parts = value.splitn(3, ',');
+                    let method = parts.next().and_then(|part| part.parse().ok());
+                    let octets_max = parts.next().and_then(|part| part.parse().ok());
+                    let group = parts.next().and_then(|part| part.parse().ok());
+                    read.groups.extend(method.zip(group).map(|(method, group)| OfGroup {
+                        group,
+                        method,
+                        octets_max,
+                    }));
+                }
                 other => read.cir.read_word(other, value),
             }
         }
@@ -335,10 +420,10 @@ mod tests {
     #[test]
     fn without_negotiation_plain_text_up_to_two_kilobytes_is_pushed() {
         let abilities = Abilities::default();
-        assert_eq!(abilities.form(None, 2048), Form::NewMessage);
-        assert_eq!(abilities.form(Some("Text/Plain; charset=us-ascii"), 10), Form::NewMessage);
-        assert_eq!(abilities.form(None, 2049), Form::MessageNotification);
-        assert_eq!(abilities.form(Some("image/png"), 10), Form::MessageNotification);
+        assert_eq!(abilities.form(None, None, 2048), Form::NewMessage);
+        assert_eq!(abilities.form(None, Some("Text/Plain; charset=us-ascii"), 10), Form::NewMessage);
+        assert_eq!(abilities.form(None, None, 2049), Form::MessageNotification);
+        assert_eq!(abilities.form(None, Some("image/png"), 10), Form::MessageNotification);
     }
 
     #[test]
@@ -362,8 +447,8 @@ mod tests {
             initial_delivery_method: Some(DeliveryMethod::Push),
             ..Capabilities::default()
         });
-        assert_eq!(abilities.form(None, 4096), Form::NewMessage);
-        assert_eq!(abilities.form(None, 4097), Form::MessageNotification);
+        assert_eq!(abilities.form(None, None, 4096), Form::NewMessage);
+        assert_eq!(abilities.form(None, None, 4097), Form::MessageNotification);
         let request = |method, length| SetDeliveryMethodRequest {
             method,
             accepted_content_length: length,
@@ -371,9 +456,9 @@ mod tests {
             group_content_limit: None,
         };
         abilities.set_delivery(&request(DeliveryMethod::Notify, None));
-        assert_eq!(abilities.form(None, 1), Form::MessageNotification);
+        assert_eq!(abilities.form(None, None, 1), Form::MessageNotification);
         abilities.set_delivery(&request(DeliveryMethod::Push, Some(9000)));
-        assert_eq!(abilities.form(None, 8000), Form::NewMessage);
+        assert_eq!(abilities.form(None, None, 8000), Form::NewMessage);
     }
 
     #[test]
@@ -389,12 +474,12 @@ mod tests {
             ..Capabilities::default()
         };
         let abilities = Abilities::of(&stated);
-        assert_eq!(abilities.form(Some("image/png"), 16_384), Form::NewMessage);
-        assert_eq!(abilities.form(Some("image/png"), 16_385), Form::MessageNotification);
-        assert_eq!(abilities.form(None, 4097), Form::MessageNotification);
+        assert_eq!(abilities.form(None, Some("image/png"), 16_384), Form::NewMessage);
+        assert_eq!(abilities.form(None, Some("image/png"), 16_385), Form::MessageNotification);
+        assert_eq!(abilities.form(None, None, 4097), Form::MessageNotification);
         stated.accepted_content_types[0].policy = Some("P".into());
-        assert_eq!(Abilities::of(&stated).form(Some("image/png"), 30_000), Form::NewMessage);
-        assert_eq!(Abilities::of(&stated).form(Some("image/png"), 40_000), Form::MessageNotification);
+        assert_eq!(Abilities::of(&stated).form(None, Some("image/png"), 30_000), Form::NewMessage);
+        assert_eq!(Abilities::of(&stated).form(None, Some("image/png"), 40_000), Form::MessageNotification);
     }
 
     #[test]
@@ -404,9 +489,9 @@ mod tests {
             parser_size: Some(4096),
             ..Capabilities::default()
         });
-        assert_eq!(abilities.form(None, 3500), Form::NewMessage);
-        assert_eq!(abilities.form(None, 3600), Form::MessageNotification);
-        assert_eq!(abilities.form(Some("image/png"), 3000), Form::MessageNotification);
+        assert_eq!(abilities.form(None, None, 3500), Form::NewMessage);
+        assert_eq!(abilities.form(None, None, 3600), Form::MessageNotification);
+        assert_eq!(abilities.form(None, Some("image/png"), 3000), Form::MessageNotification);
     }
 
     #[test]
@@ -471,5 +556,47 @@ mod tests {
             DeliveryMethod::Push
         );
         assert_eq!(Abilities::from_stored(b"poll=0").poll_min_seconds, 30);
+    }
+
+    #[test]
+    fn a_group_has_a_method_and_a_limit_of_its_own_that_survive_the_store() {
+        let (sailing, chess): (GroupId, GroupId) =
+            ("wv:/sailing@north.example".parse().unwrap(), "wv:/chess@north.example".parse().unwrap());
+        let set = |group: Option<&GroupId>, method, limit| SetDeliveryMethodRequest {
+            method,
+            accepted_content_length: None,
+            group: group.cloned(),
+            group_content_limit: limit,
+        };
+        let mut abilities = Abilities::default();
+        assert!(!abilities.tells_groups_apart());
+        abilities.set_delivery(&set(Some(&sailing), DeliveryMethod::Notify, None));
+        abilities.set_delivery(&set(Some(&chess), DeliveryMethod::Push, Some(5000)));
+        for abilities in [abilities.clone(), Abilities::from_stored(&abilities.to_stored())] {
+            assert!(abilities.tells_groups_apart());
+            assert_eq!(abilities.form(Some(&sailing), None, 1), Form::MessageNotification);
+            assert_eq!(abilities.form(Some(&chess), None, 4000), Form::NewMessage);
+            assert_eq!(abilities.form(Some(&chess), None, 6000), Form::MessageNotification);
+            assert_eq!(abilities.form(None, None, 2000), Form::NewMessage, "what is no group's is as before");
+            assert_eq!(abilities.form(None, None, 4000), Form::MessageNotification);
+        }
+        // A limit without a group is that of all, a group's own is stronger
+        abilities.set_delivery(&set(None, DeliveryMethod::Push, Some(10)));
+        let other: GroupId = "wv:/other@north.example".parse().unwrap();
+        assert_eq!(abilities.form(Some(&other), None, 11), Form::MessageNotification);
+        assert_eq!(abilities.form(Some(&chess), None, 4000), Form::NewMessage);
+        assert_eq!(abilities.form(None, None, 11), Form::NewMessage);
+        // Negotiation forgets none of it
+        let anew = Abilities::of(&Capabilities::default()).with_groups_of(&abilities);
+        assert_eq!(anew.form(Some(&sailing), None, 1), Form::MessageNotification);
+        // And a client that names ever more groups keeps the last ones
+        for number in 0..GROUPS_MAX {
+            let group = format!("wv:/g{number}@north.example").parse().unwrap();
+            abilities.set_delivery(&set(Some(&group), DeliveryMethod::Notify, None));
+        }
+        assert_eq!(
+            (abilities.groups.len(), abilities.form(Some(&sailing), None, 1)),
+            (GROUPS_MAX, Form::NewMessage)
+        );
     }
 }

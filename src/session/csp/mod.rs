@@ -18,6 +18,7 @@
 
 pub mod abilities;
 pub mod answers;
+pub mod charset;
 pub mod cir;
 pub mod digest;
 pub mod functions;

@@ -26,7 +26,7 @@ pub const SESSIONS_PER_USER_MAX: u8 = 32;
 const ONLINE_HANDLING: &str = "FORKALL";
 /// And to one who is offline: it is kept.
 const OFFLINE_HANDLING: &str = "SENDSTORE";
-/// Transfer encodings and charsets echoed at most.
+/// Transfer encodings echoed at most.
 const ECHOED_MAX: usize = 16;
 
 /// The time to live granted for a wish, seconds (reference csp.md §6).
@@ -85,7 +85,7 @@ pub fn agreed_capabilities(asked: &Capabilities, version: Version) -> Capabiliti
             client_type: Some(asked.client_type.unwrap_or(ClientType::Other)),
             initial_delivery_method: Some(asked.initial_delivery_method.unwrap_or(DeliveryMethod::Push)),
             any_content: asked.any_content,
-            accepted_charsets: asked.accepted_charsets.iter().take(ECHOED_MAX).copied().collect(),
+            accepted_charsets: super::charset::known(&asked.accepted_charsets),
             accepted_content_types: content_types(),
             transfer_encodings: transfer_encodings(),
             accepted_content_length: asked.accepted_content_length,

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::abilities::{Abilities, Form, essence};
 use crate::imps::chance::token;
-use crate::imps::{Chance, Code, MessageId, Moment, Primitive, TransactionId};
+use crate::imps::{Chance, Code, GroupId, MessageId, Moment, Primitive, TransactionId};
 
 /// Rows of the mailbox that one session holds at most.
 pub const WINDOW_ROWS_MAX: usize = 32;
@@ -50,6 +50,8 @@ pub enum RowKind {
         octets: u64,
         /// Its type; absent means `text/plain`.
         content_type: Option<Box<str>>,
+        /// The group in which it was said, for a client that tells groups apart.
+        group: Option<GroupId>,
     },
     /// A delivery report.
     Report,
@@ -351,7 +353,9 @@ impl Poll {
         let fresh = self.transaction()?;
         let entry = self.window.get_mut(place)?;
         let form = match &entry.kind {
-            RowKind::Message { octets, content_type } => abilities.form(content_type.as_deref(), *octets),
+            RowKind::Message { octets, content_type, group } => {
+                abilities.form(group.as_ref(), content_type.as_deref(), *octets)
+            }
             RowKind::Report => Form::DeliveryReport,
             RowKind::Notice => Form::Notice,
         };
@@ -470,8 +474,8 @@ impl Poll {
     fn insert(&mut self, row: Row) {
         let kind = match row.kind {
             // Only what is compared later is kept.
-            RowKind::Message { octets, content_type } => {
-                RowKind::Message { octets, content_type: content_type.map(|kind| essence(&kind)) }
+            RowKind::Message { octets, content_type, group } => {
+                RowKind::Message { octets, content_type: content_type.map(|kind| essence(&kind)), group }
             }
             other @ (RowKind::Report | RowKind::Notice) => other,
         };

@@ -289,7 +289,7 @@ impl Session {
         let version = self.record.version;
         let mut agreed = agreed_capabilities(&request.capabilities, version);
         let cir = agree(&request.capabilities, &self.whose(), site, &mut agreed);
-        self.agree(Abilities::of(&request.capabilities).called_by(cir));
+        self.agree(Abilities::of(&request.capabilities).called_by(cir).with_groups_of(&self.abilities));
         ClientCapabilityResponse {
             // From 1.2 on the list must be the first child (reference client-android §3).
             client: if version == Version::V1_1 { request.client.clone() } else { None },
@@ -317,11 +317,8 @@ impl Session {
         KeepAliveResponse { result: Status::ok(), time_to_live }
     }
 
-    /// SetDeliveryMethod-Request. Methods for single groups are not served.
+    /// SetDeliveryMethod-Request: what comes from now on is handed over so.
     pub fn set_delivery(&mut self, request: &SetDeliveryMethodRequest) -> Status {
-        if request.group.is_some() || request.group_content_limit.is_some() {
-            return Status::new(Code::NOT_IMPLEMENTED);
-        }
         let mut abilities = self.abilities.clone();
         abilities.set_delivery(request);
         self.agree(abilities);
@@ -437,7 +434,7 @@ mod tests {
     fn with_one_message(version: Version) -> Session {
         let mut session = session(version);
         let wants = session.poll().wants_more().unwrap();
-        let row = Row { id: 1, kind: RowKind::Message { octets: 5, content_type: None } };
+        let row = Row { id: 1, kind: RowKind::Message { octets: 5, content_type: None, group: None } };
         session.poll().loaded(wants, vec![row], true);
         session
     }
@@ -583,7 +580,8 @@ mod tests {
         };
         let for_a_group =
             SetDeliveryMethodRequest { group: Some("/g@north.example".parse().unwrap()), ..request.clone() };
-        assert_eq!(session.set_delivery(&for_a_group).code, Code::NOT_IMPLEMENTED);
+        assert_eq!(session.set_delivery(&for_a_group).code, Code::SUCCESSFUL);
+        assert!(session.abilities().tells_groups_apart());
         assert_eq!(session.set_delivery(&request).code, Code::SUCCESSFUL);
         let offer = session.next_request(Occasion::Poll, at(1)).unwrap();
         assert!(matches!(

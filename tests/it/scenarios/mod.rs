@@ -11,6 +11,7 @@ mod command_line;
 mod content;
 mod cut_through;
 mod delegation;
+mod delivering;
 mod discovery;
 mod domains;
 mod forwarding;

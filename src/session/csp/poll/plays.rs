@@ -15,7 +15,7 @@ struct Play {
 }
 
 fn text(id: i64) -> Row {
-    Row { id, kind: RowKind::Message { octets: 10, content_type: None } }
+    Row { id, kind: RowKind::Message { octets: 10, content_type: None, group: None } }
 }
 
 impl Play {

@@ -79,7 +79,7 @@ struct World {
 }
 
 fn text(id: i64) -> Row {
-    Row { id, kind: RowKind::Message { octets: 1, content_type: None } }
+    Row { id, kind: RowKind::Message { octets: 1, content_type: None, group: None } }
 }
 
 impl World {
