@@ -334,7 +334,7 @@ pub fn to_peer(
     let order = order(&prepared.author.shown, &recipients);
     let request = Primitive::SendMessageRequest(SendMessageRequest {
         delivery_report: prepared.report_wanted,
-        info: MessageInfo { recipients, uri, ..prepared.info.clone() },
+        info: MessageInfo { uri, recipients, ..prepared.info.clone() },
         content: prepared.content.clone(),
     });
     Ok(Parcel {

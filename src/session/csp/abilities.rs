@@ -380,7 +380,7 @@ impl Abilities {
                 "client" => read.client_type = value.parse().ok(),
                 "encoding" if read.encodings.len() < ENCODINGS_MAX => read.encodings.extend(encoding(value)),
                 "charset" if read.charsets.len() < charset::CHARSETS_MAX => {
-                    read.charsets.extend(value.parse::<u32>().ok())
+                    read.charsets.extend(value.parse::<u32>().ok());
                 }
                 "grouppush" => read.group_octets_max = value.parse().ok(),
                 "group" if read.groups.len() < GROUPS_MAX => {

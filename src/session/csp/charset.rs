@@ -101,8 +101,9 @@ fn text_of<'o>(octets: &'o [u8], label: Option<&str>) -> Option<Cow<'o, str>> {
             Some(octets.iter().copied().map(char::from).collect())
         }
         (Some(1014), rest) | (Some(1015), [0xFF, 0xFE, rest @ ..]) => pairs(u16::from_le_bytes, rest),
-        (Some(1000 | 1013), rest) | (Some(1015), [0xFE, 0xFF, rest @ ..]) => pairs(u16::from_be_bytes, rest),
-        (Some(1015), rest) => pairs(u16::from_be_bytes, rest),
+        (Some(1000 | 1013), rest) | (Some(1015), [0xFE, 0xFF, rest @ ..] | rest) => {
+            pairs(u16::from_be_bytes, rest)
+        }
         _ => return std::str::from_utf8(octets).ok().map(Cow::Borrowed),
     };
     let sound = |text: &String| text.chars().all(crate::imps::content::is_xml_char);

@@ -3,8 +3,8 @@
 
 use causeway::cli::phone::Phone;
 use causeway::imps::primitive::{
-    Capabilities, ClientCapabilityRequest, ClientId, DeliveryMethod, GetMessageRequest, MessageInfo,
-    Recipient, SendMessageRequest, SetDeliveryMethodRequest,
+    Capabilities, ClientCapabilityRequest, ClientId, DeliveryMethod, GetMessageRequest, MessageDelivered,
+    MessageInfo, Recipient, SendMessageRequest, SetDeliveryMethodRequest,
 };
 use causeway::imps::{Code, Content, GroupId, Primitive, Version};
 use causeway::wire::Encoding;
@@ -47,10 +47,12 @@ async fn messages_of_one_group_are_only_announced_also_after_a_restart() {
         let Primitive::MessageNotification(told) = receive(bo).await else { panic!("not told") };
         // Then it fetches that when it likes,
         let id = told.info.id.unwrap();
-        let Primitive::GetMessageResponse(got) = ask(bo, GetMessageRequest { message_id: id }).await else {
+        let Primitive::GetMessageResponse(got) = ask(bo, GetMessageRequest { message_id: id.clone() }).await
+        else {
             panic!("not fetched")
         };
         assert_eq!(got.content.unwrap().octets(), b"psst");
+        assert!(ask(bo, MessageDelivered { message_id: id }).await.code().is_success());
         // and hears the other group and its friends at once
         say(ada, &loud, "hey").await;
         assert_eq!(text(&receive(bo).await), "hey");
