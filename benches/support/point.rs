@@ -185,6 +185,7 @@ impl Point {
             schemas: Vec::new(),
             session: None,
             time_to_live: Some(86_400),
+            responses: Vec::new(),
             cookie: Some("bench".into()),
             functions: None,
             capabilities: None,

@@ -120,7 +120,7 @@ async fn an_operator_announces_and_reads_the_answers_on_the_command_line() {
     let shown = done(&north, &["announce", "show", "terms-7"]).await;
     let line = |who: &str| shown.lines().find(|line| line.starts_with(who)).unwrap_or_default().to_owned();
     assert!(line(&ada_id).contains("2. No"), "{shown}");
-    assert!(line(&bo_id).contains("-"), "{shown}");
+    assert!(line(&bo_id).contains('-'), "{shown}");
     let users = json(&north, &["announce", "show", "terms-7"]).await;
     assert_eq!((&users[0]["chosen"], &users[0]["answer"]), (&2.into(), &"No".into()));
     assert_eq!((users[1]["chosen"].is_null(), &users[1]["must_answer"]), (true, &true.into()));
