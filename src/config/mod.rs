@@ -219,6 +219,7 @@ fn complete(
             trust_keys,
             crls: node.crls.into_iter().map(|file| file.value).collect(),
             crl_expiry: node.crl_expiry,
+            http2: node.http2,
             peers_file: node.peers.value,
             federation: node.federation,
         },

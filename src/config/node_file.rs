@@ -26,6 +26,7 @@ pub(super) struct NodeFile {
     pub(super) trust: Vec<Placed<PathBuf>>,
     pub(super) crls: Vec<Placed<PathBuf>>,
     pub(super) crl_expiry: CrlExpiry,
+    pub(super) http2: bool,
     pub(super) peers: Placed<PathBuf>,
     pub(super) federation: Federation,
     pub(super) csp_listen: Vec<SocketAddr>,
@@ -114,6 +115,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let trust = ssp.paths("trust", &["certs/ca.pem"]);
     let crls = ssp.paths("crls", &[]);
     let crl_expiry = ssp.word("crl-expiry", CrlExpiry::ALL, CrlExpiry::as_str, CrlExpiry::Error);
+    let http2 = ssp.truth("http2", true);
     let peers = ssp.path("peers", "peers.toml");
     let federation = ssp
         .parsed("federation", "closed", |text| match text {
@@ -228,6 +230,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         trust,
         crls,
         crl_expiry,
+        http2,
         peers,
         federation,
         csp_listen: values(csp_listen),

@@ -78,6 +78,8 @@ pub struct Ssp {
     pub crls: Vec<PathBuf>,
     /// What an outdated revocation list means.
     pub crl_expiry: CrlExpiry,
+    /// Whether HTTP/2 is taken from peers, and offered to those of our own kind.
+    pub http2: bool,
     /// `peers.toml`.
     pub peers_file: PathBuf,
     /// Who may federate.

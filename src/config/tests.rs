@@ -114,7 +114,7 @@ fn a_file_of_one_key_gives_every_default_of_the_contract() {
     assert_eq!(settings.ssp.trust, [desk.path("certs/ca.pem")]);
     assert_eq!(settings.ssp.trust_keys.len(), 1);
     assert_eq!(settings.ssp.crls, Vec::<PathBuf>::new());
-    assert_eq!(settings.ssp.crl_expiry, CrlExpiry::Error);
+    assert_eq!((settings.ssp.crl_expiry, settings.ssp.http2), (CrlExpiry::Error, true));
     assert_eq!(settings.ssp.peers_file, desk.path("peers.toml"));
     assert_eq!(settings.ssp.federation, Federation::Closed);
     assert_eq!(settings.csp.listen, ["0.0.0.0:8080".parse().unwrap()]);
@@ -167,6 +167,7 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "trust",
         "crls",
         "crl-expiry",
+        "http2",
         "peers",
         "federation",
         "tls-listen",

@@ -12,5 +12,6 @@ pub mod pki;
 pub mod post;
 pub mod tls;
 
+mod io;
 #[cfg(test)]
 mod testing;

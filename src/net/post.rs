@@ -1,33 +1,31 @@
-//! Outgoing POSTs: one HTTP/1.1 connection to a peer over mutual TLS, owned by one lane task.
+//! Outgoing POSTs: connections to a peer over mutual TLS.
 //!
 //! [`Connection::connect`] goes through the candidates that [`super::discover`] found until one
-//! answers, proves who it is and passes the caller's check. [`Connection::post`] then sends documents
-//! one after the other. There is no pool and no task behind it: the lane that owns the connection
-//! also drives it, so a POST costs no switch between tasks. The HTTP answer carries a status and
+//! answers, proves who it is and passes the caller's check. [`Connection::post`] then sends documents.
+//! Over HTTP/1.1 a connection belongs to one lane and takes one document after the other ([`http1`]);
+//! over HTTP/2, which is offered to peers of our own kind ([`Offer`]), all lanes of a link share one
+//! connection ([`Shareable`], [`http2`]). There is no pool. The HTTP answer carries a status and
 //! nothing else; the protocol's answer is a POST of the peer's (reference ssp-transport §3.3).
 
-use std::future::poll_fn;
+mod http1;
+mod http2;
+
 use std::io;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
+use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tracing::{debug, info};
 
 use super::discover::Candidate;
 use super::listen::{SSP_MEDIA_TYPE, X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID};
-use super::tls::{self, HandshakeError, PeerTls};
+use super::tls::{self, Connected, HandshakeError, Offer, PeerTls};
 use crate::imps::Domain;
 use crate::imps::agreement::{IdentityError, PeerIdentity};
 
@@ -104,7 +102,7 @@ pub enum PostError {
         /// What the library said.
         found: String,
     },
-    /// The answer is no HTTP/1.
+    /// The answer is no HTTP.
     #[error("{target} answered with something else than HTTP: {found}")]
     Protocol {
         /// Where.
@@ -148,6 +146,12 @@ pub struct PostAnswer {
     pub retry_after: Option<Duration>,
 }
 
+impl PostAnswer {
+    fn of<B>(response: &Response<B>) -> Self {
+        Self { status: response.status(), retry_after: retry_after(response.headers()) }
+    }
+}
+
 /// What stands in the head of a POST beside what HTTP asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Headers<'a> {
@@ -159,36 +163,90 @@ pub struct Headers<'a> {
     pub via: Option<&'a str>,
 }
 
-type Http = http1::Connection<TokioIo<TlsStream<TcpStream>>, Full<Bytes>>;
+/// Why a POST has no answer, before it is known where to.
+enum Lost {
+    /// TLS: they do not believe us.
+    Refused(HandshakeError),
+    /// The connection had been closed before.
+    Unsent,
+    /// No HTTP.
+    Protocol(String),
+    /// Closed without an answer.
+    Closed(String),
+}
 
-/// One connection to a peer.
-pub struct Connection {
+/// What connections to one place that speak HTTP/2 have in common, and one over HTTP/1.1 has of its own.
+struct Known {
     target: Candidate,
     identity: PeerIdentity,
     chain: Arc<[CertificateDer<'static>]>,
+    /// Host and port, as they stand in the head of a POST.
     host: HeaderValue,
-    sender: http1::SendRequest<Full<Bytes>>,
-    /// `None` once it has ended.
-    driver: Option<Pin<Box<Http>>>,
-    /// How it ended.
-    ended: Option<hyper::Error>,
+    /// Where POSTs go over HTTP/2.
+    uri: Uri,
     answer_timeout: Duration,
+}
+
+/// The version of HTTP that was agreed on.
+enum Wire {
+    One(Box<http1::Line>),
+    Two(Arc<http2::Line>),
+}
+
+/// One connection to a peer.
+pub struct Connection {
+    known: Arc<Known>,
+    wire: Wire,
 }
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
-            .field("target", &self.target)
-            .field("identity", &self.identity)
+            .field("target", &self.known.target)
+            .field("identity", &self.known.identity)
+            .field("http", &self.http())
             .finish_non_exhaustive()
+    }
+}
+
+/// A way to more handles of a connection that speaks HTTP/2, which does not keep it open.
+pub struct Shareable {
+    known: Arc<Known>,
+    line: Weak<http2::Line>,
+}
+
+impl std::fmt::Debug for Shareable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shareable").field("target", &self.known.target).finish_non_exhaustive()
+    }
+}
+
+impl Shareable {
+    /// Another handle, if the connection is still of use.
+    pub fn open(&self) -> Option<Connection> {
+        let line = self.line.upgrade().filter(|line| line.is_usable())?;
+        Some(Connection { known: Arc::clone(&self.known), wire: Wire::Two(line) })
     }
 }
 
 impl Connection {
     /// Tries the candidates in their order: TCP, TLS as own domain `own` with the peer's domain as
     /// SNI, then `check` (usually `Agreement::speaks_for`). If all fail, the failure that got
-    /// furthest is returned; each one is logged.
+    /// furthest is returned; each one is logged. Speaks HTTP/1.1.
     pub async fn connect(
+        tls: &PeerTls,
+        own: &Domain,
+        peer: &Domain,
+        candidates: &[Candidate],
+        limits: &PostLimits,
+        check: impl Fn(&PeerIdentity) -> Result<(), IdentityError> + Send + Sync,
+    ) -> Result<Self, PostError> {
+        Self::connect_offering(Offer::Http1, tls, own, peer, candidates, limits, check).await
+    }
+
+    /// As [`Connection::connect`], with the versions of HTTP that the peer may choose from.
+    pub async fn connect_offering(
+        offer: Offer,
         tls: &PeerTls,
         own: &Domain,
         peer: &Domain,
@@ -198,9 +256,10 @@ impl Connection {
     ) -> Result<Self, PostError> {
         let mut failed = PostError::NoCandidate;
         for target in candidates {
-            match Self::try_one(tls, own, peer, target, limits, &check).await {
+            match Self::try_one(offer, tls, own, peer, target, limits, &check).await {
                 Ok(connection) => {
-                    debug!(%peer, %target, names = ?connection.identity.names, "connected to peer");
+                    let (names, http) = (&connection.known.identity.names, connection.http());
+                    debug!(%peer, %target, ?names, http, "connected to peer");
                     return Ok(connection);
                 }
                 Err(error) => {
@@ -215,6 +274,7 @@ impl Connection {
     }
 
     async fn try_one(
+        offer: Offer,
         tls: &PeerTls,
         own: &Domain,
         peer: &Domain,
@@ -230,77 +290,102 @@ impl Connection {
             .map_err(unreachable)?;
         // A POST must not wait for more to come. If it cannot be set, it does.
         let _ = stream.set_nodelay(true);
-        let (stream, identity) =
-            tls::connect(tls, own, peer, stream, limits.handshake_timeout).await.map_err(refused)?;
+        let connected = tls::connect(tls, own, peer, stream, offer, limits.handshake_timeout);
+        let Connected { stream, peer: identity, http2 } = connected.await.map_err(refused)?;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
         check(&identity).map_err(|found| PostError::Identity { target: target.clone(), found })?;
-        let (sender, driver) = http1::Builder::new()
-            .title_case_headers(true)
-            .max_header_size(HEAD_OCTETS_MAX)
-            .max_buf_size(ANSWER_OCTETS_MAX)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|found| refused(HandshakeError::Protocol(found.to_string())))?;
-        Ok(Self {
-            host: host(target)?,
+        let host = host_text(target);
+        let unwritable =
+            || io::Error::new(io::ErrorKind::InvalidInput, "the host cannot be written in a head");
+        let known = Known {
+            host: HeaderValue::from_str(&host).map_err(|_| unreachable(unwritable()))?,
+            uri: format!("https://{host}/").parse().map_err(|_| unreachable(unwritable()))?,
             target: target.clone(),
             identity,
             chain,
-            sender,
-            driver: Some(Box::pin(driver)),
-            ended: None,
             answer_timeout: limits.answer_timeout,
-        })
+        };
+        let wire = if http2 {
+            Wire::Two(Arc::new(http2::Line::open(stream).await.map_err(refused)?))
+        } else {
+            Wire::One(Box::new(http1::Line::open(stream).await.map_err(refused)?))
+        };
+        Ok(Self { known: Arc::new(known), wire })
     }
 
     /// Where it leads.
     pub fn target(&self) -> &Candidate {
-        &self.target
+        &self.known.target
     }
 
     /// Who is there, as far as the certificate tells.
     pub fn identity(&self) -> &PeerIdentity {
-        &self.identity
+        &self.known.identity
     }
 
     /// The certificates that it showed, leaf first.
     pub fn chain(&self) -> &Arc<[CertificateDer<'static>]> {
-        &self.chain
+        &self.known.chain
+    }
+
+    /// The version of HTTP that it speaks: `1.1` or `2`.
+    pub const fn http(&self) -> &'static str {
+        match self.wire {
+            Wire::One(_) => "1.1",
+            Wire::Two(_) => "2",
+        }
+    }
+
+    /// How to get more handles of it; `None` if it takes one POST at a time.
+    pub fn shareable(&self) -> Option<Shareable> {
+        match &self.wire {
+            Wire::One(_) => None,
+            Wire::Two(line) => Some(Shareable { known: Arc::clone(&self.known), line: Arc::downgrade(line) }),
+        }
     }
 
     /// Whether another POST may be tried: looks for a close that has arrived meanwhile.
     pub fn is_usable(&mut self) -> bool {
-        self.advance(&mut Context::from_waker(Waker::noop()));
-        self.driver.is_some() && !self.sender.is_closed()
+        match &mut self.wire {
+            Wire::One(line) => line.is_usable(),
+            Wire::Two(line) => line.is_usable(),
+        }
     }
 
-    /// Waits until the peer closes; for a lane that has nothing to send. Cancel-safe.
+    /// Waits until the connection has ended; for who has nothing to send. Cancel-safe.
     pub async fn closed(&mut self) {
-        poll_fn(|cx| {
-            self.advance(cx);
-            if self.driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        match &mut self.wire {
+            Wire::One(line) => line.closed().await,
+            Wire::Two(line) => line.closed().await,
+        }
     }
 
-    /// Posts one document to `/`; the ids go into headers that the peer may log. An error other
+    /// Posts one document to `/`; the ids go into headers that the peer may log. An error
     /// for which [`PostError::nothing_sent`] is false leaves open whether the peer has it; after any
-    /// error, and if this future is dropped before it is done, the connection is of no more use.
+    /// error no more can be posted over this connection. If this future is dropped before it is done
+    /// that holds for HTTP/1.1; over HTTP/2 the POST is called off alone.
     pub async fn post(&mut self, headers: Headers<'_>, body: Bytes) -> Result<PostAnswer, PostError> {
         if !self.is_usable() {
-            return Err(match self.refusal() {
-                Some(reason) => PostError::Tls { target: self.target.clone(), reason },
-                None => PostError::NotSent { target: self.target.clone() },
-            });
+            return Err(self.lost(self.refusal().map_or(Lost::Unsent, Lost::Refused)));
         }
         let request = self.request(headers, body);
-        let limit = self.answer_timeout;
-        let outcome = timeout(limit, self.exchange(request))
-            .await
-            .unwrap_or_else(|_| Err(PostError::Timeout { target: self.target.clone(), limit }));
+        let limit = self.known.answer_timeout;
+        let exchange = async {
+            match &mut self.wire {
+                Wire::One(line) => line.exchange(request).await,
+                Wire::Two(line) => line.exchange(request).await,
+            }
+        };
+        let outcome = match timeout(limit, exchange).await {
+            Ok(outcome) => outcome.map_err(|lost| self.lost(lost)),
+            Err(_) => Err(PostError::Timeout { target: self.known.target.clone(), limit }),
+        };
         if outcome.is_err() {
-            self.driver = None;
+            match &mut self.wire {
+                Wire::One(line) => line.give_up(),
+                Wire::Two(line) => line.give_up(),
+            }
         }
         outcome
     }
@@ -308,9 +393,18 @@ impl Connection {
     fn request(&self, ids: Headers<'_>, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from_static("/");
-        let headers = request.headers_mut();
-        headers.insert(header::HOST, self.host.clone());
+        let headers = match self.wire {
+            Wire::One(_) => {
+                *request.uri_mut() = Uri::from_static("/");
+                request.headers_mut().insert(header::HOST, self.known.host.clone());
+                request.headers_mut()
+            }
+            Wire::Two(_) => {
+                *request.version_mut() = Version::HTTP_2;
+                *request.uri_mut() = self.known.uri.clone();
+                request.headers_mut()
+            }
+        };
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SSP_MEDIA_TYPE));
         let ids = [
@@ -327,109 +421,38 @@ impl Connection {
         request
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<PostAnswer, PostError> {
-        let ready = self.drive(|connection, cx| connection.sender.poll_ready(cx)).await;
-        if ready.is_err() {
-            return Err(PostError::NotSent { target: self.target.clone() });
-        }
-        let mut sending = pin!(self.sender.try_send_request(request));
-        let response = self.drive(|_, cx| sending.as_mut().poll(cx)).await;
-        match response {
-            Ok(response) => {
-                let answer =
-                    PostAnswer { status: response.status(), retry_after: retry_after(response.headers()) };
-                self.forget(response).await;
-                Ok(answer)
-            }
-            Err(mut failed) => {
-                let target = self.target.clone();
-                let unsent = failed.take_message().is_some();
-                let found = failed.into_error();
-                Err(match self.refusal().or_else(|| tls::alert_in(&found)) {
-                    Some(reason) => PostError::Tls { target, reason },
-                    None if unsent => PostError::NotSent { target },
-                    None if found.is_parse() || found.is_parse_too_large() => {
-                        PostError::Protocol { target, found: words(&found) }
-                    }
-                    None => {
-                        let found = self.ended.as_ref().map_or_else(|| words(&found), words);
-                        PostError::ClosedWithoutAnswer { target, found }
-                    }
-                })
-            }
-        }
-    }
-
-    /// Reads the body of an answer away, so that the connection can be used again.
-    async fn forget(&mut self, response: Response<Incoming>) {
-        let mut body = response.into_body();
-        let mut octets = 0;
-        loop {
-            let mut frame = pin!(body.frame());
-            match self.drive(|_, cx| frame.as_mut().poll(cx)).await {
-                None => break,
-                Some(Ok(data)) => octets += data.data_ref().map_or(0, Bytes::len),
-                Some(Err(_)) => octets = usize::MAX,
-            }
-            if octets > ANSWER_OCTETS_MAX {
-                self.driver = None;
-                break;
-            }
-        }
-    }
-
-    /// Waits for `step`, keeping the connection moving meanwhile.
-    async fn drive<T>(&mut self, mut step: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<T>) -> T {
-        poll_fn(|cx| {
-            self.advance(cx);
-            step(self, cx)
-        })
-        .await
-    }
-
-    fn advance(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver
-            && let Poll::Ready(ended) = driver.as_mut().poll(cx)
-        {
-            self.driver = None;
-            self.ended = ended.err();
-        }
-    }
-
     /// The TLS alert that ended the connection, if one did.
     fn refusal(&self) -> Option<HandshakeError> {
-        self.ended.as_ref().and_then(|ended| tls::alert_in(ended))
+        match &self.wire {
+            Wire::One(line) => line.refusal(),
+            Wire::Two(line) => line.refusal(),
+        }
+    }
+
+    fn lost(&self, lost: Lost) -> PostError {
+        let target = self.known.target.clone();
+        match lost {
+            Lost::Refused(reason) => PostError::Tls { target, reason },
+            Lost::Unsent => PostError::NotSent { target },
+            Lost::Protocol(found) => PostError::Protocol { target, found },
+            Lost::Closed(found) => PostError::ClosedWithoutAnswer { target, found },
+        }
     }
 }
 
-/// `Host` for this target: name or address literal, and port.
-fn host(target: &Candidate) -> Result<HeaderValue, PostError> {
+/// Name or address literal, and port, of this target.
+fn host_text(target: &Candidate) -> String {
     let port = target.addr.port();
-    let text = if target.host.contains(':') {
+    if target.host.contains(':') {
         format!("[{}]:{port}", target.host)
     } else {
         format!("{}:{port}", target.host)
-    };
-    HeaderValue::from_str(&text).map_err(|_| PostError::Connect {
-        target: target.clone(),
-        found: io::Error::new(io::ErrorKind::InvalidInput, "the host name cannot be written in a header"),
-    })
+    }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-/// An error with its causes.
-fn words(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -419,7 +419,8 @@ pub(crate) fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<
         trust.add_revocation_lists(&read(path)?).map_err(fail)?;
     }
     let fail = |cause| StartError::Tls { path: settings.file.clone(), cause };
-    PeerTls::new(&identities, Trust::new(trust).map_err(fail)?).map_err(fail)
+    let tls = PeerTls::new(&identities, Trust::new(trust).map_err(fail)?).map_err(fail)?;
+    Ok(if settings.ssp.http2 { tls } else { tls.without_http2() })
 }
 
 /// TLS for clients: the certificate of `[csp]`, else those of `[ssp]`.
@@ -470,7 +471,8 @@ impl ConnectionEvents for NetEvents {
                     "method" => Refused::Method,
                     "media-type" => Refused::MediaType,
                     "size" => Refused::Size,
-                    "connections" | "memory" => Refused::Overloaded,
+                    "connections" | "memory" | "resets" => Refused::Overloaded,
+                    "certificate" => Refused::Handshake,
                     _ => Refused::Malformed,
                 },
             );

@@ -108,6 +108,7 @@ pub(super) fn link(view: &LinkView) -> Value {
         "next_try": view.link.next_try.map(date),
         "sessions": view.link.sessions.len(),
         "place": view.seen.place,
+        "http": view.seen.http,
         "certificate": view.seen.certificate.as_ref().map(certificate),
         "last_error": view.seen.trouble.as_ref().map(|(at, what)| json!({ "at": date(*at), "what": what })),
     })

@@ -80,6 +80,7 @@ pub(super) fn material(settings: &Settings) -> Option<[u8; 32]> {
         digest.update(&*octets);
     }
     digest.update(settings.ssp.crl_expiry.as_str());
+    digest.update([u8::from(settings.ssp.http2)]);
     for own in &settings.ssp.identities {
         digest.update(own.domain.as_str());
     }

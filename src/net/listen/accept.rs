@@ -11,9 +11,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, StatusCode, header};
+use hyper::{Method, Request, StatusCode, Version, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -23,14 +24,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::body::{self, BodyRefusal, Memory, Share};
-use super::io::WriteTimeout;
 use super::{
     Answer, ConnectionEvents, CspHandler, CspRequest, ListenLimits, SSP, SspHandler, SspRequest,
     X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
 };
 use crate::imps::Domain;
 use crate::imps::agreement::PeerIdentity;
-use crate::net::tls::{self, HandshakeError, SharedPeerTls};
+use crate::net::io::WriteTimeout;
+use crate::net::tls::{self, HandshakeError, PeerTls, SharedPeerTls, Side};
 
 /// Pause after the system could not give us a connection (no descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,14 +40,14 @@ const BUFFER_OCTETS_MAX: usize = 64 * 1024;
 
 /// What all connections of a listener share.
 pub(super) struct Server {
-    name: &'static str,
-    limits: ListenLimits,
+    pub(super) name: &'static str,
+    pub(super) limits: ListenLimits,
     events: Arc<dyn ConnectionEvents>,
     memory: Arc<Memory>,
     /// Finish what is in hand.
-    drain: CancellationToken,
+    pub(super) drain: CancellationToken,
     /// Stop at once.
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 impl Server {
@@ -114,7 +115,7 @@ impl Server {
         info!(listener = self.name, "listener has drained");
     }
 
-    /// Speaks HTTP on one connection until it ends, or what is in hand is answered after `until`.
+    /// Speaks HTTP/1 on one connection until it ends, or what is in hand is answered after `until`.
     async fn http<S, F, W>(
         &self,
         stream: S,
@@ -191,15 +192,22 @@ impl Server {
             Ok(octets) => return Ok(octets),
             Err(refusal) => refusal,
         };
-        // Who waits for `100 Continue` has sent nothing yet.
-        if matches!(refusal, BodyRefusal::TooLarge | BodyRefusal::NoMemory) && !expects {
+        // Who waits for `100 Continue` has sent nothing yet, and in HTTP/2 the rest of one body is in nobody's way.
+        let in_the_way = !expects && head.version != Version::HTTP_2;
+        if matches!(refusal, BodyRefusal::TooLarge | BodyRefusal::NoMemory) && in_the_way {
             body::forget(body).await;
         }
         Err(self.reject(from, peer, refusal.reason(), refusal.answer()))
     }
 
     /// Tells that a request is turned away. A peer that misbehaves is worth a warning, a phone is not.
-    fn reject<A>(&self, from: SocketAddr, peer: Option<&PeerIdentity>, reason: &'static str, answer: A) -> A {
+    pub(super) fn reject<A>(
+        &self,
+        from: SocketAddr,
+        peer: Option<&PeerIdentity>,
+        reason: &'static str,
+        answer: A,
+    ) -> A {
         match peer {
             Some(peer) => {
                 warn!(listener = self.name, peer = %names(peer), %from, reason, "request turned away");
@@ -224,12 +232,47 @@ pub(super) async fn ssp<H: SspHandler>(
         Ok(accepted) => accepted,
         Err(error) => return server.refused(from, &error),
     };
-    let (peer, own) = (Arc::new(accepted.peer), accepted.own);
-    debug!(listener = SSP, %from, names = ?peer.names, %own, "peer connected");
-    let begin =
-        |request| ssp_request(server.clone(), handler.clone(), peer.clone(), own.clone(), from, request);
+    let chain = accepted.stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let visitor = Visitor {
+        peer: Arc::new(accepted.peer),
+        own: accepted.own,
+        from,
+        chain: chain.iter().map(|der| der.clone().into_owned()).collect(),
+        met: current.clone(),
+        tls,
+    };
+    let (visitor, http2) = (Arc::new(visitor), accepted.http2);
+    debug!(listener = SSP, %from, names = ?visitor.peer.names, own = %visitor.own, http2, "peer connected");
+    let begin = {
+        let (server, visitor) = (server.clone(), visitor.clone());
+        move |request| ssp_request(server.clone(), handler.clone(), visitor.clone(), request)
+    };
     // Once certificates or trust are replaced, whoever wants to go on has to prove itself anew.
-    server.http(accepted.stream, from, Some(&peer), current.replaced(), begin).await;
+    if http2 {
+        server.http2(accepted.stream, from, &visitor.peer, current.replaced(), begin).await;
+    } else {
+        server.http(accepted.stream, from, Some(&visitor.peer), current.replaced(), begin).await;
+    }
+}
+
+/// Who is at the other end of a peer's connection.
+struct Visitor {
+    peer: Arc<PeerIdentity>,
+    own: Domain,
+    from: SocketAddr,
+    chain: Vec<CertificateDer<'static>>,
+    /// What it was believed by.
+    met: Arc<PeerTls>,
+    /// What is believed now.
+    tls: SharedPeerTls,
+}
+
+impl Visitor {
+    /// Whether it is believed still: a request may come after certificates or trust were replaced and before
+    /// the connection has ended.
+    fn is_believed(&self) -> bool {
+        !self.met.replaced().is_cancelled() || self.tls.load().check_again(&self.chain, Side::Inbound).is_ok()
+    }
 }
 
 /// The names of a certificate, for the log.
@@ -241,11 +284,13 @@ fn names(peer: &PeerIdentity) -> String {
 async fn ssp_request<H: SspHandler>(
     server: Arc<Server>,
     handler: Arc<H>,
-    peer: Arc<PeerIdentity>,
-    own: Domain,
-    from: SocketAddr,
+    visitor: Arc<Visitor>,
     request: Request<Incoming>,
 ) -> Answer {
+    let (peer, own, from) = (visitor.peer.clone(), visitor.own.clone(), visitor.from);
+    if !visitor.is_believed() {
+        return server.reject(from, Some(&peer), "certificate", Answer::empty(StatusCode::FORBIDDEN));
+    }
     if request.method() != Method::POST {
         let answer = Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
         return server.reject(from, Some(&peer), "method", answer);

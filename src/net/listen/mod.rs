@@ -1,4 +1,5 @@
-//! Listeners: HTTP/1.0 and 1.1 for peers (SSP, mutual TLS) and for phones (CSP, plain or TLS).
+//! Listeners for peers (SSP: mutual TLS, HTTP/1.0, 1.1 and 2) and for phones (CSP: plain or TLS, HTTP/1.0
+//! and 1.1).
 //!
 //! What a listener does before a handler sees anything: limits the number of connections, makes the
 //! handshake, knows the peer by its certificate, refuses the wrong method and media type (SSP), and
@@ -16,7 +17,7 @@
 
 mod accept;
 mod body;
-mod io;
+mod http2;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -63,6 +64,8 @@ pub struct ListenLimits {
     pub write_timeout: Duration,
     /// Octets of request line and headers.
     pub head_octets_max: usize,
+    /// Requests at a time on one connection that speaks HTTP/2.
+    pub streams_max: u32,
     /// Octets of one body.
     pub body_octets_max: usize,
     /// Octets of all bodies that are read or handled at one time; above, callers get 503.
@@ -73,7 +76,8 @@ pub struct ListenLimits {
 
 impl ListenLimits {
     /// For peers: documents of up to 4 MiB (decisions.md 16); idle connections are kept for 75 s,
-    /// longer than the known implementation does (reference legacy-peer §1).
+    /// longer than the known implementation does (reference legacy-peer §1). A node of our kind has at most
+    /// 34 POSTs under way.
     pub fn ssp() -> Self {
         Self {
             connections_max: 4096,
@@ -82,6 +86,7 @@ impl ListenLimits {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             head_octets_max: 16 * 1024,
+            streams_max: 64,
             body_octets_max: 4 * 1024 * 1024,
             bodies_octets_max: 256 * 1024 * 1024,
             drain_timeout: Duration::from_secs(10),
@@ -235,7 +240,7 @@ pub trait ConnectionEvents: Send + Sync + 'static {
 
     /// A request (or, with reason `connections`, a connection) was turned away; the log line is already
     /// written. `peer` is who it came from, where a certificate told. Reasons: `method`, `media-type`,
-    /// `size`, `slow-body`, `broken-body`, `memory`, `head`, `connections`.
+    /// `size`, `slow-body`, `broken-body`, `memory`, `head`, `connections`, `http2`, `resets`, `certificate`.
     fn rejected(&self, listener: &'static str, peer: Option<&PeerIdentity>, reason: &'static str) {
         let _ = (listener, peer, reason);
     }

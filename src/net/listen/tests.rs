@@ -13,7 +13,7 @@ use crate::net::discover::Candidate;
 use crate::net::pki::{Authority, LeafOptions};
 use crate::net::post::{Connection, Headers, PostError, PostLimits};
 use crate::net::testing::{authority, domain, identity, provider, trusting};
-use crate::net::tls::{PeerTls, Trust, client_listener};
+use crate::net::tls::{Connected, Offer, PeerTls, Trust, client_listener, connect};
 
 /// Notes what never reaches a handler.
 #[derive(Default)]
@@ -335,11 +335,9 @@ async fn phones_get_ordinary_tls() {
     let (tls, own) = (provider(&ca, "phone.example"), domain("phone.example"));
     for name in ["north.example", "second.example"] {
         let stream = TcpStream::connect(addr).await.unwrap();
-        let (mut stream, found) =
-            crate::net::tls::connect(&tls, &own, &domain(name), stream, Duration::from_secs(10))
-                .await
-                .unwrap();
-        assert_eq!(found.names, [domain(name)]);
+        let Connected { mut stream, peer, .. } =
+            connect(&tls, &own, &domain(name), stream, Offer::Both, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(peer.names, [domain(name)]);
         stream.write_all(b"POST /imps HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi").await.unwrap();
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer).await;
@@ -395,10 +393,9 @@ async fn method_and_media_type_are_checked_before_anything_else() {
     let ask = async |head: &str| {
         let (tls, own) = (provider(&ca, "north.example"), domain("north.example"));
         let stream = TcpStream::connect(ssp.addr).await.unwrap();
-        let (mut stream, _) =
-            crate::net::tls::connect(&tls, &own, &domain("south.example"), stream, Duration::from_secs(10))
-                .await
-                .unwrap();
+        let south = domain("south.example");
+        let connected = connect(&tls, &own, &south, stream, Offer::Http1, Duration::from_secs(10)).await;
+        let mut stream = connected.unwrap().stream;
         let request = format!("{head}Host: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();

@@ -62,6 +62,8 @@ pub trait Carrier: Send + Sync + 'static {
 pub struct Seen {
     /// Where it answered last.
     pub place: Option<String>,
+    /// The version of HTTP that it spoke there: `1.1` or `2`.
+    pub http: Option<&'static str>,
     /// The certificate that it showed there.
     pub certificate: Option<Facts>,
     /// The last thing that went wrong on the way to it, and when.

@@ -3,6 +3,7 @@
 //! network in memory in a simulation.
 
 mod carrier;
+mod common;
 mod lanes;
 mod link;
 mod places;

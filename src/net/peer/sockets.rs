@@ -1,4 +1,5 @@
-//! Roads over mutual TLS: addresses from DNS or the agreement, one kept-alive connection for a lane.
+//! Roads over mutual TLS: addresses from DNS or the agreement, one kept-alive connection for a lane, or one
+//! for all of them where the peer is of our own kind and speaks HTTP/2.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,13 +7,14 @@ use rustls_pki_types::CertificateDer;
 use tracing::{info, warn};
 
 use super::carrier::{Carrier, Chances, Job, Lane, Placing, Road, Seen};
+use super::common::{Common, Found};
 use super::places::Places;
-use crate::imps::agreement::{Agreement, Endpoint};
+use crate::imps::agreement::{Agreement, Endpoint, Profile};
 use crate::imps::{Domain, Moment};
 use crate::net::certificate;
 use crate::net::discover::{Candidate, Discover, DiscoverError};
 use crate::net::post::{Connection, PostError, PostLimits};
-use crate::net::tls::{PeerTls, SharedPeerTls};
+use crate::net::tls::{Offer, PeerTls, SharedPeerTls, Side};
 use crate::sap::Sap;
 use crate::session::ssp::PostOutcome;
 
@@ -74,6 +76,7 @@ impl Carrier for Sockets {
             own: own.clone(),
             peer: peer.clone(),
             places: Places::default(),
+            common: Common::default(),
             glance: Mutex::default(),
             tools: Arc::clone(&self.0),
         })
@@ -85,6 +88,8 @@ struct Street {
     own: Domain,
     peer: Domain,
     places: Places,
+    /// The connection of all lanes, where there is one.
+    common: Common,
     glance: Mutex<Glance>,
     tools: Arc<Tools>,
 }
@@ -93,6 +98,7 @@ struct Street {
 #[derive(Default)]
 struct Glance {
     place: Option<Candidate>,
+    http: Option<&'static str>,
     chain: Option<Arc<[CertificateDer<'static>]>>,
     trouble: Option<(Moment, String)>,
 }
@@ -107,6 +113,7 @@ impl Road for Street {
         let leaf = glance.chain.as_ref().and_then(|chain| chain.first());
         Seen {
             place: glance.place.as_ref().map(ToString::to_string),
+            http: glance.http,
             certificate: leaf.and_then(|leaf| certificate::facts(leaf).ok()),
             trouble: glance.trouble.clone(),
         }
@@ -114,7 +121,7 @@ impl Road for Street {
 
     fn distrust(&self, agreement: &Agreement) -> Option<String> {
         let chain = self.glance().chain.clone()?;
-        let identity = match self.tools.tls.load().check_again(&chain) {
+        let identity = match self.tools.tls.load().check_again(&chain, Side::Outbound) {
             Ok(identity) => identity,
             Err(refused) => return Some(refused.to_string()),
         };
@@ -130,9 +137,9 @@ struct StreetLane {
 }
 
 /// A connection with what it was made with.
-struct Kept {
-    connection: Connection,
-    tls: Arc<PeerTls>,
+pub(super) struct Kept {
+    pub(super) connection: Connection,
+    pub(super) tls: Arc<PeerTls>,
 }
 
 impl Lane for StreetLane {
@@ -142,12 +149,14 @@ impl Lane for StreetLane {
 }
 
 impl Street {
-    /// Whether who is at the other end may still speak for the peer: the agreement may have changed.
-    fn speaks(&self, open: &Connection, agreement: Option<&Agreement>) -> bool {
+    /// Whether who is at the other end is still believed and may still speak for the peer: certificates, trust
+    /// or the agreement may have changed.
+    fn holds(&self, kept: &Kept, agreement: Option<&Agreement>) -> bool {
         let map = self.tools.sap.map();
-        agreement.is_some_and(|agreement| {
-            agreement.speaks_for(open.identity(), map.directory.default_trust()).is_ok()
-        })
+        !kept.tls.replaced().is_cancelled()
+            && agreement.is_some_and(|agreement| {
+                agreement.speaks_for(kept.connection.identity(), map.directory.default_trust()).is_ok()
+            })
     }
 
     fn now(&self) -> Moment {
@@ -171,14 +180,13 @@ impl Street {
         job: &Job,
     ) -> PostOutcome {
         let mut last = PostOutcome::Unreachable;
+        // A place that has failed meanwhile.
+        let mut failing: Option<Candidate> = None;
         for attempt in 0.. {
-            let kept = connection.take().filter(|_| job.at.is_none());
-            let kept = kept.filter(|kept| {
-                !kept.tls.replaced().is_cancelled() && self.speaks(&kept.connection, agreement)
-            });
+            let kept = connection.take().filter(|kept| job.at.is_none() && self.holds(kept, agreement));
             let mut current = match kept.and_then(|mut kept| kept.connection.is_usable().then_some(kept)) {
                 Some(open) => open,
-                None => match self.connect(job, agreement).await {
+                None => match self.join(job, agreement, failing.as_ref()).await {
                     Some(fresh) => fresh,
                     None => return last,
                 },
@@ -207,6 +215,7 @@ impl Street {
                         }
                         return last;
                     }
+                    failing = Some(target);
                 }
                 // The peer closed an idle connection: nothing has happened, try again.
                 Err(PostError::NotSent { .. }) if attempt < 2 => {}
@@ -216,6 +225,7 @@ impl Street {
                     if attempt + 1 >= self.places.len() {
                         return PostOutcome::Unreachable;
                     }
+                    failing = Some(target);
                 }
                 Err(error) => {
                     info!(peer = %self.peer, "{error}");
@@ -227,15 +237,38 @@ impl Street {
         last
     }
 
-    async fn connect(&self, job: &Job, agreement: Option<&Agreement>) -> Option<Kept> {
+    /// The connection that the lanes share, if there is one and it does not lead to `failing`; else a new one,
+    /// which becomes the common one if it speaks HTTP/2. While one lane makes it the others wait.
+    async fn join(
+        &self,
+        job: &Job,
+        agreement: Option<&Agreement>,
+        failing: Option<&Candidate>,
+    ) -> Option<Kept> {
         let agreement = agreement?;
         if let Some(url) = &job.at {
             let candidates = self.redirected(url).await?;
-            return self.connect_to(&candidates, agreement).await;
+            return self.connect_to(&candidates, agreement, Offer::Http1).await;
         }
+        if agreement.profile != Profile::Causeway {
+            return self.connect(agreement, Offer::Http1).await;
+        }
+        let will_do =
+            |kept: &Kept| Some(kept.connection.target()) != failing && self.holds(kept, Some(agreement));
+        let turn = match self.common.find(will_do).await {
+            (Found::Open(kept), _) => return Some(kept),
+            (Found::Failed, _) => return None,
+            (Found::Nothing, turn) => turn,
+        };
+        let fresh = self.connect(agreement, Offer::Both).await;
+        self.common.made(turn, fresh.as_ref()).await;
+        fresh
+    }
+
+    async fn connect(&self, agreement: &Agreement, offer: Offer) -> Option<Kept> {
         let remembered = self.places.remembered(self.now());
         if let Some(candidates) = &remembered {
-            let connection = self.connect_to(candidates, agreement).await;
+            let connection = self.connect_to(candidates, agreement, offer).await;
             if connection.is_some() {
                 return connection;
             }
@@ -252,7 +285,9 @@ impl Street {
             .ok();
         let is_new = |candidate| remembered.as_ref().is_none_or(|known| !known.contains(candidate));
         let connection = match &found {
-            Some(candidates) if candidates.iter().any(is_new) => self.connect_to(candidates, agreement).await,
+            Some(candidates) if candidates.iter().any(is_new) => {
+                self.connect_to(candidates, agreement, offer).await
+            }
             _ => None,
         };
         if connection.is_none() {
@@ -268,17 +303,24 @@ impl Street {
         self.tools.discover.forget(&self.peer, &agreement.endpoints);
     }
 
-    async fn connect_to(&self, candidates: &[Candidate], agreement: &Agreement) -> Option<Kept> {
+    async fn connect_to(
+        &self,
+        candidates: &[Candidate],
+        agreement: &Agreement,
+        offer: Offer,
+    ) -> Option<Kept> {
         let tls = self.tools.tls.load_full();
         let check = |identity: &_| {
             let map = self.tools.sap.map();
             agreement.speaks_for(identity, map.directory.default_trust())
         };
         let limits = PostLimits::default();
-        match Connection::connect(&tls, &self.own, &self.peer, candidates, &limits, check).await {
+        let (own, peer) = (&self.own, &self.peer);
+        match Connection::connect_offering(offer, &tls, own, peer, candidates, &limits, check).await {
             Ok(connection) => {
                 let mut glance = self.glance();
                 glance.place = Some(connection.target().clone());
+                glance.http = Some(connection.http());
                 glance.chain = Some(Arc::clone(connection.chain()));
                 drop(glance);
                 Some(Kept { connection, tls })

@@ -182,7 +182,3 @@ async fn the_host_header_names_target_and_port() {
     );
     assert_eq!(at("::1", "[::1]:5222"), ("[::1]:5222".to_owned(), "[::1]:5222".to_owned()));
 }
-
-fn host_text(candidate: &Candidate) -> String {
-    host(candidate).unwrap().to_str().unwrap().to_owned()
-}

@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use super::PeerTls;
 use super::trust::{Check, Refused, Side, wall_clock};
 use super::verify::VERDICT;
+use super::{HTTP_2, Offer, PeerTls};
 use crate::imps::Domain;
 use crate::imps::agreement::PeerIdentity;
 
@@ -72,7 +72,7 @@ fn alert_words(alert: AlertDescription) -> String {
         AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion => {
             "no common version or cipher"
         }
-        AlertDescription::NoApplicationProtocol => "they do not speak HTTP/1.1",
+        AlertDescription::NoApplicationProtocol => "they speak no HTTP that we speak",
         _ => return format!("{alert:?}"),
     };
     format!("{alert:?} ({words})")
@@ -83,6 +83,8 @@ pub(crate) struct Accepted {
     pub(crate) stream: server::TlsStream<TcpStream>,
     pub(crate) peer: PeerIdentity,
     pub(crate) own: Domain,
+    /// HTTP/2 was agreed on.
+    pub(crate) http2: bool,
 }
 
 /// Answers the handshake of a peer.
@@ -101,7 +103,8 @@ pub(crate) async fn accept(
     let state = stream.get_ref().1;
     let peer = identity(tls, state, verdict, Side::Inbound)?;
     let own = tls.own_domain(state.server_name()).clone();
-    Ok(Accepted { stream, peer, own })
+    let http2 = state.alpn_protocol() == Some(HTTP_2);
+    Ok(Accepted { stream, peer, own, http2 })
 }
 
 /// Answers a handshake and lets a refused caller read why.
@@ -120,15 +123,26 @@ pub(crate) async fn answer(
     }
 }
 
+/// An outbound connection to somebody whose certificate is believed.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) stream: client::TlsStream<TcpStream>,
+    pub(crate) peer: PeerIdentity,
+    /// HTTP/2 was agreed on.
+    pub(crate) http2: bool,
+}
+
 /// Begins a handshake with `server_name` (the service domain, sent as SNI) as own domain `own`.
 pub(crate) async fn connect(
     tls: &PeerTls,
     own: &Domain,
     server_name: &Domain,
     stream: TcpStream,
+    offer: Offer,
     limit: Duration,
-) -> Result<(client::TlsStream<TcpStream>, PeerIdentity), HandshakeError> {
-    let config = tls.client(own).ok_or_else(|| HandshakeError::Protocol("no own certificate".to_owned()))?;
+) -> Result<Connected, HandshakeError> {
+    let config =
+        tls.client(own, offer).ok_or_else(|| HandshakeError::Protocol("no own certificate".to_owned()))?;
     let name = ServerName::try_from(server_name.as_str().to_owned())
         .map_err(|_| HandshakeError::Protocol(format!("{server_name} cannot be named in TLS")))?;
     let connector = TlsConnector::from(config.clone());
@@ -142,8 +156,10 @@ pub(crate) async fn connect(
         Err(_) => Err(HandshakeError::Slow(limit)),
         Ok(Err(found)) => Err(blame(classify(found), verdict.as_ref())),
         Ok(Ok(stream)) => {
-            let peer = identity(tls, stream.get_ref().1, verdict, Side::Outbound)?;
-            Ok((stream, peer))
+            let state = stream.get_ref().1;
+            let peer = identity(tls, state, verdict, Side::Outbound)?;
+            let http2 = state.alpn_protocol() == Some(HTTP_2);
+            Ok(Connected { stream, peer, http2 })
         }
     }
 }

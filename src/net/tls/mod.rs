@@ -34,13 +34,18 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 
 pub use handshake::HandshakeError;
-pub(crate) use handshake::{accept, alert_in, answer, connect};
+pub(crate) use handshake::{Connected, accept, alert_in, answer, connect};
 pub use trust::{Check, CrlExpiry, Refused, Side, Trust, TrustSettings};
 use verify::Verifier;
 
 use super::certificate::{Facts, FactsError, certificates_of_pem, facts};
 use crate::imps::Domain;
 use crate::imps::agreement::PeerIdentity;
+
+/// HTTP/2 in ALPN.
+const HTTP_2: &[u8] = b"h2";
+/// HTTP/1.1 in ALPN.
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// Why TLS could not be set up from what the files hold.
 #[derive(Debug, thiserror::Error)]
@@ -109,10 +114,29 @@ impl Identity {
 #[derive(Debug)]
 pub struct PeerTls {
     server: Arc<ServerConfig>,
-    clients: HashMap<Domain, Arc<ClientConfig>>,
+    clients: HashMap<Domain, Dialler>,
     first: Identity,
     trust: Arc<Trust>,
     replaced: CancellationToken,
+}
+
+/// How one own domain calls peers.
+#[derive(Debug)]
+struct Dialler {
+    /// With HTTP/1.1 alone.
+    http1: Arc<ClientConfig>,
+    /// With HTTP/2 too.
+    both: Arc<ClientConfig>,
+}
+
+/// Which versions of HTTP are offered to a peer, by ALPN; it chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offer {
+    /// HTTP/1.1 alone.
+    #[default]
+    Http1,
+    /// HTTP/2, and HTTP/1.1 for who does not speak it (reference ssp-transport §3.1).
+    Both,
 }
 
 /// A [`PeerTls`] that can be swapped while listeners and lanes hold it.
@@ -132,7 +156,7 @@ impl PeerTls {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         server.max_early_data_size = 0;
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        server.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
         let mut clients = HashMap::new();
         for identity in identities {
             let mut client = ClientConfig::builder_with_provider(provider())
@@ -142,10 +166,23 @@ impl PeerTls {
                 .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key.clone())));
             client.resumption = Resumption::disabled();
             client.enable_early_data = false;
-            client.alpn_protocols = vec![b"http/1.1".to_vec()];
-            clients.insert(identity.domain.clone(), Arc::new(client));
+            client.alpn_protocols = vec![HTTP_1_1.to_vec()];
+            let mut both = client.clone();
+            both.alpn_protocols.insert(0, HTTP_2.to_vec());
+            let dialler = Dialler { http1: Arc::new(client), both: Arc::new(both) };
+            clients.insert(identity.domain.clone(), dialler);
         }
         Ok(Self { server: Arc::new(server), clients, first, trust, replaced: CancellationToken::new() })
+    }
+
+    /// Without HTTP/2: it is neither offered nor taken, whatever peers can do.
+    #[must_use]
+    pub fn without_http2(mut self) -> Self {
+        Arc::make_mut(&mut self.server).alpn_protocols.retain(|protocol| protocol != HTTP_2);
+        for dialler in self.clients.values_mut() {
+            dialler.both = Arc::clone(&dialler.http1);
+        }
+        self
     }
 
     /// Ready for [`super::listen`] and [`super::post`].
@@ -182,13 +219,17 @@ impl PeerTls {
         &self.replaced
     }
 
-    /// Whether who showed this chain when we called would be believed again now, and who it is.
-    pub fn check_again(&self, chain: &[CertificateDer<'_>]) -> Result<PeerIdentity, Refused> {
-        self.trust.check(chain, Side::Outbound, trust::wall_clock())
+    /// Whether who showed this chain, at that end of a connection, would be believed again now, and who it is.
+    pub fn check_again(&self, chain: &[CertificateDer<'_>], side: Side) -> Result<PeerIdentity, Refused> {
+        self.trust.check(chain, side, trust::wall_clock())
     }
 
-    fn client(&self, own: &Domain) -> Option<&Arc<ClientConfig>> {
-        self.clients.get(own).or_else(|| self.clients.get(&self.first.domain))
+    fn client(&self, own: &Domain, offer: Offer) -> Option<&Arc<ClientConfig>> {
+        let dialler = self.clients.get(own).or_else(|| self.clients.get(&self.first.domain))?;
+        Some(match offer {
+            Offer::Http1 => &dialler.http1,
+            Offer::Both => &dialler.both,
+        })
     }
 }
 
@@ -200,7 +241,7 @@ pub fn client_listener(identities: &[Identity]) -> Result<Arc<ServerConfig>, Tls
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(BySni::new(identities, first)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+    config.alpn_protocols = vec![HTTP_1_1.to_vec(), b"http/1.0".to_vec()];
     Ok(Arc::new(config))
 }
 
@@ -216,7 +257,7 @@ pub fn client_dialler(authorities_pem: &[u8]) -> Result<Arc<ClientConfig>, TlsEr
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
     Ok(Arc::new(config))
 }
 

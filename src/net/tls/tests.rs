@@ -61,7 +61,8 @@ async fn shake(answering: &PeerTls, calling: &PeerTls, own: &str, server_name: &
             accepted
         },
         async {
-            let (mut stream, peer) = connect(calling, &own, &server_name, connected, SOON).await?;
+            let Connected { mut stream, peer, .. } =
+                connect(calling, &own, &server_name, connected, Offer::Http1, SOON).await?;
             match stream.read_u8().await {
                 Ok(_) => Ok(peer),
                 Err(found) => Err(alert_in(&found).expect("an alert")),

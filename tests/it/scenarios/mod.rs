@@ -18,6 +18,7 @@ mod forwarding;
 mod governing;
 mod groups;
 mod hostile;
+mod http2;
 mod invitations;
 mod lists;
 mod mailbox;

@@ -1,4 +1,4 @@
-//! A stream whose other end must keep reading.
+//! A stream whose other end must keep reading, and what is said of one that ended.
 
 use std::io;
 use std::pin::Pin;
@@ -8,10 +8,21 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+/// An error of the library with its causes.
+pub(crate) fn words(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// Fails a write that makes no progress for so long; otherwise passes everything through. Without
 /// it a caller that never reads an answer would hold its connection for ever.
 #[derive(Debug)]
-pub(super) struct WriteTimeout<S> {
+pub(crate) struct WriteTimeout<S> {
     inner: S,
     limit: Duration,
     sleep: Pin<Box<Sleep>>,
@@ -19,7 +30,7 @@ pub(super) struct WriteTimeout<S> {
 }
 
 impl<S> WriteTimeout<S> {
-    pub(super) fn new(inner: S, limit: Duration) -> Self {
+    pub(crate) fn new(inner: S, limit: Duration) -> Self {
         Self { inner, limit, sleep: Box::pin(sleep(limit)), waiting: false }
     }
 
