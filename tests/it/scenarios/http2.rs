@@ -22,10 +22,11 @@ async fn nodes_of_our_kind_talk_over_http_2_and_one_that_does_not_know_it_over_h
     // Given three nodes that hold each other for their own kind, one of which takes HTTP/1.1 alone
     let world = World::new().await;
     let (first, second, old) = ("north.two.example", "south.two.example", "old.two.example");
-    let settings = |agreement, peers| Writing { peers, agreement, ..Writing::default() };
-    let north = world.place_with(first, &settings(OURS, &[second, old]));
-    let south = world.place_with(second, &settings(OURS, &[first]));
-    let east = world.place_with(old, &settings(OURS, &[first]));
+    let with = |domain: &str, peers: &[&str]| {
+        world.place_with(domain, &Writing { peers, agreement: OURS, ..Writing::default() })
+    };
+    let (north, south) = (with(first, &[second, old]), with(second, &[first]));
+    let east = with(old, &[first]);
     let file = east.provider.folder.join("causeway.toml");
     let written = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, written.replacen("[ssp]", "[ssp]\nhttp2 = false", 1)).unwrap();
