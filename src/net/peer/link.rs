@@ -10,7 +10,7 @@
 //! nothing but POSTs is to be done, whoever caused them hands them to the lanes at once: a message then
 //! costs no switch to the driver.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -56,8 +56,8 @@ const STORE_RETRY_SECONDS: u32 = 5;
 pub(super) struct State {
     pub(super) link: Link,
     pub(super) window: Window,
-    /// Rows that the link holds.
-    pub(super) flying: HashMap<OperationId, StoredOutgoing>,
+    /// Rows that the link holds, in their order.
+    pub(super) flying: BTreeMap<OperationId, StoredOutgoing>,
     /// Notices that have arrived and that the peer may still say something about.
     told_notices: Told,
     pub(super) chance: Box<dyn Chance>,
@@ -115,7 +115,7 @@ impl PeerLink {
         let state = State {
             link,
             window: Window::default(),
-            flying: HashMap::new(),
+            flying: BTreeMap::new(),
             told_notices: Told::default(),
             chance: (shared.chance)(),
             left: false,
