@@ -352,7 +352,8 @@ fn fit_list(list: &mut PresenceSubList, version: Version) {
     if version == Version::V1_3 {
         return;
     }
-    list.attributes.dedup_by_key(|attribute| attribute.name());
+    // Which one of several it is has tests of its own.
+    list.attributes = list.names().names().filter_map(|name| list.one(name).cloned()).collect();
     list.attributes
         .retain(|attribute| version > Version::V1_1 || !matches!(attribute, Attribute::InfoLink(_)));
     for attribute in &mut list.attributes {
