@@ -322,7 +322,7 @@ fn words(status: StatusCode, text: &str) -> Answer {
 fn refusal(error: &ContentError) -> Answer {
     let status = match error {
         ContentError::WhoAreYou => StatusCode::UNAUTHORIZED,
-        ContentError::Forbidden => StatusCode::FORBIDDEN,
+        ContentError::Forbidden | ContentError::NotSubscribed => StatusCode::FORBIDDEN,
         ContentError::Missing => StatusCode::NOT_FOUND,
         ContentError::Refused(_) => StatusCode::BAD_REQUEST,
         ContentError::Full => StatusCode::INSUFFICIENT_STORAGE,

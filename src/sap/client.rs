@@ -420,7 +420,7 @@ impl Sap {
     }
 
     /// What a user of ours has subscribed to.
-    async fn terms_of(&self, user: &UserId) -> Result<Terms, StoreError> {
+    pub(super) async fn terms_of(&self, user: &UserId) -> Result<Terms, StoreError> {
         let account = self.store.accounts(vec![user.clone()]).await?.pop().flatten();
         Ok(account.map(|account| account.terms).unwrap_or_default())
     }

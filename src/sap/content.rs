@@ -13,6 +13,7 @@ use crate::element::content::keep::{self, Refused, Upload, Wish};
 use crate::element::content::picture::{self, Fit, Kind, PictureError};
 use crate::element::content::see::{self, Facts, Need, Verdict};
 use crate::element::content::{ContentId, Item, Quota};
+use crate::imps::agreement::Service;
 use crate::imps::primitive::Password;
 use crate::imps::{Moment, SessionId, UserId};
 use crate::relay::ports::{Change, ContentChange, Outcome, StoreError};
@@ -54,6 +55,9 @@ pub enum ContentError {
     /// Not for this user.
     #[error("this is not for you")]
     Forbidden,
+    /// The user is barred, or has not subscribed to shared content.
+    #[error("you have not subscribed to shared content")]
+    NotSubscribed,
     /// There is no such item (any more).
     #[error("there is no such item")]
     Missing,
@@ -113,6 +117,10 @@ impl Sap {
         wish: &Wish<'_>,
         octets: &[u8],
     ) -> Result<Item, ContentError> {
+        let terms = self.terms_of(owner).await?;
+        if terms.is_barred() || !terms.has(Service::Content) {
+            return Err(ContentError::NotSubscribed);
+        }
         let (settings, now) = (self.settings.content, self.now());
         let id = ContentId::fresh(&mut **self.chance());
         let count = u64::try_from(octets.len()).unwrap_or(u64::MAX);

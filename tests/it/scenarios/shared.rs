@@ -14,6 +14,7 @@ use causeway::imps::primitive::{
 use causeway::imps::{Code, Content, Primitive, Version};
 use causeway::wire::Encoding;
 
+use super::operators::done;
 use crate::csp::{Reply, ask, exchange, message};
 use crate::process::{Process, run};
 use crate::world::{PASSWORD, Place, World, manner, modern, receive, until};
@@ -283,6 +284,25 @@ async fn nobody_keeps_more_than_the_provider_allows() {
     // Strangers keep nothing
     for who in ["X-Nobody: 1", &basic("nobody"), &basic("ada@south.example"), "Authorization: Basic x"] {
         assert_eq!(put(who, 1).await.status, 401, "{who}");
+    }
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_not_subscribed_to_content_keeps_nothing() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    north.phone("ada", modern()).await;
+    let headers = [&*basic("wv:ada@north.example"), "Content-Type: image/png"];
+    let tries = async || http(north.csp, "PUT", "/content/?days=7", &headers, b"octets").await.status;
+    for terms in ["services=im", "status=barred"] {
+        done(&north, &["user", "set", "ada", terms]).await;
+        until("she is refused", async || (tries().await == 403).then_some(())).await;
+        let kept = files(&north).len();
+        assert_eq!((tries().await, files(&north).len()), (403, kept));
+        done(&north, &["user", "set", "ada", "services=all", "status=active"]).await;
+        until("she keeps something", async || (tries().await == 201).then_some(())).await;
     }
     node.drain().await;
 }
