@@ -125,8 +125,10 @@ async fn measure(duration: Duration) {
     drop((north, south));
     written_first(&laboratory, fastest, duration).await;
     println!();
-    for transactions in [1, 16] {
-        transit(&laboratory, transactions, &bare, duration).await;
+    for profile in ["standard", "causeway"] {
+        for transactions in [1, 16] {
+            transit(&laboratory, (transactions, profile), &bare, duration).await;
+        }
     }
 }
 
@@ -245,16 +247,23 @@ async fn written_first(laboratory: &Laboratory, fastest: f64, duration: Duration
     );
 }
 
-/// What the node in the middle spends on a message that only passes it.
-async fn transit(laboratory: &Laboratory, transactions: usize, bare: &Bare, duration: Duration) {
-    let domain = |role: &str| format!("{role}{transactions}.example");
+/// What the node in the middle spends on a message that only passes it, over HTTP/1.1 between `standard`
+/// nodes and HTTP/2 between `causeway` ones.
+async fn transit(
+    laboratory: &Laboratory,
+    (transactions, profile): (usize, &str),
+    bare: &Bare,
+    duration: Duration,
+) {
+    let domain = |role: &str| format!("{role}{transactions}-{profile}.example");
     let (one, hub, other) = (domain("one"), domain("hub"), domain("other"));
     let triple =
         |from: &str, to: &str| format!("[[transit]]\nfrom = \"{from}\"\nto = \"{to}\"\nvia = \"{to}\"\n");
-    let carries = |domain: &str| format!("carries = [\"{domain}\"]");
+    let spoken = format!("profile = \"{profile}\"");
+    let carries = |domain: &str| format!("carries = [\"{domain}\"]\n{spoken}");
     let entries = [
-        peer(&one, transactions, ""),
-        peer(&other, transactions, ""),
+        peer(&one, transactions, &spoken),
+        peer(&other, transactions, &spoken),
         triple(&one, &other),
         triple(&other, &one),
     ];
@@ -270,7 +279,7 @@ async fn transit(laboratory: &Laboratory, transactions: usize, bare: &Bare, dura
     let bare = run(&[&bare.middle], &mut bare_lanes, duration).await;
     let real = run(&[&middle.process], &mut lanes, duration).await;
     println!(
-        "{:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}   transit, {transactions} a POST, the middle node alone",
+        "{:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}   transit, {transactions} a POST, {profile}, the middle node alone",
         SENDERS,
         real.messages,
         real.per_second,
