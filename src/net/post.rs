@@ -2,9 +2,9 @@
 //!
 //! [`Connection::connect`] goes through the candidates that [`super::discover`] found until one
 //! answers, proves who it is and passes the caller's check. [`Connection::post`] then sends documents.
-//! Over HTTP/1.1 a connection belongs to one lane and takes one document after the other ([`http1`]);
+//! Over HTTP/1.1 a connection belongs to one lane and takes one document after the other (`http1`);
 //! over HTTP/2, which is offered to peers of our own kind ([`Offer`]), all lanes of a link share one
-//! connection ([`Shareable`], [`http2`]). There is no pool. The HTTP answer carries a status and
+//! connection ([`Shareable`], `http2`). There is no pool. The HTTP answer carries a status and
 //! nothing else; the protocol's answer is a POST of the peer's (reference ssp-transport §3.3).
 
 mod http1;
