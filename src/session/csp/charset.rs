@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::imps::Content;
-use crate::imps::content::is_textual;
+use crate::imps::content::{is_textual, is_xml_char};
 use crate::imps::primitive::MessageInfo;
 
 /// Character sets remembered of one client.
@@ -88,26 +88,22 @@ fn number(label: &str) -> Option<u32> {
 
 /// Octets as text: UTF-8 if they are that, else by the label. `None`: they cannot be read.
 fn text_of<'o>(octets: &'o [u8], label: Option<&str>) -> Option<Cow<'o, str>> {
-    let pairs = |make: fn([u8; 2]) -> u16, octets: &[u8]| {
-        let units = octets.chunks_exact(2);
-        if !units.remainder().is_empty() {
-            return None;
-        }
-        let units: Vec<u16> = units.filter_map(|pair| pair.try_into().ok().map(make)).collect();
-        String::from_utf16(&units).ok()
-    };
-    let read = match (label.and_then(number), octets) {
+    let (encoding, octets) = match (label.and_then(number), octets) {
         (Some(LATIN_1), _) if std::str::from_utf8(octets).is_err() => {
-            Some(octets.iter().copied().map(char::from).collect())
+            return sound(encoding_rs::mem::decode_latin1(octets));
         }
-        (Some(1014), rest) | (Some(1015), [0xFF, 0xFE, rest @ ..]) => pairs(u16::from_le_bytes, rest),
+        (Some(1014), rest) | (Some(1015), [0xFF, 0xFE, rest @ ..]) => (encoding_rs::UTF_16LE, rest),
         (Some(1000 | 1013), rest) | (Some(1015), [0xFE, 0xFF, rest @ ..] | rest) => {
-            pairs(u16::from_be_bytes, rest)
+            (encoding_rs::UTF_16BE, rest)
         }
         _ => return std::str::from_utf8(octets).ok().map(Cow::Borrowed),
     };
-    let sound = |text: &String| text.chars().all(crate::imps::content::is_xml_char);
-    read.filter(sound).map(Cow::Owned)
+    encoding.decode_without_bom_handling_and_without_replacement(octets).and_then(sound)
+}
+
+/// Text that a document can carry.
+fn sound(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    text.chars().all(is_xml_char).then_some(text)
 }
 
 #[cfg(test)]
