@@ -17,9 +17,21 @@ impl Sap {
     /// error is the answer.
     pub(super) fn spend_message(&self, link: &Agreement, request: &SendMessageRequest) -> Result<(), Status> {
         let Some(sender) = &request.info.sender else { return Ok(()) };
+        let home = match &sender.author {
+            Author::User(user) => user.id.domain(),
+            Author::Group(group) => group.domain(),
+        };
+        let Some(home) = home else { return Ok(()) };
+        let per_minute = {
+            let map = self.map();
+            map.directory.agreement(home.as_str()).map_or(link, AsRef::as_ref).user_messages_per_minute
+        };
+        if per_minute == 0 {
+            return Ok(());
+        }
         let shown;
-        let (home, user) = match &sender.author {
-            Author::User(user) => (user.id.domain(), user.id.as_str()),
+        let user = match &sender.author {
+            Author::User(user) => user.id.as_str(),
             Author::Group(group) => {
                 let name = match &sender.shown {
                     Some(Display::ScreenName(name)) => &*name.name,
@@ -27,13 +39,8 @@ impl Sap {
                     Some(Display::User(_) | Display::Group(_)) | None => "",
                 };
                 shown = format!("{group} {name}");
-                (group.domain(), shown.as_str())
+                shown.as_str()
             }
-        };
-        let Some(home) = home else { return Ok(()) };
-        let per_minute = {
-            let map = self.map();
-            map.directory.agreement(home.as_str()).map_or(link, AsRef::as_ref).user_messages_per_minute
         };
         let key = user.to_ascii_lowercase();
         let spent = self.budgets().message(&home, &key, per_minute, self.now());
