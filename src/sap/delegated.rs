@@ -324,9 +324,7 @@ impl Sap {
         asks: &PeerAsks<'_>,
         request: PresenceAuthRequest,
     ) -> Result<Primitive, StoreError> {
-        let Origin::Peer { user: Some(user), .. } = &asks.origin else {
-            return Ok(Status::new(Code::BAD_REQUEST).into());
-        };
+        let Some(user) = asks.user() else { return Ok(Status::new(Code::BAD_REQUEST).into()) };
         if self.store.accounts(vec![user.id.clone()]).await?.pop().flatten().is_none() {
             return Ok(Status::new(Code::UNKNOWN_USER).into());
         }
@@ -348,16 +346,14 @@ impl Sap {
         asks: &PeerAsks<'_>,
         primitive: Primitive,
     ) -> Result<Primitive, StoreError> {
-        let Origin::Peer { user: Some(user), .. } = &asks.origin else {
-            return Ok(Status::new(Code::BAD_REQUEST).into());
-        };
+        let Some(user) = asks.user() else { return Ok(Status::new(Code::BAD_REQUEST).into()) };
         let Standing::Delegated(service) = standing(&primitive) else {
             return Ok(Status::new(Code::BAD_REQUEST).into());
         };
         if !self.receive_guests(std::slice::from_ref(&user.id), service).await? {
             return Ok(Status::new(Code::QUEUE_FULL).into());
         }
-        let answer = if standing(&primitive) == Standing::Delegated(Service::Im) {
+        let answer = if service == Service::Im {
             self.hosted_mailbox(asks, user, primitive).await?
         } else {
             self.hosted_presence(user, primitive).await?

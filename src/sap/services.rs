@@ -15,7 +15,7 @@ use super::common::is_common;
 use super::delegated::is_for_element;
 use super::groups::group_of;
 use crate::imps::agreement::Agreement;
-use crate::imps::primitive::{NotificationRequest, NotificationType};
+use crate::imps::primitive::{NotificationRequest, NotificationType, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, TransactionId};
 use crate::relay::admit::Origin;
@@ -36,6 +36,16 @@ pub(super) struct PeerAsks<'a> {
     pub(super) origin: Origin,
     /// What the door took out, each with its code.
     pub(super) refused: Vec<(Entity, Code)>,
+}
+
+impl PeerAsks<'_> {
+    /// The user in whose name the peer asks, if it names one.
+    pub(super) fn user(&self) -> Option<&User> {
+        match &self.origin {
+            Origin::Peer { user, .. } => user.as_ref(),
+            Origin::Client { .. } => None,
+        }
+    }
 }
 
 impl Sap {

@@ -22,17 +22,17 @@ use super::super::questions::{Question, Reply, style};
 use super::super::services::PeerAsks;
 use super::super::{Map, Sap, store_code};
 use crate::element::im::send::Link;
-use crate::element::im::{Mail, StoredMail, fetch, forward, hosted};
+use crate::element::im::{Mail, Parcel, StoredMail, fetch, forward, hosted};
 use crate::element::notify::{Notify, Reach};
 use crate::imps::agreement::Service;
 use crate::imps::primitive::{
     ForwardMessageRequest, ForwardMessageResponse, MessageNotification, NewMessage, User,
 };
 use crate::imps::status::Entity;
-use crate::imps::{Code, Domain, MessageId, Primitive, Status, UserId};
-use crate::relay::admit::Origin;
+use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, UserId};
 use crate::relay::changes;
 use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError};
+use crate::relay::route::Route;
 
 impl Sap {
     /// What a client asks of the messages that wait for it, where the element elsewhere keeps them. `None`: it
@@ -115,7 +115,7 @@ impl Sap {
     }
 
     /// What the element hears when a client has the message of a copy.
-    pub(in super::super) fn taken(&self, mail: &Mail) -> Result<crate::element::im::Parcel, Code> {
+    pub(in super::super) fn taken(&self, mail: &Mail) -> Result<Parcel, Code> {
         let map = self.map();
         let own = mail.owner.domain().ok_or(Code::INTERNAL_ERROR)?;
         let link = Link { own: &own, peer: &mail.origin, style: style(&map, &mail.origin) };
@@ -151,9 +151,7 @@ impl Sap {
         asks: &PeerAsks<'_>,
         primitive: Primitive,
     ) -> Result<Primitive, StoreError> {
-        let Origin::Peer { user: Some(user), .. } = &asks.origin else {
-            return Ok(Status::new(Code::BAD_REQUEST).into());
-        };
+        let Some(user) = asks.user() else { return Ok(Status::new(Code::BAD_REQUEST).into()) };
         let owner = user.id.clone();
         match primitive {
             Primitive::NewMessage(message) => self.copy_arrived(asks, owner, message).await,
@@ -276,10 +274,10 @@ pub(in super::super) fn link_to<'a>(
     map: &'a Map,
     own: &'a Domain,
     author: &UserId,
-    now: crate::imps::Moment,
+    now: Moment,
 ) -> Option<Link<'a>> {
     match map.routes.of(author.domain_str()?, now.date_time()) {
-        crate::relay::route::Route::Peer(peer) => Some(Link { own, peer, style: style(map, peer) }),
+        Route::Peer(peer) => Some(Link { own, peer, style: style(map, peer) }),
         _ => None,
     }
 }
