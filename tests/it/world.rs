@@ -5,7 +5,6 @@
 //! the contract. Nothing here sleeps for luck: waiting is polling for a condition within a bound.
 
 use std::fs;
-use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -202,7 +201,7 @@ pub(crate) fn modern() -> Manner {
 
 /// Asks again and again, without a pause longer than needed, until there is an answer; panics after
 /// [`PATIENCE`].
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = ask().await {

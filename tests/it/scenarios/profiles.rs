@@ -1,7 +1,5 @@
 //! Public profiles and whether identities exist, across providers; what a client learns before login.
 
-use std::time::{Duration, Instant};
-
 use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::{Phone, PhoneError};
 use causeway::imps::primitive::{
@@ -16,7 +14,7 @@ use causeway::wire::Encoding;
 use super::operators::done;
 use crate::csp::{ask, message, post};
 use crate::peer::ScriptedPeer;
-use crate::world::{PASSWORD, PATIENCE, World, manner, modern, receive, text};
+use crate::world::{PASSWORD, World, manner, modern, receive, text, until};
 
 async fn update(phone: &mut Phone, clear: bool, properties: &[(&str, &str)]) -> Code {
     let user = phone.user().clone();
@@ -195,15 +193,10 @@ async fn a_peer_learns_what_is_offered_and_granted_and_is_refused_the_rest() {
 /// noticed within a moment.
 async fn soon(phone: &mut Phone, request: impl Into<Primitive>, wanted: u16) {
     let request = request.into();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let code = ask(phone, request.clone()).await.code().get();
-        if code == wanted {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{code} instead of {wanted}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(&format!("{wanted}"), async || {
+        (ask(phone, request.clone()).await.code().get() == wanted).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
