@@ -271,11 +271,7 @@ impl Sap {
             outcomes.extend(known.into_iter().map(|user| (Entity::User(user), Code::SUCCESSFUL)));
             return Ok(Some(Status::merge(outcomes).into()));
         }
-        let asked = tokio::time::timeout(LOOK, self.ask(vec![question], Vec::new())).await;
-        let reply = match asked {
-            Ok(replies) => replies?.pop().unwrap_or(Reply::Failed(Code::INTERNAL_ERROR)),
-            Err(_) => Reply::Failed(Code::TIMEOUT),
-        };
+        let reply = self.ask_within_look(question).await?;
         outcomes.extend(known.iter().map(|user| {
             let entity = Entity::User(user.clone());
             let code = reply.code_for(&entity);
@@ -290,6 +286,14 @@ impl Sap {
         }
         let result = Status::merge(outcomes);
         Ok(Some(crate::imps::primitive::GetPresenceResponse { result, presences }.into()))
+    }
+
+    /// Asks where somebody who waits for us waits as long as [`LOOK`] at most.
+    pub(super) async fn ask_within_look(&self, question: Question) -> Result<Reply, StoreError> {
+        match tokio::time::timeout(LOOK, self.ask(vec![question], Vec::new())).await {
+            Ok(replies) => Ok(replies?.pop().unwrap_or(Reply::Failed(Code::INTERNAL_ERROR))),
+            Err(_) => Ok(Reply::Failed(Code::TIMEOUT)),
+        }
     }
 
     /// What the element tells of users of ours goes on to their watchers at other providers.

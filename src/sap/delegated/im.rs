@@ -248,11 +248,7 @@ impl Sap {
             own: asks.own.clone(),
             ..self.for_element(user.clone(), asks.agreement.domain.clone(), message)
         };
-        let asked = tokio::time::timeout(super::LOOK, self.ask(vec![question], Vec::new())).await;
-        let answer = match asked {
-            Ok(replies) => replies?.pop().unwrap_or(Reply::Failed(Code::INTERNAL_ERROR)),
-            Err(_) => Reply::Failed(Code::TIMEOUT),
-        };
+        let answer = self.ask_within_look(question).await?;
         let Reply::Answer(answer) = answer else { return Ok(failed(answer.code())) };
         let Primitive::SendMessageResponse(response) = *answer else { return Ok(for_client(*answer)) };
         if response.result.code.is_success()

@@ -1,7 +1,6 @@
 //! Groups of ours that another provider runs (reference ssp-primitives §6): whoever asks for one of them asks us,
 //! and the element decides.
 
-use super::super::delegated::LOOK;
 use super::super::questions::{Question, Reply};
 use super::super::{Map, Sap};
 use super::plausible;
@@ -32,11 +31,7 @@ impl Sap {
             primitive: request.clone(),
             kept: None,
         };
-        let asked = tokio::time::timeout(LOOK, self.ask(vec![question], Vec::new())).await;
-        let reply = match asked {
-            Ok(replies) => replies?.pop().unwrap_or(Reply::Failed(Code::INTERNAL_ERROR)),
-            Err(_) => Reply::Failed(Code::TIMEOUT),
-        };
+        let reply = self.ask_within_look(question).await?;
         Ok(match reply {
             Reply::Answer(answer) => plausible(&request, *answer, &group),
             other => Status::new(other.code()).into(),
