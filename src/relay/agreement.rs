@@ -137,6 +137,59 @@ pub const fn standing(primitive: &Primitive) -> Standing {
     }
 }
 
+/// What has to be agreed before a peer may ask what has this element name, though it cannot be read further.
+/// `None`: nothing, or that depends on what is in it.
+pub fn standing_named(element: &str) -> Option<Standing> {
+    Some(match element {
+        "SearchRequest" | "StopSearchRequest" | "GetPublicProfileRequest" => Standing::Of(Service::Search),
+        "UpdatePublicProfileRequest" => Standing::Delegated(Service::Search),
+        "SystemMessageRequest" | "SystemMessageUser" => Standing::Never,
+        "SendMessageRequest" | "DeliveryStatusReport" => Standing::Of(Service::Im),
+        "CreateGroupRequest"
+        | "DeleteGroupRequest"
+        | "GetGroupPropsRequest"
+        | "SetGroupPropsRequest"
+        | "JoinGroupRequest"
+        | "LeaveGroupRequest"
+        | "LeaveGroupIndication"
+        | "GetGroupMemberRequest"
+        | "GetJoinedUsersRequest"
+        | "AddGroupMemberRequest"
+        | "RemoveGroupMemberRequest"
+        | "MemberAccessRequest"
+        | "RejectListRequest"
+        | "SubscribeGroupChangeRequest"
+        | "UnsubscribeGroupChangeRequest"
+        | "GetGroupSubStatusRequest"
+        | "GroupChangeNotice" => Standing::Of(Service::Group),
+        "SubscribeRequest" | "UnsubscribeRequest" | "PresenceNotification" | "GetPresenceRequest" => {
+            Standing::Of(Service::Presence)
+        }
+        "CreateListRequest"
+        | "DeleteListRequest"
+        | "ListManageRequest"
+        | "UpdatePresenceRequest"
+        | "GetWatcherListRequest"
+        | "CreateAttributeListRequest"
+        | "DeleteAttributeListRequest"
+        | "GetAttributeListRequest"
+        | "PresenceAuthRequest"
+        | "PresenceAuthUser" => Standing::Delegated(Service::Presence),
+        "ExtendConversationRequest" => Standing::Delegated(Service::Group),
+        "GetMapRequest" => Standing::Delegated(Service::Content),
+        "NewMessage"
+        | "MessageDelivered"
+        | "MessageNotification"
+        | "GetMessageRequest"
+        | "GetMessageListRequest"
+        | "RejectMessageRequest"
+        | "SetDeliveryMethodRequest"
+        | "ForwardMessageRequest"
+        | "BlockEntityRequest" => Standing::Delegated(Service::Im),
+        _ => return None,
+    })
+}
+
 /// Whether this delegated primitive goes from the element to the home of the user it is for, and not from there
 /// to the element (reference ssp-primitives §6).
 pub const fn is_of_element(primitive: &Primitive) -> bool {
@@ -182,6 +235,8 @@ pub const fn service_of(kind: InviteType) -> Service {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::imps::Status;
     use crate::imps::primitive::{GetMessageListRequest, KeepAliveRequest};
@@ -199,5 +254,25 @@ mod tests {
         assert_eq!(standing(&KeepAliveRequest::default().into()), Standing::Session);
         assert_eq!(standing(&Primitive::PollingRequest), Standing::ClientOnly);
         assert_eq!(standing(&Status::ok().into()), Standing::Answer);
+    }
+
+    proptest! {
+        #[test]
+        fn the_name_of_an_element_says_what_must_be_agreed_as_its_content_does(
+            primitive in crate::wire::arbitrary::ssp_primitive(),
+        ) {
+            let element = match &primitive {
+                Primitive::SubscribeGroupNoticeRequest(_) => "GetGroupSubStatusRequest",
+                other => crate::wire::ssp::element_of(other.name()),
+            };
+            let told = match standing(&primitive) {
+                // These can always be read, or have their service in them.
+                _ if matches!(primitive, Primitive::InviteRequest(_)) => None,
+                Standing::Delegated(_) if matches!(element, "GetListRequest" | "GetBlockedListRequest") => None,
+                standing @ (Standing::Of(_) | Standing::Delegated(_) | Standing::Never) => Some(standing),
+                Standing::Session | Standing::ClientOnly | Standing::Answer => None,
+            };
+            prop_assert_eq!(standing_named(element), told, "{}", element);
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::element::im::{StoredMail, report};
 use crate::imps::agreement::Agreement;
 use crate::imps::primitive::{DeliveryReport, MetaInfo, Recipient, SendMessageResponse};
 use crate::imps::{Code, Domain, Primitive, Status, TransactionId, UserId, Version};
-use crate::relay::admit::{self, PeerContext};
+use crate::relay::admit::{self, PeerContext, Refused as Refusal};
 use crate::relay::changes;
 use crate::relay::events::{Direction, Refused};
 use crate::relay::ports::{Change, Outcome, Outgoing, StoreError, StoredOutgoing};
@@ -154,9 +154,18 @@ impl Sap {
                 refuse(Refused::UnknownPrimitive, &name);
                 Status::new(Code::SERVICE_NOT_SUPPORTED).into()
             }
-            Carried::Faulty { fault, .. } => {
-                refuse(Refused::Faulty, &fault.to_string());
-                Status::new(fault.code).into()
+            Carried::Faulty { name, fault } => {
+                let context = PeerContext { own, agreement };
+                let refused = match admit::unread_from_peer(&context, meta, name, self.now()) {
+                    Err(refused) => refused,
+                    Ok(()) => Refusal {
+                        status: Status::new(fault.code),
+                        reason: Refused::Faulty,
+                        what: fault.to_string(),
+                    },
+                };
+                refuse(refused.reason, &refused.what);
+                refused.status.into()
             }
             Carried::Primitive(primitive) => {
                 match admit::from_peer(&PeerContext { own, agreement }, meta, *primitive, self.now()) {

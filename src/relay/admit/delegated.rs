@@ -52,6 +52,12 @@ impl Voice {
         }
     }
 
+    /// In whose name something may come of which it is not known what it is.
+    pub(super) fn of_any(agreement: &Agreement) -> Self {
+        let either = !agreement.delegates.is_empty() || !agreement.hosts.is_empty();
+        Self { ours: either, others: either }
+    }
+
     /// Whether it may name a user of this domain, where `own` is ours.
     pub(super) fn names(self, domain: &str, own: &Domain) -> bool {
         if domain == own.as_str() { self.ours } else { self.others }

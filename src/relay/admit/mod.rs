@@ -26,7 +26,7 @@ use super::events;
 
 pub use client::from_client;
 pub(crate) use common::domain_of;
-pub use peer::from_peer;
+pub use peer::{from_peer, unread_from_peer};
 
 /// The link a primitive came in on.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use crate::imps::{Code, Domain, GroupId, Moment, Primitive};
 
 use super::delegated::{self, Sends, Voice};
 use super::{Admitted, Beyond, Door, Origin, PeerContext, Refused, common, entity_text, groups, presence};
-use crate::relay::agreement::{Standing, standing};
+use crate::relay::agreement::{Standing, standing, standing_named};
 use crate::relay::events;
 
 /// Compares what came from a peer with its agreement and its domain. `meta` missing means that the
@@ -74,25 +74,57 @@ pub fn from_peer(
     Ok(Admitted { origin, primitive, refused, beyond })
 }
 
+/// What came from a peer and cannot be read further than its name and who asks: the checks that come before
+/// its fields (rows 11 and 12).
+pub fn unread_from_peer(
+    context: &PeerContext<'_>,
+    meta: Option<&MetaInfo>,
+    element: &str,
+    now: Moment,
+) -> Result<(), Refused> {
+    let agreement = context.agreement;
+    in_force(agreement, now)?;
+    if let Some(standing) = standing_named(element) {
+        let runs = |service| agreement.hosts.contains(&service) || agreement.delegates.contains(&service);
+        holds(agreement, standing, element, runs)?;
+    }
+    requestor(context, meta, Voice::of_any(agreement)).map(|_| ())
+}
+
 /// The agreement is in force and holds the service (rows 10 and 11).
 fn agreed(agreement: &Agreement, primitive: &Primitive, now: Moment) -> Result<(), Refused> {
+    in_force(agreement, now)?;
+    let runs = |service| delegated::is_agreed(agreement, service, primitive);
+    holds(agreement, standing(primitive), primitive.name(), runs)
+}
+
+fn in_force(agreement: &Agreement, now: Moment) -> Result<(), Refused> {
     let peer = &agreement.domain;
     match agreement.state_at(now.date_time()) {
-        PeerState::Active => {}
+        PeerState::Active => Ok(()),
         PeerState::Suspended => {
             let what = format!("the agreement with {peer} is suspended");
-            return Err(Refused::new(Code::SERVICE_UNAVAILABLE, events::Refused::Suspended, what));
+            Err(Refused::new(Code::SERVICE_UNAVAILABLE, events::Refused::Suspended, what))
         }
         PeerState::Closed => {
             let what = format!("the agreement with {peer} is closed");
-            return Err(Refused::new(Code::FORBIDDEN, events::Refused::Closed, what));
+            Err(Refused::new(Code::FORBIDDEN, events::Refused::Closed, what))
         }
     }
-    let name = primitive.name();
-    match standing(primitive) {
+}
+
+/// `runs`: whether an element of this service is run by one side for the other.
+fn holds(
+    agreement: &Agreement,
+    standing: Standing,
+    name: &str,
+    runs: impl Fn(Service) -> bool,
+) -> Result<(), Refused> {
+    let peer = &agreement.domain;
+    match standing {
         Standing::Session => Ok(()),
         Standing::Of(service) if agreement.services.contains(&service) => Ok(()),
-        Standing::Delegated(service) if delegated::is_agreed(agreement, service, primitive) => Ok(()),
+        Standing::Delegated(service) if runs(service) => Ok(()),
         Standing::Delegated(service) => {
             let what = format!("{name}: the element of {} is not run for users of {peer}", service.as_str());
             Err(Refused::new(Code::SERVICE_NOT_AGREED, events::Refused::NotAgreed, what))
