@@ -27,6 +27,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::world::{PATIENCE, Place, World};
@@ -397,19 +398,21 @@ impl ScriptedPeer {
         !self.inbox.lock().await.is_empty()
     }
 
-    /// Sends octets as they are over TLS as this peer. `None`: the node hung up without an answer.
-    pub async fn raw(&self, octets: &[u8]) -> Option<HttpAnswer> {
+    /// A connection to the node over TLS as this peer.
+    pub async fn connect(&self) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(self.node).await.unwrap();
         let name = ServerName::try_from(self.node_domain.clone()).unwrap();
-        let stream = self.connector.connect(name, stream).await.unwrap();
-        exchange(stream, octets).await
+        self.connector.connect(name, stream).await.unwrap()
+    }
+
+    /// Sends octets as they are over TLS as this peer. `None`: the node hung up without an answer.
+    pub async fn raw(&self, octets: &[u8]) -> Option<HttpAnswer> {
+        exchange(self.connect().await, octets).await
     }
 
     /// The same, and closes our half of the connection behind them.
     pub async fn raw_and_close(&self, octets: &[u8]) -> Option<HttpAnswer> {
-        let stream = TcpStream::connect(self.node).await.unwrap();
-        let name = ServerName::try_from(self.node_domain.clone()).unwrap();
-        let mut stream = self.connector.connect(name, stream).await.unwrap();
+        let mut stream = self.connect().await;
         stream.write_all(octets).await.unwrap();
         stream.shutdown().await.unwrap();
         exchange(stream, b"").await

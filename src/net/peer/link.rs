@@ -22,7 +22,9 @@ use tracing::{debug, info, warn};
 
 use super::carrier::{Job, Road};
 use super::lanes::Lanes;
+use super::quota::Work;
 use super::sight::Watch;
+use super::stray;
 use super::told::Told;
 use super::{POSTS, Shared};
 use crate::element::common::offer;
@@ -77,7 +79,7 @@ pub(crate) struct PeerLink {
     me: Weak<Self>,
     pub(super) own: Domain,
     pub(super) peer: Domain,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     state: Mutex<State>,
     lanes: Lanes,
     /// Where its POSTs go.
@@ -86,6 +88,8 @@ pub(crate) struct PeerLink {
     pub(super) watch: Watch,
     /// What the agreement's rate has left.
     meter: Mutex<Meter>,
+    /// What of it is in work.
+    pub(super) work: Work,
     /// Wakes the driver.
     nudge: Notify,
     /// Outputs that were taken from the machine and that were carried out; set-up answers wait until
@@ -133,6 +137,7 @@ impl PeerLink {
             road,
             watch: Watch::default(),
             meter: Mutex::default(),
+            work: Work::default(),
             nudge: Notify::new(),
             taken: AtomicU64::new(0),
             carried_out: watch::Sender::new(0),
@@ -496,7 +501,7 @@ impl PeerLink {
         if is_setup {
             self.settled().await;
         }
-        let (mut asked, mut told) = (Vec::new(), Vec::new());
+        let (mut asked, mut told, mut strays) = (Vec::new(), Vec::new(), Vec::new());
         for arrived in arrived {
             match arrived {
                 Arrived::Told { transaction, meta, content, place, outline } => {
@@ -518,6 +523,9 @@ impl PeerLink {
                 }
                 Arrived::Stray { transaction } => {
                     debug!(peer = %self.peer, %transaction, "an answer that nobody waits for");
+                    if strays.len() < stray::LOOKED_AT_MAX {
+                        strays.push(transaction);
+                    }
                 }
                 Arrived::Acknowledged { operation, content, .. } => {
                     let notice = self.state().notice(operation);
@@ -528,6 +536,7 @@ impl PeerLink {
                 Arrived::Repeat { .. } | Arrived::Control { .. } => {}
             }
         }
+        self.look_at_strays(&strays);
         let ingress = Ingress { own: &self.own, agreement, version, via };
         let told = self.carry_through(ingress, told).await;
         // An answer is never answered.

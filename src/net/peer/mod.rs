@@ -7,12 +7,14 @@ mod common;
 mod lanes;
 mod link;
 mod places;
+mod quota;
 mod sight;
 mod sockets;
+mod stray;
 mod told;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderValue;
@@ -32,6 +34,7 @@ use crate::wire::ssp::{self, Body, Message};
 use crate::wire::{Limits, Refusal};
 
 use link::PeerLink;
+use quota::Place;
 
 pub use carrier::{Carrier, Chances, Job, Lane, Placing, Road, Seen};
 pub use sight::LinkView;
@@ -52,6 +55,8 @@ pub(crate) struct Shared {
     chance: Chances,
     /// Drivers and lanes.
     tasks: TaskTracker,
+    /// Every link, for each other.
+    links: ArcSwap<Vec<Weak<PeerLink>>>,
 }
 
 type Links = BTreeMap<(Domain, Domain), Arc<PeerLink>>;
@@ -75,7 +80,7 @@ impl std::fmt::Debug for Peers {
 impl Peers {
     /// No links yet: [`Peers::follow`] makes them.
     pub fn new(sap: Arc<Sap>, carrier: Arc<dyn Carrier>, chance: Chances, stop: CancellationToken) -> Self {
-        let shared = Shared { sap, carrier, chance, tasks: TaskTracker::new() };
+        let shared = Shared { sap, carrier, chance, tasks: TaskTracker::new(), links: ArcSwap::default() };
         Self {
             shared: Arc::new(shared),
             links: ArcSwap::default(),
@@ -117,6 +122,7 @@ impl Peers {
         }
         let all: Vec<_> = links.values().cloned().collect();
         self.links.store(Arc::new(links));
+        self.shared.links.store(Arc::new(all.iter().map(Arc::downgrade).collect()));
         for link in fresh {
             self.shared.tasks.spawn(link.drive());
         }
@@ -169,6 +175,18 @@ impl Peers {
         let events = self.shared.sap.events();
         let first = agreements.first().map(|agreement| agreement.domain.clone());
         let octets_max = agreements.iter().map(|agreement| agreement.max_document_bytes).max().unwrap_or(0);
+        // Of a certificate for one peer alone it is known whose quota the document counts against.
+        let only = match agreements {
+            [only] => self.link(&request.own, &only.domain).map(|link| (link, only)),
+            _ => None,
+        };
+        let early = match &only {
+            Some((link, agreement)) => match self.quota(link, agreement) {
+                Ok(place) => Some(place),
+                Err(answer) => return (first, answer),
+            },
+            None => None,
+        };
         let relays = {
             let map = self.shared.sap.map();
             agreements.iter().any(|agreement| map.directory.transit().begins_with(&agreement.domain))
@@ -220,17 +238,30 @@ impl Peers {
             warn!(%peer, own = %request.own, "a peer without a link: restart the node to take up its agreement");
             return (Some(peer), Answer::later(StatusCode::SERVICE_UNAVAILABLE, SUSPENDED_RETRY_SECONDS));
         };
-        let answer = match link.meter(agreement) {
-            Ok(()) => link.receive(message, &request.body, &via(&request.via), agreement).await,
-            Err(wait) => {
-                let allowed = agreement.messages_per_second;
-                warn!(%peer, allowed, ?wait, "a peer is turned away: more messages a second than agreed");
-                events.ssp_refused(Some(&peer), Refused::Rate);
-                let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-                Answer::later(StatusCode::TOO_MANY_REQUESTS, seconds)
-            }
+        let _place = match early.map_or_else(|| self.quota(&link, agreement), Ok) {
+            Ok(place) => place,
+            Err(answer) => return (Some(peer), answer),
         };
+        let answer = link.receive(message, &request.body, &via(&request.via), agreement).await;
         (Some(peer), answer)
+    }
+
+    /// A place among the POSTs of the peer that are in work, counted against its rate (reference
+    /// ssp-behaviour §1 row 2); or the answer that puts it off.
+    fn quota<'a>(&self, link: &'a PeerLink, agreement: &Agreement) -> Result<Place<'a>, Answer> {
+        let (peer, events) = (&agreement.domain, self.shared.sap.events());
+        if let Err(wait) = link.meter(agreement) {
+            let allowed = agreement.messages_per_second;
+            warn!(%peer, allowed, ?wait, "a peer is turned away: more messages a second than agreed");
+            events.ssp_refused(Some(peer), Refused::Rate);
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            return Err(Answer::later(StatusCode::TOO_MANY_REQUESTS, seconds));
+        }
+        link.work.begin().ok_or_else(|| {
+            warn!(%peer, most = quota::POSTS_MAX, "a peer is turned away: too many of its POSTs are in work");
+            events.ssp_refused(Some(peer), Refused::Overloaded);
+            Answer::later(StatusCode::SERVICE_UNAVAILABLE, quota::RETRY_SECONDS)
+        })
     }
 }
 

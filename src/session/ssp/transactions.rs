@@ -263,6 +263,11 @@ impl Transactions {
         })
     }
 
+    /// Whether a Response under this id would belong to something.
+    pub(super) fn awaits(&self, transaction: &TransactionId) -> bool {
+        self.wire.contains_key(transaction)
+    }
+
     /// A Response has come under this id.
     pub(super) fn arrived(&mut self, transaction: &TransactionId) -> Match {
         if let Some(key) = self.wire.get(transaction).copied()

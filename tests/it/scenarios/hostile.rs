@@ -1,5 +1,8 @@
 //! What a listener may be sent by anybody: garbage, monsters, half-sentences. Each gets a clear
-//! answer and counts; the node serves on, and its memory stays bounded.
+//! answer and counts; the node serves on, and its memory stays bounded. What a peer may be up to that has a
+//! certificate stands in `attacks`.
+
+mod attacks;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

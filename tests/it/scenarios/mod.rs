@@ -6,6 +6,7 @@ mod bad_days;
 mod batches;
 mod blocking;
 mod budgets;
+mod checks;
 mod cir;
 mod command_line;
 mod content;

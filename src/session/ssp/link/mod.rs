@@ -226,6 +226,11 @@ impl Link {
         self.sessions.knows(session)
     }
 
+    /// Whether the peer was asked under this id and has not answered yet.
+    pub fn awaits(&self, transaction: &TransactionId) -> bool {
+        self.transactions.awaits(transaction)
+    }
+
     /// How many more operations the link takes now. Ask after every input; hand over from the outbox
     /// what fits. While the link is down a few are taken too: they are the reason to set it up.
     pub fn capacity(&self) -> usize {
