@@ -127,6 +127,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
@@ -383,4 +384,48 @@ async fn a_connection_without_requests_ends_however_lively_it_is() {
     let mut caller = south.stranger().await;
     while frame_of(&mut caller, |_, _| false).await.is_some() {}
     assert_eq!(south.noted(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn pings_and_settings_without_end_wait_for_who_does_not_read_and_cost_nobody_else() {
+    let short = Duration::from_millis(500);
+    let south = South::with(ListenLimits { write_timeout: short, ..limits() }, true).await;
+    // Each wants an answer, and who asks reads none of them
+    let empty_settings = frame(SETTINGS, 0, 0, &[]);
+    let one_setting = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, 0xff]);
+    for kind in [frame(PING, 0, 0, b"12345678"), empty_settings, one_setting] {
+        let mut caller = south.stranger().await;
+        let flood = kind.repeat(1000);
+        // Then as soon as nothing more goes out nothing more is read, and the connection is given up: what
+        // was taken in until then is what fits into the buffers of the system on both sides
+        let flooded = async {
+            let mut octets = 0;
+            while caller.write_all(&flood).await.is_ok() && caller.flush().await.is_ok() {
+                octets += flood.len();
+            }
+            octets
+        };
+        let octets = tokio::time::timeout(Duration::from_secs(60), flooded).await.expect("it is cut");
+        assert!(octets < 64 * 1024 * 1024, "{octets} octets were taken");
+    }
+    // Others are served meanwhile and afterwards
+    let answer = south.friend().await.post(Headers::default(), "<x/>".into()).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn pings_that_are_answered_do_not_keep_a_connection() {
+    let short = Duration::from_millis(100);
+    let south =
+        South::with(ListenLimits { idle_timeout: short, drain_timeout: short, ..limits() }, true).await;
+    let mut caller = south.stranger().await;
+    // A ping, its answer, the next ping, and so on: no request comes, so that the connection ends
+    let mut answered = 0;
+    while caller.write_all(&frame(PING, 0, 0, b"12345678")).await.is_ok()
+        && caller.flush().await.is_ok()
+        && frame_of(&mut caller, |kind, _| kind == PING).await.is_some()
+    {
+        answered += 1;
+    }
+    assert!(answered > 0);
 }
