@@ -193,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_we_make_are_short_and_of_characters_that_nobody_escapes() {
+        let harmless = |id: &str| id.chars().all(|c| c.is_ascii_alphanumeric() || "._:@-".contains(c));
+        for octet in [0, 0x5a, 0xff] {
+            let mut chance = crate::imps::chance::testing::Fixed(octet);
+            let transaction = TransactionId::fresh(&mut chance);
+            let session = SessionId::issued_by(&"north.example".parse().unwrap(), &mut chance);
+            assert_eq!(transaction.as_str().len(), 22);
+            assert_eq!(session.issuer(), Some("north.example"));
+            let (local, _) = session.as_str().split_once('@').unwrap();
+            assert_eq!(local.len(), 24, "144 bits");
+            assert!(harmless(transaction.as_str()) && harmless(session.as_str()), "{transaction} {session}");
+        }
+    }
+
+    #[test]
     fn a_service_id_is_its_domain() {
         let id: ServiceId = "WV:whatever@Beta.Example".parse().unwrap();
         assert_eq!(id.to_string(), "wv:@beta.example");

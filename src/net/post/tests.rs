@@ -67,6 +67,12 @@ async fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
+#[test]
+fn a_post_waits_five_seconds_for_a_connection_and_fifteen_for_an_answer() {
+    let PostLimits { connect_timeout, answer_timeout, .. } = PostLimits::default();
+    assert_eq!((connect_timeout.as_secs(), answer_timeout.as_secs()), (5, 15));
+}
+
 #[tokio::test]
 async fn a_post_looks_as_the_reference_says() {
     let ca = authority("CA");

@@ -268,6 +268,24 @@ fn what_is_no_message_is_refused() {
 }
 
 #[test]
+fn what_nobody_knows_is_passed_over_and_order_does_not_matter() {
+    let plain = primitive(
+        "<SendMessageRequest deliveryReport='Yes'><MessageInfo messageID='m' contentType='text/plain'>\
+         <Recipient><User userID='wv:b@b.test'/></Recipient><Sender><User userID='wv:a@a.test'/></Sender>\
+         </MessageInfo><ContentData>x</ContentData></SendMessageRequest>",
+    );
+    let strange = primitive(
+        "<SendMessageRequest x='1' xmlns:o='http://o.test' o:y='2' deliveryReport='Yes'><Later><Deep>y</Deep></Later>\
+         <ContentData>x</ContentData><MessageInfo colour='red' contentType='text/plain' messageID='m'>\
+         <Sender><User shoe='41' userID='wv:a@a.test'><o:Hat/></User></Sender><Recipient><User userID='wv:b@b.test'/>\
+         </Recipient><Hops>3</Hops></MessageInfo></SendMessageRequest>",
+    );
+    assert_eq!(strange, plain);
+    // Only what stands where a primitive stands is told from what is known
+    assert!(matches!(only("<Later/>").content, Carried::Unknown(name) if &*name == "Later"));
+}
+
+#[test]
 fn a_transaction_without_id_or_child_is_left_out() {
     let body = document(
         "<Transaction mode='Request'><LogoutRequest/></Transaction><Transaction transactionID='1'/>

@@ -298,6 +298,65 @@ async fn a_peer_tells_of_its_own_users_only_and_only_those_who_asked_hear_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_counts_for_those_who_were_asked_about_and_a_subscription_may_be_renewed() {
+    let world = World::new().await;
+    let north = place(&world, "north.example", &["west.example"]);
+    let west = ScriptedPeer::start(&world, &north, "west.example").await;
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let session = west.log_in(1).await;
+    let zoe = "wv:zoe@west.example";
+    // When ada looks at zoe, and the answer tells of others too: of its own users, of ours, of anybody
+    let play = async {
+        let heard = west.next().await;
+        assert!(heard.text.contains("<GetPresenceRequest"), "{}", heard.text);
+        let value = |of: &str| {
+            format!(
+                "<PresenceValue userID='{of}'><PresenceSubList><StatusText><Qualifier>T</Qualifier>\
+                 <PresenceValue>{of}</PresenceValue></StatusText></PresenceSubList></PresenceValue>"
+            )
+        };
+        let values: String = [zoe, "wv:yan@west.example", BO, ADA].map(value).concat();
+        let id = heard.transaction().id.to_string();
+        let inside = format!("<GetPresenceResponse><Status code='200'/>{values}</GetPresenceResponse>");
+        west.say(&in_session(&session.ours, &[response(&id, &inside)])).await;
+    };
+    let users = [zoe];
+    let (answer, ()) = tokio::join!(look(&mut ada, &users, None), play);
+    // Then zoe's presence is all that she is shown
+    let shown: Vec<_> = answer.presences.iter().map(|presence| presence.user.as_str()).collect();
+    assert_eq!(shown, [zoe]);
+    // When zoe subscribes to her three times over
+    open_to_all(&mut ada, SEEN).await;
+    let asks = format!(
+        "<SubscribeRequest><MetaInfo clientOriginated='Yes'><Requestor serviceID='wv:@west.example'>\
+         <User userID='{zoe}'/></Requestor></MetaInfo><UserID userID='{ADA}'/></SubscribeRequest>"
+    );
+    for number in 0..3 {
+        west.say(&in_session(&session.ours, &[request(&format!("s{number}"), &asks)])).await;
+    }
+    publish(&mut ada, "three times is once").await;
+    // Then each is answered 200, and what she publishes is told once
+    let (mut answered, mut told) = (0, 0);
+    while answered < 3 || told < 1 {
+        let heard = west.next().await;
+        if heard.text.contains("<PresenceNotification>") {
+            told += heard.text.matches("three times is once").count();
+        } else {
+            assert_eq!(heard.code(), 200);
+            answered += 1;
+        }
+    }
+    assert_eq!((answered, told), (3, 1));
+    assert_eq!(
+        west.ask(&session, "last", "<NoSuchRequest/>").await.code(),
+        405,
+        "nothing else was to be said"
+    );
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_legacy_peer_is_never_asked_for_presence_but_watched_for_a_moment() {
     let world = World::new().await;
     let agreement = "services = [\"im\", \"presence\"]\nprofile = \"legacy\"";

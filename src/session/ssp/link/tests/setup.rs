@@ -66,6 +66,18 @@ fn a_set_up_of_the_peer_is_answered_in_six_steps() {
 }
 
 #[test]
+fn step_2_may_overtake_the_2xx_of_step_1() {
+    let mut stage = Stage::new(Profile::Standard);
+    stage.enqueue(1, Kind::Request);
+    let first = stage.next_post();
+    // The peer is there before its HTTP answer is, or instead of it
+    stage.setup(Mode::Response, "b17", token("b.test", "theirs")).unwrap();
+    assert_eq!(stage.next_step().element, login("a.test", b"theirs"));
+    stage.posted(&first, PostOutcome::Closed);
+    assert!(stage.posts.is_empty() && stage.alarms().is_empty(), "step 1 has arrived, whatever HTTP says");
+}
+
+#[test]
 fn the_older_version_and_the_smaller_time_to_live_count() {
     let mut stage = Stage::new(Profile::Standard);
     let Setup::SendSecretToken(first) = token("b.test", "theirs") else { unreachable!() };
