@@ -10,16 +10,16 @@ mod point;
 
 use std::time::Instant;
 
-use causeway::element::presence::{Edit, For, Grant, Told, WATCHERS_MAX, Watch};
+use causeway::element::presence::{Edit, For, Grant, Told, Watch};
 use causeway::imps::agreement::{Agreement, Service};
 use causeway::imps::presence::{Attribute, AttributeName, AttributeSet, Plain, PresenceSubList};
 use causeway::imps::primitive::{UpdatePresenceRequest, User};
 use causeway::imps::{Code, UserId};
-use causeway::relay::ports::{Change, PresenceChange, PresenceStore as _};
+use causeway::relay::ports::{Change, PresenceChange, PresenceStore as _, Watchers};
 use point::{Folder, Point, user};
 
 const PEERS: [usize; 3] = [1, 10, 100];
-const WATCHERS: [usize; 5] = [10, 100, 1000, WATCHERS_MAX / 2, WATCHERS_MAX];
+const WATCHERS: [usize; 5] = [10, 100, 1000, 50_000, 100_000];
 /// How much dearer one more may be in the second half of all watchers than in the first. Below a thousand the
 /// commit costs more than they do.
 const LIMIT: f64 = 1.5;
@@ -41,7 +41,13 @@ async fn measured(point: &Point, publisher: usize, peers: usize, watchers: usize
     let seen: AttributeSet = [AttributeName::StatusText].into_iter().collect();
     let mut edits = vec![Edit::Grant(Grant { to: For::Everybody, attributes: Some(seen), notify: false })];
     edits.extend((0..watchers).map(|number| watch(number, peers)));
-    let found = point.store.publishers(vec![owner.clone()]).await.expect("the store").pop().flatten();
+    let found = point
+        .store
+        .publishers(vec![owner.clone()], Watchers::Nobody)
+        .await
+        .expect("the store")
+        .pop()
+        .flatten();
     let version = found.expect("an account").version;
     point.change(Change::Presence(Box::new(PresenceChange::Edit { owner, version, edits }))).await;
     let session = point.log_in(publisher).await;

@@ -68,6 +68,9 @@ impl Sap {
                 self.sweep_searches(now);
                 self.sweep_budgets(now);
                 self.sweep_content(now).await;
+                if let Err(error) = self.sweep_untold().await {
+                    warn!(%error, "watchers who were not told yet cannot be looked up");
+                }
                 if let Err(error) = self.sweep_absent().await {
                     warn!(%error, "sessions that are over cannot be put out of groups");
                 }

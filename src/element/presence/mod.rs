@@ -19,8 +19,12 @@ use crate::imps::{ContactListId, Moment, SessionId, UserId, Version};
 
 use super::lists::Lists;
 
-/// Those who may watch one user.
-pub const WATCHERS_MAX: usize = 10_000;
+/// Subscriptions to one user.
+pub const WATCHERS_MAX: u64 = 100_000;
+/// Watchers who are told in one step, and read for it.
+pub const WATCHERS_PAGE: usize = 2000;
+/// Watchers whom one answer lists.
+pub const WATCHERS_LISTED_MAX: usize = 10_000;
 /// Attribute lists that one user may keep.
 pub const GRANTS_MAX: usize = 500;
 /// Questions to one user that wait for an answer.
@@ -65,8 +69,10 @@ pub struct Publisher {
     pub grants: Vec<Grant>,
     /// Who asked to see something, and waits for the user's word.
     pub questions: Vec<Question>,
-    /// Who watches.
+    /// Who watches, as far as it matters at this moment.
     pub watchers: Vec<Watch>,
+    /// How many subscriptions there are in all.
+    pub subscriptions: u64,
     /// Who watched, or looked once; those who watch now among them.
     pub past: Vec<Past>,
 }
@@ -226,6 +232,8 @@ pub enum Edit {
     Unwatch(WatchKey),
     /// A watcher was told something.
     Told(WatchKey, Told),
+    /// There are watchers who have yet to be told of this change.
+    Untold,
     /// Remember that somebody watched, in the place of what was remembered of it.
     Past(Past),
 }
@@ -281,6 +289,7 @@ impl Publisher {
             grants: Vec::new(),
             questions: Vec::new(),
             watchers: Vec::new(),
+            subscriptions: 0,
             past: Vec::new(),
         }
     }
@@ -305,16 +314,23 @@ impl Publisher {
             }
             Edit::Answered(watcher) => self.questions.retain(|other| other.watcher != *watcher),
             Edit::Watch(watch) => {
-                let key = watch.key();
-                self.watchers.retain(|other| other.key() != key);
+                self.apply(&Edit::Unwatch(watch.key()));
                 self.watchers.push(watch.clone());
+                self.subscriptions += 1;
             }
-            Edit::Unwatch(key) => self.watchers.retain(|other| other.key() != *key),
+            Edit::Unwatch(key) => {
+                let before = self.watchers.len();
+                self.watchers.retain(|other| other.key() != *key);
+                let gone = u64::try_from(before - self.watchers.len()).unwrap_or_default();
+                self.subscriptions = self.subscriptions.saturating_sub(gone);
+            }
             Edit::Told(key, told) => {
                 if let Some(watch) = self.watchers.iter_mut().find(|watch| watch.key() == *key) {
                     watch.told = *told;
                 }
             }
+            // Of interest only to whoever tells them.
+            Edit::Untold => {}
             Edit::Past(past) => {
                 self.past.retain(|other| other.watcher != past.watcher);
                 self.past.push(past.clone());

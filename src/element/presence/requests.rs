@@ -127,7 +127,7 @@ pub fn watch(
         told: super::Told::default(),
     };
     let key = watch.key();
-    if publisher.watchers.len() >= WATCHERS_MAX && !publisher.watchers.iter().any(|it| it.key() == key) {
+    if publisher.subscriptions >= WATCHERS_MAX && !publisher.watchers.iter().any(|it| it.key() == key) {
         return Err(Code::SERVICE_UNAVAILABLE);
     }
     let mut decision = Decision::from(vec![Edit::Watch(watch)]);

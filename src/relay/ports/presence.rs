@@ -1,11 +1,36 @@
 //! Presence in the store.
 
 use super::Promise;
-use crate::element::presence::{Edit, FollowedList, Following, Past, Publisher, Wish};
+use crate::element::presence::{
+    Edit, FollowedList, Following, Past, Publisher, WATCHERS_PAGE, WatchKey, Wish,
+};
 use crate::imps::{ContactListId, Domain, Moment, SessionId, UserId};
 
 /// Users of other domains that one of ours may follow, each of its clients counted.
 pub const FOLLOWING_MAX: usize = 5000;
+
+/// Which subscriptions to a user are read together with it: there may be very many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watchers {
+    /// None.
+    Nobody,
+    /// Those of this user, of all its clients.
+    Of(UserId),
+    /// A page of all of them; those of one domain stand together.
+    Page {
+        /// Those behind this one.
+        after: Option<WatchKey>,
+        /// So many at most.
+        limit: usize,
+    },
+}
+
+impl Watchers {
+    /// The page behind this one, of those who are told in one step.
+    pub const fn behind(after: Option<WatchKey>) -> Self {
+        Self::Page { after, limit: WATCHERS_PAGE }
+    }
+}
 
 /// A change of what presence knows.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +44,14 @@ pub enum PresenceChange {
         version: u64,
         /// In this order.
         edits: Vec<Edit>,
+    },
+    /// Everybody was told of all changes up to this version; later ones may still have to be told. Changes no
+    /// version. Outcome: `Done`, or `Missing` if there was nothing to be told.
+    ToldAll {
+        /// Whose changes.
+        owner: UserId,
+        /// The version.
+        version: u64,
     },
     /// Clients of one user follow users of other domains. Outcome: `Done`, `Full` if they would be too many,
     /// or `Missing` if the follower has no account.
@@ -81,8 +114,11 @@ pub enum PresenceChange {
 
 /// Questions about presence.
 pub trait PresenceStore {
-    /// What these users have, in order; `None` where there is no account.
-    fn publishers(&self, owners: Vec<UserId>) -> Promise<Vec<Option<Publisher>>>;
+    /// What these users have, in order, and these of their watchers; `None` where there is no account.
+    fn publishers(&self, owners: Vec<UserId>, watchers: Watchers) -> Promise<Vec<Option<Publisher>>>;
+
+    /// Users of ours with a change of which not all watchers have heard yet, at most `limit`.
+    fn untold(&self, limit: usize) -> Promise<Vec<UserId>>;
 
     /// Whom this user follows in other domains, with each of its clients.
     fn following(&self, watcher: UserId) -> Promise<Vec<Following>>;

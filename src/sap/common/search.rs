@@ -20,7 +20,7 @@ use crate::imps::presence::AttributeName;
 use crate::imps::primitive::{SearchRequest, SearchResponse, StopSearchRequest, User};
 use crate::imps::{Address, Code, Domain, Moment, Primitive, Status, UserId};
 use crate::relay::admit::Origin;
-use crate::relay::ports::StoreError;
+use crate::relay::ports::{StoreError, Watchers};
 use crate::relay::route;
 
 impl Sap {
@@ -140,7 +140,7 @@ impl Sap {
 
     /// Those who let the searcher know whether they are online (reference csp-messages §4).
     async fn who_may_be_seen(&self, by: &User, users: Vec<UserId>) -> Result<Vec<UserId>, StoreError> {
-        let publishers = self.store.publishers(users.clone()).await?;
+        let publishers = self.store.publishers(users.clone(), Watchers::Nobody).await?;
         let lists = self.store.lists(users.clone()).await?;
         let visible = users.into_iter().zip(publishers).zip(lists).filter(|((_, publisher), lists)| {
             publisher.as_ref().is_some_and(|publisher| {

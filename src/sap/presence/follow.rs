@@ -13,7 +13,7 @@ use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{ClientId, SubscribePresenceRequest, UnsubscribePresenceRequest, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, ContactListId, Primitive, SessionId, Status, UserId};
-use crate::relay::ports::{Change, FOLLOWING_MAX, PresenceChange, StoreError};
+use crate::relay::ports::{Change, FOLLOWING_MAX, PresenceChange, StoreError, Watchers};
 use crate::relay::split::{ByDomain, Elsewhere, by_domain};
 use crate::sap::Sap;
 use crate::sap::clients::Client;
@@ -113,13 +113,13 @@ impl Sap {
             let own = own.as_ref().ok_or(Code::UNKNOWN_USER)?;
             requests::watch(home, actor, own, wanted, now).map(|decision| ((), decision))
         };
-        outcome(self.presence_change(user, decide).await)
+        outcome(self.presence_change(user, Watchers::Of(actor.id().clone()), decide).await)
     }
 
     pub(super) async fn unwatch(&self, user: &UserId, actor: &Actor) -> Result<Code, StoreError> {
         let now = self.now();
         let decide = |home: &Home<'_>| Ok(((), requests::unwatch(home.publisher, actor, now)));
-        outcome(self.presence_change(user, decide).await)
+        outcome(self.presence_change(user, Watchers::Of(actor.id().clone()), decide).await)
     }
 
     /// A client follows users of other domains: one request to each domain, for the user with all its
@@ -295,7 +295,7 @@ impl Sap {
         let ended = |_: &Home<'_>| {
             Ok(((), if still { Decision::default() } else { requests::session_over(published) }))
         };
-        if let Err(failed) = self.presence_change(user, ended).await {
+        if let Err(failed) = self.presence_change(user, Watchers::behind(None), ended).await {
             debug!(%user, code = %failed.code(), "watchers cannot be told of a session that is over");
         }
         let until = PresenceChange::WatchedUntil { session: client.id.clone(), at: self.now() };
@@ -318,7 +318,7 @@ impl Sap {
     /// A client of a user whose element is run here for its home is gone: what it published ends.
     pub(in crate::sap) async fn guest_left(&self, user: &UserId, client: &ClientId) {
         let ended = |_: &Home<'_>| Ok(((), requests::session_over(client)));
-        if let Err(failed) = self.presence_change(user, ended).await {
+        if let Err(failed) = self.presence_change(user, Watchers::behind(None), ended).await {
             debug!(%user, code = %failed.code(), "watchers cannot be told that a client is gone");
         }
     }

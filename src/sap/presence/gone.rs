@@ -12,12 +12,12 @@ use tracing::{debug, info, warn};
 use super::follow::subscription;
 use super::peer::shared_out;
 use crate::element::notify::Actor;
-use crate::element::presence::{Following, requests};
+use crate::element::presence::{Following, Home, requests};
 use crate::imps::presence::{Attribute, AttributeSet, Plain, PresenceSubList};
 use crate::imps::primitive::{Presence, PresenceNotification, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Moment, Primitive, UserId};
-use crate::relay::ports::{Change, PresenceChange, StoreError, StoredOutgoing};
+use crate::relay::ports::{Change, PresenceChange, StoreError, StoredOutgoing, Watchers};
 use crate::relay::route::Route;
 use crate::relay::split::by_domain;
 use crate::sap::Sap;
@@ -311,8 +311,8 @@ impl Sap {
 
     async fn forget_watcher(&self, presentity: &UserId, watcher: &UserId) {
         let (now, actor) = (self.now(), Actor { user: watcher.clone().into(), session: None });
-        let gone =
-            self.presence_change(presentity, |home| Ok(((), requests::unwatch(home.publisher, &actor, now))));
+        let unwatch = |home: &Home<'_>| Ok(((), requests::unwatch(home.publisher, &actor, now)));
+        let gone = self.presence_change(presentity, Watchers::Of(watcher.clone()), unwatch);
         if let Err(failed) = gone.await {
             warn!(%presentity, %watcher, code = %failed.code(), "a watcher cannot be removed");
         }

@@ -15,7 +15,7 @@ use crate::imps::primitive::{
 };
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, UserId, Version};
-use crate::relay::ports::{Change, PresenceChange, StoreError};
+use crate::relay::ports::{Change, PresenceChange, StoreError, Watchers};
 use crate::relay::split::Elsewhere;
 use crate::sap::Sap;
 use crate::sap::clients::Client;
@@ -95,7 +95,7 @@ impl Sap {
         if users.is_empty() {
             return Ok(());
         }
-        let publishers = self.store.publishers(users.clone()).await?;
+        let publishers = self.store.publishers(users.clone(), Watchers::Of(watcher.id.clone())).await?;
         let lists = self.store.lists(users.clone()).await?;
         for ((user, publisher), lists) in users.into_iter().zip(publishers).zip(lists) {
             let code = match &publisher {

@@ -2,7 +2,8 @@
 //!
 //! Every change of what one user of ours has, whoever asked for it, goes through
 //! [`Sap::presence_change`]: load, decide, find out what watchers have to hear now, commit all of it, and
-//! once more if somebody else was quicker. Subscriptions to users of other domains are rows of their own;
+//! once more if somebody else was quicker. Where watchers are more than one page, the others hear after that
+//! commit, page by page; what a crash leaves is found again by the mark that the commit set. Subscriptions to users of other domains are rows of their own;
 //! the home of those users sends one notice for each of our users, and it is shared out here
 //! (reference ssp-primitives §2).
 
@@ -13,6 +14,7 @@ mod look;
 mod notifications;
 mod pace;
 mod peer;
+mod rest;
 
 pub(super) use gone::Gone;
 pub(super) use look::Glances;
@@ -25,12 +27,14 @@ use tracing::warn;
 use super::clients::Client;
 use super::{CONFLICTS_MAX, Sap, store_code};
 use crate::element::presence::requests::{self, Decision};
-use crate::element::presence::{Home, Online, Publisher, fan, notices};
+use crate::element::presence::{Edit, Home, Online, Publisher, WATCHERS_LISTED_MAX, fan, notices};
 use crate::imps::presence::ClientInfo;
 use crate::imps::primitive::{ClientCapabilityRequest, ClientCapabilityResponse, ClientId};
 use crate::imps::{Code, ContactListId, Moment, Primitive, SessionId, Status, UserId, Version};
-use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError};
+use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError, Watchers};
 use crate::session::csp::{Session, Site};
+
+use rest::last_of_page;
 
 /// Why a change did not come about.
 enum Failed {
@@ -89,19 +93,22 @@ impl Sap {
 
     /// Changes what a user of ours has, and tells its watchers what that makes them see. What somebody else
     /// changed meanwhile is decided anew.
+    /// `watchers` are those whom the change concerns: the first page of all, or those of whom it is about.
     async fn presence_change<T>(
         &self,
         owner: &UserId,
+        watchers: Watchers,
         decide: impl Fn(&Home<'_>) -> Result<(T, Decision), Code>,
     ) -> Result<T, Failed> {
         let own = owner.domain().ok_or(Failed::Code(Code::UNKNOWN_USER))?;
         for _ in 0..CONFLICTS_MAX {
-            let found = self.store.publishers(vec![owner.clone()]).await?.pop().flatten();
+            let found = self.store.publishers(vec![owner.clone()], watchers.clone()).await?.pop().flatten();
             let publisher = found.ok_or(Failed::Code(Code::UNKNOWN_USER))?;
             let lists = self.store.lists(vec![owner.clone()]).await?.pop();
             let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
             let online = self.online(owner);
-            let (answer, edits, notices, again) = {
+            let last = last_of_page(&watchers, &publisher);
+            let (answer, edits, notices, again, rest) = {
                 let old = self.old_watchers(&publisher);
                 let home = Home { publisher: &publisher, lists: &lists, online: &online, old: &old };
                 let (answer, Decision { mut edits, mut notices }) = decide(&home).map_err(Failed::Code)?;
@@ -115,10 +122,19 @@ impl Sap {
                 let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own, held);
                 edits.extend(telling.edits);
                 notices.extend(telling.notices);
-                (answer, edits, notices, telling.again)
+                // What is held back is told to all of them later.
+                let rest = last.filter(|_| !held);
+                (answer, edits, notices, telling.again, rest)
             };
+            let mut edits = edits;
             if edits.is_empty() && notices.is_empty() {
+                if let Some(last) = rest {
+                    self.tell_the_rest(owner, &own, last, publisher.version).await;
+                }
                 return Ok(answer);
+            }
+            if rest.is_some() {
+                edits.push(Edit::Untold);
             }
             let edit = PresenceChange::Edit { owner: owner.clone(), version: publisher.version, edits };
             let change = Change::Presence(Box::new(edit));
@@ -126,6 +142,10 @@ impl Sap {
                 Some(Outcome::Done) => {
                     if again {
                         self.keep_pace(owner);
+                    }
+                    if let Some(last) = rest {
+                        let made = publisher.version.saturating_add(1);
+                        self.tell_the_rest(owner, &own, last, made).await;
                     }
                     return Ok(answer);
                 }
@@ -138,7 +158,9 @@ impl Sap {
 
     /// Something that a user's watchers may see by is not what it was: its sessions or its lists.
     pub(in crate::sap) async fn presence_changed(&self, user: &UserId) {
-        if let Err(failed) = self.presence_change(user, |_| Ok(((), Decision::default()))).await {
+        if let Err(failed) =
+            self.presence_change(user, Watchers::behind(None), |_| Ok(((), Decision::default()))).await
+        {
             warn!(%user, code = %failed.code(), "watchers cannot be told");
         }
     }
@@ -151,7 +173,7 @@ impl Sap {
         authorised: Option<(&ContactListId, &[UserId])>,
     ) {
         let decide = |home: &Home<'_>| Ok(((), requests::lists_changed(home, authorised)));
-        if let Err(failed) = self.presence_change(user, decide).await {
+        if let Err(failed) = self.presence_change(user, Watchers::behind(None), decide).await {
             warn!(%user, code = %failed.code(), "watchers cannot be told");
         }
     }
@@ -208,6 +230,34 @@ impl Sap {
         done.unwrap_or_else(|failed| Status::new(failed.code()).into())
     }
 
+    /// What users look at of their own presence; `None`: it is no such request.
+    async fn read_presence(&self, user: &UserId, request: &Primitive) -> Result<Option<Primitive>, Failed> {
+        let watchers = match request {
+            Primitive::GetWatcherListRequest(_) => Watchers::Page { after: None, limit: WATCHERS_LISTED_MAX },
+            Primitive::GetAttributeListRequest(_) | Primitive::GetReactiveAuthStatusRequest(_) => {
+                Watchers::Nobody
+            }
+            _ => return Ok(None),
+        };
+        let found = self.store.publishers(vec![user.clone()], watchers).await?.pop().flatten();
+        let publisher = found.ok_or(Failed::Code(Code::UNKNOWN_USER))?;
+        let lists = self.store.lists(vec![user.clone()]).await?.pop();
+        let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
+        let home = Home { publisher: &publisher, lists: &lists, online: &[], old: &[] };
+        Ok(match request {
+            Primitive::GetWatcherListRequest(request) => {
+                Some(requests::watcher_list(&publisher, request, self.now()).into())
+            }
+            Primitive::GetAttributeListRequest(request) => {
+                Some(Box::new(requests::attribute_lists(&home, request)).into())
+            }
+            Primitive::GetReactiveAuthStatusRequest(request) => {
+                Some(requests::reactive_status(&publisher, request, self.now()).into())
+            }
+            _ => None,
+        })
+    }
+
     /// What users ask of their own presence.
     async fn own_presence(
         &self,
@@ -216,16 +266,14 @@ impl Sap {
         by: Option<&SessionId>,
         primitive: Primitive,
     ) -> Result<Primitive, Failed> {
-        let now = self.now();
+        if let Some(answer) = self.read_presence(user, &primitive).await? {
+            return Ok(answer);
+        }
         let decide = |home: &Home<'_>| -> Result<(Primitive, Decision), Code> {
             let done = |decision: Decision| (Primitive::from(Status::ok()), decision);
-            let read = |answer: Primitive| (answer, Decision::default());
             match &primitive {
                 Primitive::UpdatePresenceRequest(request) => {
                     requests::update(home.publisher, client, request.clone()).map(done)
-                }
-                Primitive::GetWatcherListRequest(request) => {
-                    Ok(read(requests::watcher_list(home.publisher, request, now).into()))
                 }
                 Primitive::CreateAttributeListRequest(request) => {
                     requests::create_attribute_list(home, request).map(|(status, it)| (status.into(), it))
@@ -234,20 +282,14 @@ impl Sap {
                     let (status, decision) = requests::delete_attribute_list(home, request);
                     Ok((status.into(), decision))
                 }
-                Primitive::GetAttributeListRequest(request) => {
-                    Ok(read(Box::new(requests::attribute_lists(home, request)).into()))
-                }
                 Primitive::PresenceAuthUser(answer) => requests::auth_user(home.publisher, answer).map(done),
                 Primitive::CancelAuthRequest(request) => {
                     requests::cancel_auth(home.publisher, request).map(done)
                 }
-                Primitive::GetReactiveAuthStatusRequest(request) => {
-                    Ok(read(requests::reactive_status(home.publisher, request, now).into()))
-                }
                 _ => Err(Code::NOT_IMPLEMENTED),
             }
         };
-        let answer = self.presence_change(user, decide).await?;
+        let answer = self.presence_change(user, Watchers::behind(None), decide).await?;
         if let Some(told) = notices::of_authorization(&primitive)
             && answer.code().is_success()
         {

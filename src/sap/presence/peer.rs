@@ -13,7 +13,7 @@ use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, UserId};
 use crate::relay::admit::Origin;
 use crate::relay::budget::Budget;
-use crate::relay::ports::StoreError;
+use crate::relay::ports::{StoreError, Watchers};
 use crate::sap::Sap;
 use crate::sap::services::PeerAsks;
 
@@ -103,8 +103,9 @@ impl Sap {
     }
 
     async fn is_watched(&self, presentity: &UserId, watcher: &UserId) -> Result<bool, StoreError> {
-        let found = self.store.publishers(vec![presentity.clone()]).await?.pop().flatten();
-        Ok(found.is_some_and(|found| found.watchers.iter().any(|watch| watch.watcher.id == *watcher)))
+        let of_it = Watchers::Of(watcher.clone());
+        let found = self.store.publishers(vec![presentity.clone()], of_it).await?.pop().flatten();
+        Ok(found.is_some_and(|found| !found.watchers.is_empty()))
     }
 
     /// A peer tells of its users: each of our clients that follows one of them hears of it, and whoever

@@ -8,7 +8,7 @@ use crate::element::presence::{
 use crate::imps::presence::{Attribute, AttributeName, AttributeSet, Plain, PresenceSubList};
 use crate::imps::primitive::{ClientId, NotificationSet, User, WatcherStatus};
 use crate::imps::{SessionId, UserId};
-use crate::relay::ports::{Change, FOLLOWING_MAX, Outcome, PresenceChange, Store};
+use crate::relay::ports::{Change, FOLLOWING_MAX, Outcome, PresenceChange, Store, Watchers};
 
 const ADA: &str = "wv:ada@north.example";
 const BO: &str = "wv:Bo@south.example";
@@ -30,7 +30,7 @@ fn edits(version: u64, edits: Vec<Edit>) -> Change {
 }
 
 async fn publisher(store: &dyn Store) -> Option<Publisher> {
-    store.publishers(vec![user(ADA)]).await.unwrap().remove(0)
+    store.publishers(vec![user(ADA)], Watchers::behind(None)).await.unwrap().remove(0)
 }
 
 fn says(client: &str, text: &str) -> Published {
@@ -110,6 +110,44 @@ pub(in crate::store) async fn presence_is_kept_and_changed_by_whoever_was_first(
     sorted(&mut kept);
     sorted(&mut expected);
     assert_eq!(kept, Publisher { version: 2, ..expected });
+}
+
+pub(in crate::store) async fn watchers_are_read_in_pages_domain_by_domain(store: &dyn Store) {
+    with_ada(store).await;
+    let who = ["wv:Zoe@south.example", "wv:Bo@south.example", "wv:ann@west.example", "wv:cy@north.example"];
+    let mut watches: Vec<Watch> = who.iter().map(|who| visitor(who, None)).collect();
+    watches.push(visitor("wv:bo@south.example", Some("desk")));
+    let steps = watches.iter().cloned().map(Edit::Watch).chain([Edit::Untold]).collect();
+    assert_eq!(one(store, edits(0, steps)).await, Outcome::Done);
+    let read = async |watchers: Watchers| {
+        let found = store.publishers(vec![user(ADA)], watchers).await.unwrap().remove(0).unwrap();
+        assert_eq!(found.subscriptions, 5);
+        found.watchers
+    };
+    let [zoe, bo, ann, cy, desk] = &watches[..] else { panic!() };
+    assert_eq!(read(Watchers::Nobody).await, Vec::new());
+    assert_eq!(read(Watchers::Of(user("wv:BO@south.example"))).await, [bo.clone(), desk.clone()]);
+    assert_eq!(read(Watchers::Of(user("wv:o@south.example"))).await, Vec::new());
+    let in_order = [cy, bo, desk, zoe, ann].map(Clone::clone);
+    assert_eq!(read(Watchers::behind(None)).await, in_order);
+    let mut paged = Vec::new();
+    loop {
+        let after = paged.last().map(Watch::key);
+        let page = read(Watchers::Page { after, limit: 2 }).await;
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    assert_eq!(paged, in_order);
+    // Who has yet to be told is remembered until somebody told them of this change, or of a later one
+    let told = |version| change(PresenceChange::ToldAll { owner: user(ADA), version });
+    assert_eq!(store.untold(10).await.unwrap(), [user(ADA)]);
+    assert_eq!(one(store, told(0)).await, Outcome::Missing, "an earlier one");
+    assert_eq!(store.untold(10).await.unwrap().len(), 1);
+    assert_eq!(one(store, told(1)).await, Outcome::Done);
+    assert_eq!(store.untold(10).await.unwrap(), Vec::new());
 }
 
 pub(in crate::store) async fn what_is_followed_is_bounded_and_ends_with_the_session(store: &dyn Store) {

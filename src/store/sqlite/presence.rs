@@ -10,7 +10,7 @@ use crate::element::presence::{
 use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{ClientId, NotificationSet, UpdatePresenceRequest, User};
 use crate::imps::{ContactListId, Domain, Moment, Primitive, SessionId, UserId, Version};
-use crate::relay::ports::{FOLLOWING_MAX, Outcome, PresenceChange};
+use crate::relay::ports::{FOLLOWING_MAX, Outcome, PresenceChange, Watchers};
 use crate::wire::{Encoding, csp};
 
 fn set(columns: &mut Columns<'_>) -> Result<AttributeSet> {
@@ -99,7 +99,32 @@ fn version(connection: &Connection, owner: i64) -> Result<u64> {
     Ok(one(connection, sql, [owner], |row| Columns::of(row).count())?.unwrap_or(0))
 }
 
-fn publisher(connection: &Connection, user: &UserId) -> Result<Option<Publisher>> {
+/// Where a watcher is at home; as in the index of those in order.
+const ORDER: &str = "substr(watcher, instr(watcher, '@') + 1), watcher, place";
+
+fn watchers(connection: &Connection, id: i64, which: &Watchers) -> Result<Vec<Watch>> {
+    let select =
+        "SELECT address, session, url, msisdn, text, wanted, shown, digest FROM watcher WHERE owner = ?1";
+    match which {
+        Watchers::Nobody => Ok(Vec::new()),
+        Watchers::Of(user) => {
+            let sql = [select, " AND watcher = ?2 ORDER BY place"].concat();
+            many(connection, &sql, params![id, user.key()], watch)
+        }
+        Watchers::Page { after: None, limit } => {
+            let sql = [select, " ORDER BY ", ORDER, " LIMIT ?2"].concat();
+            many(connection, &sql, params![id, rows::octets(*limit)], watch)
+        }
+        Watchers::Page { after: Some(WatchKey { watcher, place }), limit } => {
+            let sql = [select, " AND (", ORDER, ") > (?2, ?3, ?4) ORDER BY ", ORDER, " LIMIT ?5"].concat();
+            let key = watcher.key();
+            let home = key.rsplit_once('@').map_or(&*key, |(_, domain)| domain);
+            many(connection, &sql, params![id, home, key, place, rows::octets(*limit)], watch)
+        }
+    }
+}
+
+fn publisher(connection: &Connection, user: &UserId, which: &Watchers) -> Result<Option<Publisher>> {
     let Some(id) = rows::account_id(connection, user)? else { return Ok(None) };
     let sql = "SELECT client, attributes FROM presence_value WHERE owner = ?1 ORDER BY client";
     let published = many(connection, sql, [id], published)?;
@@ -108,18 +133,30 @@ fn publisher(connection: &Connection, user: &UserId) -> Result<Option<Publisher>
     let grants = many(connection, sql, [id], grant)?;
     let sql = "SELECT address, attributes, until FROM presence_question WHERE owner = ?1 ORDER BY watcher";
     let questions = many(connection, sql, [id], question)?;
-    let sql = "SELECT address, session, url, msisdn, text, wanted, shown, digest FROM watcher
-               WHERE owner = ?1 ORDER BY watcher, place";
-    let watchers = many(connection, sql, [id], watch)?;
+    let watchers = watchers(connection, id, which)?;
+    let sql = "SELECT count(*) FROM watcher WHERE owner = ?1";
+    let subscriptions = one(connection, sql, [id], |row| Columns::of(row).count())?.unwrap_or(0);
     let sql = "SELECT address, status, at, session FROM watched WHERE owner = ?1 ORDER BY watcher";
     let past = many(connection, sql, [id], past)?;
     let version = version(connection, id)?;
-    Ok(Some(Publisher { owner: user.clone(), version, published, grants, questions, watchers, past }))
+    let owner = user.clone();
+    Ok(Some(Publisher { owner, version, published, grants, questions, watchers, subscriptions, past }))
 }
 
-/// What these users have, in order.
-pub(super) fn publishers(connection: &Connection, owners: &[UserId]) -> Result<Vec<Option<Publisher>>> {
-    owners.iter().map(|owner| publisher(connection, owner)).collect()
+/// What these users have, in order, and these of their watchers.
+pub(super) fn publishers(
+    connection: &Connection,
+    owners: &[UserId],
+    watchers: &Watchers,
+) -> Result<Vec<Option<Publisher>>> {
+    owners.iter().map(|owner| publisher(connection, owner, watchers)).collect()
+}
+
+/// Users with a change of which not all watchers have heard.
+pub(super) fn untold(connection: &Connection, limit: usize) -> Result<Vec<UserId>> {
+    let sql = "SELECT address FROM presence JOIN account ON account.id = owner
+               WHERE untold IS NOT NULL LIMIT ?1";
+    many(connection, sql, [rows::octets(limit)], |row| Columns::of(row).parsed())
 }
 
 const FOLLOWING: &str = "SELECT a.address, f.session, f.address, f.wanted, f.stale FROM following f
@@ -206,6 +243,12 @@ pub(super) fn unreachable(connection: &Connection) -> Result<Vec<(Domain, Moment
 pub(super) fn apply(connection: &Connection, wanted: &PresenceChange) -> Result<Outcome> {
     match wanted {
         PresenceChange::Edit { owner, version, edits } => edit(connection, owner, *version, edits),
+        PresenceChange::ToldAll { owner, version } => {
+            let Some(owner) = rows::account_id(connection, owner)? else { return Ok(Outcome::Missing) };
+            let sql = "UPDATE presence SET untold = NULL WHERE owner = ?1 AND untold <= ?2";
+            let rows = change(connection, sql, params![owner, i64::try_from(*version).unwrap_or(i64::MAX)])?;
+            Ok(if rows > 0 { Outcome::Done } else { Outcome::Missing })
+        }
         PresenceChange::Follow(all) => follow(connection, all),
         PresenceChange::Unreachable { peer, since } => {
             let rows = match since {
@@ -309,6 +352,8 @@ fn step(connection: &Connection, owner: i64, edit: &Edit) -> Result<()> {
             let key = watcher.key();
             change(connection, sql, params![owner, key, place, told.shown.bits(), told.digest])?
         }
+        // The version was counted before.
+        Edit::Untold => change(connection, "UPDATE presence SET untold = version WHERE owner = ?1", [owner])?,
         Edit::Past(past) => put_past(connection, owner, past)?,
     };
     Ok(())

@@ -26,6 +26,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_system.sql"),
     include_str!("schema_peers.sql"),
     include_str!("schema_terms.sql"),
+    include_str!("schema_fan.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).

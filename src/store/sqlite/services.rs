@@ -12,7 +12,9 @@ use crate::element::lists::Lists;
 use crate::element::presence::{FollowedList, Following, Publisher, Wish};
 use crate::imps::primitive::Property;
 use crate::imps::{Domain, GroupId, InviteId, MessageId, Moment, SessionId, UserId};
-use crate::relay::ports::{CommonStore, GroupStore, ListsStore, PresenceStore, Promise, StoredGroup, Visit};
+use crate::relay::ports::{
+    CommonStore, GroupStore, ListsStore, PresenceStore, Promise, StoredGroup, Visit, Watchers,
+};
 
 impl GroupStore for Sqlite {
     fn group(&self, group: GroupId) -> Promise<Option<StoredGroup>> {
@@ -110,8 +112,12 @@ impl CommonStore for Sqlite {
 }
 
 impl PresenceStore for Sqlite {
-    fn publishers(&self, owners: Vec<UserId>) -> Promise<Vec<Option<Publisher>>> {
-        self.ask(move |connection| presence::publishers(connection, &owners))
+    fn publishers(&self, owners: Vec<UserId>, watchers: Watchers) -> Promise<Vec<Option<Publisher>>> {
+        self.ask(move |connection| presence::publishers(connection, &owners, &watchers))
+    }
+
+    fn untold(&self, limit: usize) -> Promise<Vec<UserId>> {
+        self.ask(move |connection| presence::untold(connection, limit))
     }
 
     fn following(&self, watcher: UserId) -> Promise<Vec<Following>> {

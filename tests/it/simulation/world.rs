@@ -10,7 +10,7 @@ use causeway::imps::agreement::PeerState;
 use causeway::imps::presence::{Attribute, AttributeName};
 use causeway::imps::primitive::User;
 use causeway::imps::{Domain, GroupId, UserId};
-use causeway::relay::ports::{ListsStore as _, PresenceStore as _, Store as _};
+use causeway::relay::ports::{ListsStore as _, PresenceStore as _, Store as _, Watchers};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -414,7 +414,8 @@ impl World {
         let mut truths = BTreeMap::new();
         for (site, users) in self.sites.iter().zip(&self.users) {
             for user in users {
-                let publisher = site.store.publishers(vec![user.clone()]).await.unwrap().remove(0).unwrap();
+                let found = site.store.publishers(vec![user.clone()], Watchers::Nobody).await;
+                let publisher = found.unwrap().remove(0).unwrap();
                 let lists = site.store.lists(vec![user.clone()]).await.unwrap().remove(0);
                 let home = Home { publisher: &publisher, lists: &lists, online: &[], old: &[] };
                 let sees = |other: &&&UserId| {

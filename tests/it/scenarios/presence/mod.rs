@@ -2,6 +2,7 @@
 
 mod asked;
 mod attributes;
+mod crowd;
 mod lasting;
 mod watching;
 
