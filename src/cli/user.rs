@@ -3,8 +3,6 @@
 //! It works with the node running or not, and before its first start too. A password is read as one line from
 //! standard input, so that it stands neither in the list of processes nor in the history of a shell.
 
-mod whole;
-
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,11 +15,15 @@ use super::{Configuration, Ended, Streams, now};
 use crate::config::{self, Severity, StoreSettings};
 use crate::element::common::profile::operators_change;
 use crate::imps::{Domain, Terms, UserId};
-use crate::relay::ports::{Account, Change, CommonChange, CommonStore as _, Outcome, Store};
+use crate::ops::user::Whole;
+use crate::relay::ports::{
+    Account, Change, CommonChange, CommonStore as _, ContentChange, ContentStore as _, Outcome, Store,
+};
 use crate::store::seal::{PASSWORD_OCTETS_MAX, Sealer};
 use crate::store::sqlite::{self, Sqlite};
 
-use whole::Whole;
+/// Pieces of litter that are removed at a time.
+const LITTER_PAGE: usize = 200;
 
 /// Words of the verb.
 #[derive(Subcommand, Debug)]
@@ -167,11 +169,11 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         }
         Words::Remove(one) => {
             let user = own(&one.user, &settings.node.domains)?;
-            found(&user, commit(&runtime, &settings, Change::RemoveAccount(user.clone()))?)
+            remove(&runtime, &settings, &user, Change::RemoveAccount(user.clone()))
         }
         Words::Erase(one) => {
             let user = own(&one.user, &settings.node.domains)?;
-            found(&user, commit(&runtime, &settings, Change::EraseAccount(user.clone()))?)
+            remove(&runtime, &settings, &user, Change::EraseAccount(user.clone()))
         }
         Words::List { json, .. } => {
             let accounts = runtime.block_on(open(&settings)?.all_accounts())?;
@@ -214,6 +216,39 @@ fn commit(
     let outcomes = runtime.block_on(store.commit(vec![change]))?;
     store.close();
     outcomes.into_iter().next().ok_or_else(|| anyhow!("the store gave no answer; try again"))
+}
+
+/// Removes an account, and the files that were its own, whether a node runs or not.
+fn remove(
+    runtime: &tokio::runtime::Runtime,
+    settings: &StoreSettings,
+    user: &UserId,
+    change: Change,
+) -> anyhow::Result<Ended> {
+    let store = open(settings)?;
+    let outcome = runtime.block_on(async {
+        let outcomes = store.commit(vec![change]).await?;
+        clear_litter(&store).await?;
+        anyhow::Ok(outcomes.first().copied().unwrap_or(Outcome::Missing))
+    })?;
+    store.close();
+    found(user, outcome)
+}
+
+/// Removes the octets of shared content that nobody owns at this moment.
+pub(super) async fn clear_litter(store: &Sqlite) -> anyhow::Result<()> {
+    loop {
+        let page = store.litter(now(), LITTER_PAGE).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let mut swept = Vec::with_capacity(page.len());
+        for id in page {
+            store.remove_octets(id.clone()).await?;
+            swept.push(Change::Content(ContentChange::Swept(id)));
+        }
+        store.commit(swept).await?;
+    }
 }
 
 fn found(user: &UserId, outcome: Outcome) -> anyhow::Result<Ended> {

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use super::federation::{Federation, Links};
 use super::sights::{self, date};
 use crate::element::common::system::Announcement;
-use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, PeerState};
+use crate::imps::{Domain, UserId};
 use crate::net::discover::DiscoverError;
 use crate::net::peer::LinkView;
 use crate::net::post::PostError;
 use crate::ops::announce::Audience;
 use crate::ops::api::{Answering, Asked, Desk, Refused};
-use crate::relay::ports::{QueueSummary, Queued, StoreError, StoredOutgoing};
+use crate::ops::user::{self, Whole};
+use crate::relay::ports::{Outcome, QueueSummary, Queued, StoreError, StoredOutgoing};
 use crate::sap::{AnnounceError, Sap};
 
 /// How long `test` waits for a login.
@@ -107,6 +108,14 @@ impl Operators {
                 let dropped = self.sap.queue_taken_out(&peer).await?;
                 Ok(json!({ "domain": peer.as_str(), "dropped": dropped }))
             }
+            Asked::Users { after, limit } => {
+                let accounts = self.sap.store().accounts_behind(after, limit).await?;
+                let more = accounts.len() == limit;
+                let users: Vec<_> = accounts.iter().map(user::summary).collect();
+                Ok(json!({ "users": users, "more": more }))
+            }
+            Asked::User(user) => Ok(self.user(&user).await?.to_json()),
+            Asked::SetUser(user, pairs) => self.set_user(&user, &pairs).await,
             Asked::Announce(audience, announcement) => self.announce(audience, &announcement).await,
             Asked::Announced { id, after, limit } => {
                 let users = self.sap.announced_to(&id, after.clone(), limit).await?;
@@ -146,6 +155,26 @@ impl Operators {
         })?;
         let left_out: Vec<_> = announced.left_out.iter().map(ToString::to_string).collect();
         Ok(json!({ "id": announcement.message.id, "told": announced.told, "left_out": left_out }))
+    }
+
+    async fn user(&self, user: &UserId) -> Result<Whole, Refused> {
+        let own = self.federation.own().first().map(|domain| user.completed(domain));
+        let user = own.as_ref().unwrap_or(user);
+        Whole::read(&**self.sap.store(), user).await?.ok_or_else(|| {
+            let error = format!("{user} does not exist; `causeway user list` shows who does");
+            Refused::new(StatusCode::NOT_FOUND, error)
+        })
+    }
+
+    /// All of it or nothing; what the user is then.
+    async fn set_user(&self, user: &UserId, pairs: &[String]) -> Told {
+        let changes = self.user(user).await?.changes(pairs);
+        let changes = changes.map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        if self.sap.store().commit(changes).await?.contains(&Outcome::Conflict) {
+            let error = format!("{user} changed its lists meanwhile; try again");
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        Ok(self.user(user).await?.to_json())
     }
 
     async fn row(&self, number: i64) -> Result<StoredOutgoing, Refused> {

@@ -4,7 +4,7 @@
 //! The API is for programs on this machine, or with a token. A page in an operator's browser is neither: what
 //! a browser sends across sites shows in `Origin` and `Sec-Fetch-Site`, and a name that a page had pointed
 //! here (DNS rebinding) in `Host`; both are refused. Requests carry no body, but for announcements
-//! ([`super::announce`]).
+//! ([`super::announce`]) and what is set of a user ([`super::user`]).
 //!
 //! ```text
 //! GET    /api/v1/peers                     GET    /api/v1/queue?peer=&after=&limit=
@@ -12,6 +12,7 @@
 //! GET    /api/v1/peers/DOMAIN/session      POST   /api/v1/queue/ROW/retry
 //! POST   /api/v1/peers/DOMAIN/VERB         DELETE /api/v1/queue/ROW
 //!        suspend resume retry test         POST   /api/v1/queue/retry?peer=   DELETE /api/v1/queue?peer=
+//! GET    /api/v1/users?after=&limit=       GET    /api/v1/users/ADDRESS    POST  /api/v1/users/ADDRESS
 //! POST   /api/v1/announcements             GET    /api/v1/announcements/ID?after=&limit=
 //! ```
 
@@ -34,6 +35,8 @@ pub const PREFIX: &str = "/api/v1/";
 pub const PAGE_MAX: usize = 500;
 /// Where announcements are made, behind [`PREFIX`].
 const ANNOUNCEMENTS: &str = "announcements";
+/// Where users are, behind [`PREFIX`].
+const USERS: &str = "users";
 /// Set by browsers: who caused the request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -73,6 +76,17 @@ pub enum Asked {
     RetryQueue(Domain),
     /// All rows of a peer go back to their authors.
     DropQueue(Domain),
+    /// Accounts, a page of them.
+    Users {
+        /// Those behind this one.
+        after: Option<UserId>,
+        /// So many at most.
+        limit: usize,
+    },
+    /// One user with everything known of it.
+    User(UserId),
+    /// What is agreed with a user is another: all of these `NAME=VALUE` or none.
+    SetUser(UserId, Vec<String>),
     /// Users are told something.
     Announce(Audience, Box<Announcement>),
     /// Who was told an announcement and what they answered, a page of it.
@@ -116,9 +130,10 @@ pub trait Desk: Send + Sync {
     fn ask(&self, asked: Asked) -> Answering;
 }
 
-/// Whether a request with a body is understood: the one that announces.
+/// Whether a request with a body is understood: one that announces, or sets something of a user.
 pub(super) fn has_body(method: &Method, path: &str) -> bool {
-    method == Method::POST && path == ANNOUNCEMENTS
+    let of_user = path.strip_prefix(USERS).is_some_and(|rest| rest.starts_with('/'));
+    method == Method::POST && (path == ANNOUNCEMENTS || of_user)
 }
 
 /// Whether this may come in at all, token or not. `token`: one was asked for and shown; `body`: it may have
@@ -172,6 +187,9 @@ pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) 
     if let Some(rest) = path.strip_prefix(ANNOUNCEMENTS) {
         return about_announcements(method, rest, query, body);
     }
+    if path == USERS || path.strip_prefix(USERS).is_some_and(|rest| rest.starts_with('/')) {
+        return about_users(method, path, query, body);
+    }
     let bad = |error: String| Refused::new(StatusCode::BAD_REQUEST, error);
     let domain =
         |text: &str| text.parse::<Domain>().map_err(|error| bad(format!("{text:?} is no domain: {error}")));
@@ -218,17 +236,35 @@ pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) 
     Ok(asked)
 }
 
-fn about_announcements(method: &Method, rest: &str, query: &str, body: &[u8]) -> Result<Asked, Refused> {
-    let bad = |error: &str| Refused::new(StatusCode::BAD_REQUEST, error);
-    let id = match (method.as_str(), rest.strip_prefix('/')) {
-        ("POST", None) if rest.is_empty() => return announce::understand(body),
-        ("GET" | "HEAD", Some(id)) if !id.is_empty() && !id.contains('/') => id,
-        _ => {
-            let error = "announcements are made with POST, and asked for by their id with GET; \
-                         docs/reference/admin-api.md lists what there is";
-            return Err(Refused::new(StatusCode::NOT_FOUND, error));
-        }
+fn about_users(method: &Method, path: &str, query: &str, body: &[u8]) -> Result<Asked, Refused> {
+    let bad = |error: String| Refused::new(StatusCode::BAD_REQUEST, error);
+    let Some((_, address)) = path.split_once('/') else {
+        let (after, limit) = page_of_users(query)?;
+        return match method.as_str() {
+            "GET" | "HEAD" => Ok(Asked::Users { after, limit }),
+            _ => Err(Refused::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET; accounts are made by `causeway user`",
+            )),
+        };
     };
+    let address = decoded(address);
+    let user: UserId =
+        address.parse().map_err(|error| bad(format!("{address:?} is no address of a user: {error}")))?;
+    match method.as_str() {
+        "GET" | "HEAD" => Ok(Asked::User(user)),
+        "POST" => {
+            let pairs = super::user::pairs(body)
+                .map_err(|why| bad(format!("{why}; docs/reference/admin-api.md says what it holds")))?;
+            Ok(Asked::SetUser(user, pairs))
+        }
+        _ => Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST")),
+    }
+}
+
+/// Behind which user a page begins, and how long it is.
+fn page_of_users(query: &str) -> Result<(Option<UserId>, usize), Refused> {
+    let bad = |error: &str| Refused::new(StatusCode::BAD_REQUEST, error);
     let (mut after, mut limit) = (None, PAGE_MAX);
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match name {
@@ -242,6 +278,20 @@ fn about_announcements(method: &Method, rest: &str, query: &str, body: &[u8]) ->
             _ => {}
         }
     }
+    Ok((after, limit))
+}
+
+fn about_announcements(method: &Method, rest: &str, query: &str, body: &[u8]) -> Result<Asked, Refused> {
+    let id = match (method.as_str(), rest.strip_prefix('/')) {
+        ("POST", None) if rest.is_empty() => return announce::understand(body),
+        ("GET" | "HEAD", Some(id)) if !id.is_empty() && !id.contains('/') => id,
+        _ => {
+            let error = "announcements are made with POST, and asked for by their id with GET; \
+                         docs/reference/admin-api.md lists what there is";
+            return Err(Refused::new(StatusCode::NOT_FOUND, error));
+        }
+    };
+    let (after, limit) = page_of_users(query)?;
     Ok(Asked::Announced { id: id.into(), after, limit })
 }
 
@@ -292,6 +342,7 @@ mod tests {
     #[test]
     fn an_announcement_has_a_body_that_says_it_is_json() {
         assert!(has_body(&Method::POST, "announcements") && !has_body(&Method::POST, "announcements/x"));
+        assert!(has_body(&Method::POST, "users/ada@north.example") && !has_body(&Method::POST, "users"));
         let admitted = |kind| {
             let headers = headers(&[("host", "localhost"), ("content-type", kind), ("content-length", "9")]);
             admit(&headers, false, true).map_err(|no| no.status.as_u16())
@@ -327,6 +378,25 @@ mod tests {
             Ok(Asked::Announced { id: "terms-7".into(), after: Some(ada), limit: 2 })
         );
         assert_eq!(asked(Method::GET, "announcements"), Err(404));
+        let ada: UserId = "wv:ada@north.example".parse().unwrap();
+        assert_eq!(asked(Method::GET, "users/ada@north.example"), Ok(Asked::User(ada.clone())));
+        assert_eq!(asked(Method::GET, "users/wv%3Aada%40north.example"), Ok(Asked::User(ada.clone())));
+        assert_eq!(asked(Method::GET, "users"), Ok(Asked::Users { after: None, limit: PAGE_MAX }));
+        assert_eq!(
+            asked(Method::GET, "users?after=ada@north.example&limit=3"),
+            Ok(Asked::Users { after: Some(ada.clone()), limit: 3 })
+        );
+        assert_eq!(asked(Method::POST, "users/ada@north.example"), Err(400), "an empty body sets nothing");
+        assert_eq!(asked(Method::GET, "users/a<b"), Err(400));
+        assert_eq!(asked(Method::POST, "users"), Err(405));
+        assert_eq!(asked(Method::DELETE, "users/ada@north.example"), Err(405));
+        assert_eq!(asked(Method::GET, "usersx"), Err(404));
+        let set = |body: &str| understand(&Method::POST, "users/ada@north.example", "", body.as_bytes());
+        let pairs = vec!["offline=reject".to_owned(), "status=barred".to_owned()];
+        assert_eq!(set(r#"{"status":"barred","offline":"reject"}"#), Ok(Asked::SetUser(ada, pairs)));
+        for wrong in ["{}", "[]", r#"{"status":true}"#, "status=barred"] {
+            assert_eq!(set(wrong).map_err(|refused| refused.status.as_u16()), Err(400), "{wrong}");
+        }
         assert_eq!(asked(Method::POST, "announcements"), Err(400), "an empty body announces nothing");
     }
 }

@@ -3,6 +3,7 @@
 //! * [`metrics`]: numbers, told through [`crate::relay::events::Events`]
 //! * [`readiness`]: whether the node is ready, and why not
 //! * [`admin`]: the HTTP listener that shows both
+//! * [`user`]: everything that is known of one user
 //! * [`logging`]: lines of text or JSON
 
 pub mod admin;
@@ -11,3 +12,4 @@ pub mod api;
 pub mod logging;
 pub mod metrics;
 pub mod readiness;
+pub mod user;

@@ -1,7 +1,7 @@
 //! What operators ask of storage: suspensions that outlive the process, and a look at what waits.
 
-use super::{Promise, StoredOutgoing};
-use crate::imps::{Domain, GroupId, Moment};
+use super::{Account, Promise, StoredOutgoing};
+use crate::imps::{Domain, GroupId, Moment, UserId};
 
 /// A decision of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub trait OperatorsStore {
 
     /// Rows of the outbox with numbers above `after`, of one peer or of all, oldest first, at most `limit`.
     fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>>;
+
+    /// Accounts behind this one, ordered by address, at most `limit`.
+    fn accounts_behind(&self, after: Option<UserId>, limit: usize) -> Promise<Vec<Account>>;
 
     /// Every group of ours, ordered by address.
     fn all_groups(&self) -> Promise<Vec<GroupId>>;

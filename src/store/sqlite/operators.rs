@@ -4,9 +4,9 @@ use rusqlite::{Connection, Result, params};
 
 use super::Sqlite;
 use super::rows::{self, Columns, change, many, millis, one};
-use crate::imps::{Domain, GroupId};
+use crate::imps::{Domain, GroupId, UserId};
 use crate::relay::ports::{
-    OperatorsChange, OperatorsStore, Outcome, Promise, Queued, StoredOutgoing, Suspension,
+    Account, OperatorsChange, OperatorsStore, Outcome, Promise, Queued, StoredOutgoing, Suspension,
 };
 
 pub(super) fn apply(connection: &Connection, wanted: &OperatorsChange) -> Result<Outcome> {
@@ -54,6 +54,14 @@ impl OperatorsStore for Sqlite {
 
     fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>> {
         self.ask(move |connection| queued(connection, peer.as_ref(), after, limit))
+    }
+
+    fn accounts_behind(&self, after: Option<UserId>, limit: usize) -> Promise<Vec<Account>> {
+        self.ask(move |connection| {
+            let sql = [rows::ACCOUNT, " WHERE removed = 0 AND key > ?1 ORDER BY key LIMIT ?2"].concat();
+            let after = after.map(|user| user.key()).unwrap_or_default();
+            many(connection, &sql, params![after, rows::octets(limit)], rows::account)
+        })
     }
 
     fn all_groups(&self) -> Promise<Vec<GroupId>> {

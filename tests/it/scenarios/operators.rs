@@ -259,9 +259,14 @@ async fn what_waits_is_listed_hurried_and_given_back() {
 
 /// A request to the admin listener with these headers: status and body.
 async fn http(place: &Place, line: &str, headers: &str) -> (u16, String) {
+    http_with(place, line, headers, "").await
+}
+
+/// The same with a body; the headers say how long it is.
+pub(super) async fn http_with(place: &Place, line: &str, headers: &str, body: &str) -> (u16, String) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(place.admin).await.unwrap();
-    let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+    let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n{body}");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -11,7 +11,7 @@ use causeway::imps::status::Entity;
 use causeway::imps::{Code, Primitive, Status, Version};
 use causeway::wire::Encoding;
 
-use super::operators::done;
+use super::operators::{done, http_with};
 use crate::csp::{ask, message, post};
 use crate::peer::ScriptedPeer;
 use crate::world::{PASSWORD, World, manner, modern, receive, text, until};
@@ -252,4 +252,66 @@ async fn a_user_gets_what_it_has_subscribed_to_and_a_barred_one_nothing() {
     assert_eq!(ask(&mut ada, Primitive::GetListRequest).await.code(), Code::SUCCESSFUL);
     north_node.drain().await;
     south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_lists_shows_and_changes_users_over_the_admin_api() {
+    let world = World::new().await;
+    let north = world.place("north.example", &[]);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    north.phone("bo", modern()).await;
+    let host = format!("Host: {}\r\n", north.admin);
+    let get = async |path: &str| {
+        let (status, body) = http_with(&north, &format!("GET /api/v1/{path}"), &host, "").await;
+        (status, serde_json::from_str::<serde_json::Value>(&body).unwrap())
+    };
+    let set = async |path: &str, body: &str| {
+        let length = body.len();
+        let headers = format!("{host}Content-Type: application/json\r\nContent-Length: {length}\r\n");
+        let (status, body) = http_with(&north, &format!("POST /api/v1/{path}"), &headers, body).await;
+        (status, serde_json::from_str::<serde_json::Value>(&body).unwrap())
+    };
+    // All users, and pages of them
+    let (status, all) = get("users").await;
+    assert_eq!((status, &all["more"]), (200, &false.into()));
+    let addresses = |page: &serde_json::Value| {
+        let users = page["users"].as_array().unwrap().iter();
+        users.map(|user| user["address"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(addresses(&all), ["wv:ada@north.example", "wv:bo@north.example"]);
+    assert_eq!((&all["users"][0]["status"], &all["users"][0]["services"]), (&"active".into(), &"all".into()));
+    let (_, first) = get("users?limit=1").await;
+    assert_eq!((addresses(&first), &first["more"]), (vec!["wv:ada@north.example".to_owned()], &true.into()));
+    let (_, next) = get("users?limit=1&after=wv:ada@north.example").await;
+    assert_eq!(addresses(&next), ["wv:bo@north.example"]);
+    // One, as `user show --json` tells it
+    let (_, shown) = get("users/ada@north.example").await;
+    let told = done(&north, &["user", "show", "ada", "--json"]).await;
+    assert_eq!(shown, serde_json::from_str::<serde_json::Value>(&told).unwrap());
+    assert_eq!(shown["terminals"].as_array().unwrap().len(), 1);
+    // What is set is all set, or nothing is
+    let wrong = r#"{"offline":"reject","services":"fish"}"#;
+    let (status, why) = set("users/ada@north.example", wrong).await;
+    assert_eq!(status, 400);
+    assert!(why["error"].as_str().unwrap().contains("\"fish\" is no service"), "{why}");
+    assert_eq!(get("users/ada@north.example").await.1["preferences"]["offline"], "store");
+    let right = r#"{"offline":"reject","services":"im,presence","block-list":"on","PP_CITY":"London"}"#;
+    let (status, now) = set("users/ada@north.example", right).await;
+    assert_eq!((status, &now["preferences"]["offline"]), (200, &"reject".into()));
+    assert_eq!(
+        (&now["privacy"]["block_list"]["in_use"], &now["profile"]["PP_CITY"]),
+        (&true.into(), &"London".into())
+    );
+    assert_eq!(set("users/eve@north.example", right).await.0, 404);
+    assert_eq!(get("users/eve@south.example").await.0, 404);
+    // It counts at once
+    let search = ask(&mut ada, GetGroupPropsRequest { group: "wv:/x@north.example".parse().unwrap() }).await;
+    assert_eq!(search.code(), Code::SERVICE_NOT_AGREED);
+    assert_eq!(set("users/ada@north.example", r#"{"status":"barred"}"#).await.0, 200);
+    let mut again = north.silent_phone("ada", modern());
+    assert!(again.login(PASSWORD).await.is_err());
+    assert_eq!(set("users/ada@north.example", r#"{"status":"active"}"#).await.0, 200);
+    again.login(PASSWORD).await.unwrap();
+    node.drain().await;
 }

@@ -1,28 +1,53 @@
-//! The whole profile of a user: what it has subscribed to, what it prefers, who may reach and see it, with what
+//! The whole profile of a user, as `causeway user show` and `GET /api/v1/users/ADDRESS` tell it: what it has subscribed to, what it prefers, who may reach and see it, with what
 //! terminals it is there, and what others find it by.
 //!
 //! CSP carries of all this the public properties alone; the rest is the operator's to show and to change
 //! (OMA-WV-Arch-V1_1 §6.1.5.3).
 
-use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::element::common::profile::{DIRECTORY, PUBLIC, operators_change};
+use crate::element::common::profile::{DIRECTORY, PUBLIC, ProfileError, operators_change};
 use crate::element::lists::{Edit, Lists};
 use crate::element::presence::{For, Grant, Publisher};
 use crate::imps::agreement::Service;
 use crate::imps::presence::AttributeName;
 use crate::imps::primitive::{ClientId, Property};
+use crate::imps::terms::TermsError;
 use crate::imps::{GroupId, UserId};
-use crate::relay::ports::{
-    Account, Change, CommonChange, CommonStore as _, GroupStore as _, ListsChange, ListsStore as _,
-    PresenceStore as _, Store as _, StoreError,
-};
+use crate::relay::ports::{Account, Change, CommonChange, ListsChange, Store, StoreError, Watchers};
 use crate::session::csp::{Abilities, SessionRecord};
-use crate::store::sqlite::Sqlite;
+
+/// Why what an operator wrote cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetError {
+    /// No pair.
+    #[error("{0:?} is no NAME=VALUE")]
+    NoPair(String),
+    /// Nothing that a user has.
+    #[error(
+        "{0:?} cannot be set of a user; allowed: status, services, offline, block-list, grant-list, {names}",
+        names = [&DIRECTORY[..], &PUBLIC[..]].concat().join(", ")
+    )]
+    Name(String),
+    /// Neither on nor off.
+    #[error("{name} = {value:?} is not allowed; allowed: on, off")]
+    Switch {
+        /// Of which list.
+        name: String,
+        /// What was found.
+        value: String,
+    },
+    /// What it has subscribed to makes no sense.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// What others find it by makes no sense.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+}
 
 /// Everything that is known of one user.
-pub(super) struct Whole {
+#[derive(Debug)]
+pub struct Whole {
     account: Account,
     profile: Vec<Property>,
     lists: Lists,
@@ -34,7 +59,7 @@ pub(super) struct Whole {
 
 impl Whole {
     /// Reads it; `None`: there is no such user.
-    pub(super) async fn read(store: &Sqlite, user: &UserId) -> Result<Option<Self>, StoreError> {
+    pub async fn read(store: &dyn Store, user: &UserId) -> Result<Option<Self>, StoreError> {
         let users = || vec![user.clone()];
         let Some(account) = store.accounts(users()).await?.pop().flatten() else { return Ok(None) };
         let lists = store.lists(users()).await?.pop().map(|lists| Lists::clone(&lists));
@@ -44,7 +69,7 @@ impl Whole {
             account,
             profile: store.profiles(users()).await?.pop().flatten().unwrap_or_default(),
             lists: lists.unwrap_or_else(|| Lists::new(user.clone())),
-            publisher: store.publishers(users()).await?.pop().flatten(),
+            publisher: store.publishers(users(), Watchers::Nobody).await?.pop().flatten(),
             auto_joins: store.auto_joins(user.clone()).await?,
             waiting: store.newest(user.clone(), 0).await?.1,
             sessions,
@@ -56,7 +81,7 @@ impl Whole {
     }
 
     /// One NAME=VALUE a line; what `set` takes stands under the name that it takes.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             format!("address={}", self.account.user),
             format!("created={}", self.account.created.date_time()),
@@ -92,7 +117,7 @@ impl Whole {
     }
 
     /// The same as JSON, in the parts that the architecture document names.
-    pub(super) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let (terms, access) = (&self.account.terms, &self.lists.access);
         let services: Vec<_> =
             Service::ALL.iter().filter(|service| terms.has(**service)).map(|it| it.as_str()).collect();
@@ -131,23 +156,21 @@ impl Whole {
         })
     }
 
-    /// The changes that an operator writes as `NAME=VALUE`, to be made together.
-    pub(super) fn changes(&self, pairs: &[String]) -> anyhow::Result<Vec<Change>> {
+    /// The changes that an operator writes as `NAME=VALUE`, to be made together. The outcome of one may be
+    /// `Conflict` if the user changed its lists meanwhile.
+    pub fn changes(&self, pairs: &[String]) -> Result<Vec<Change>, SetError> {
         let user = &self.account.user;
         let (mut terms, mut access) = (self.account.terms, self.lists.access.clone());
         let mut properties = Vec::new();
         for pair in pairs {
-            let Some((name, value)) = pair.split_once('=') else { bail!("{pair:?} is no NAME=VALUE") };
+            let (name, value) = pair.split_once('=').ok_or_else(|| SetError::NoPair(pair.clone()))?;
             let known = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name.trim()));
             match name.trim() {
                 "block-list" => access.block_in_use = switched(name, value)?,
                 "grant-list" => access.grant_in_use = switched(name, value)?,
                 _ if known(&PUBLIC) || known(&DIRECTORY) => properties.push(pair.as_str()),
                 "status" | "services" | "offline" => terms.set(name, value)?,
-                _ => bail!(
-                    "{name:?} cannot be set of a user; allowed: status, services, offline, block-list, grant-list, {}",
-                    [&DIRECTORY[..], &PUBLIC[..]].concat().join(", ")
-                ),
+                _ => return Err(SetError::Name(name.to_owned())),
             }
         }
         let mut changes = Vec::new();
@@ -171,11 +194,11 @@ const fn switch(in_use: bool) -> &'static str {
     if in_use { "on" } else { "off" }
 }
 
-fn switched(name: &str, value: &str) -> anyhow::Result<bool> {
+fn switched(name: &str, value: &str) -> Result<bool, SetError> {
     match value.trim() {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => bail!("{} = {other:?} is not allowed; allowed: on, off", name.trim()),
+        other => Err(SetError::Switch { name: name.trim().to_owned(), value: other.to_owned() }),
     }
 }
 
@@ -229,4 +252,26 @@ fn terminal_json(session: &SessionRecord) -> Value {
         "text_octets": agreed.text_octets_max,
         "parser_octets": agreed.parser_octets_max,
     })
+}
+
+/// One account of a list.
+pub fn summary(account: &Account) -> Value {
+    let terms = &account.terms;
+    json!({
+        "address": account.user.as_str(),
+        "created": account.created.date_time().to_string(),
+        "status": terms.status.as_str(),
+        "services": terms.services.to_string(),
+        "offline": terms.offline.as_str(),
+    })
+}
+
+/// The body of `POST /api/v1/users/ADDRESS`: a JSON object of names and texts, as pairs.
+pub(super) fn pairs(body: &[u8]) -> Result<Vec<String>, String> {
+    let names: std::collections::BTreeMap<String, String> = serde_json::from_slice(body)
+        .map_err(|error| format!("the body is no object of names and texts: {error}"))?;
+    if names.is_empty() {
+        return Err("the body sets nothing".to_owned());
+    }
+    Ok(names.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
 }
