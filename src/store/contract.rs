@@ -8,6 +8,7 @@ mod content;
 mod groups;
 mod lists;
 mod mailbox;
+mod operators;
 mod outbox;
 mod presence;
 mod sessions;
@@ -25,6 +26,7 @@ pub(super) use content::*;
 pub(super) use groups::*;
 pub(super) use lists::*;
 pub(super) use mailbox::*;
+pub(super) use operators::*;
 pub(super) use outbox::*;
 pub(super) use presence::*;
 pub(super) use sessions::*;
@@ -158,6 +160,9 @@ macro_rules! keeps_the_contract {
             expired_outgoing_is_found_in_pages
             reports_are_expected_from_one_peer_until_forgotten
             a_seen_key_is_forgotten_when_it_is_over
+            a_peer_is_suspended_until_it_is_resumed
+            operators_see_what_waits_in_pages_without_what_it_says
+            a_row_that_waits_can_be_hurried
             accounts_come_and_go
             terms_are_kept_with_their_account
             messages_of_a_removed_account_go_back_to_their_authors
@@ -173,6 +178,7 @@ macro_rules! keeps_the_contract {
             subscriptions_of_a_visitor_are_counted
             it_is_known_since_when_a_peer_is_out_of_reach
             those_who_watched_are_remembered_within_a_bound
+            watchers_are_read_in_pages_domain_by_domain
             groups_are_kept_as_they_were_made
             edits_of_a_group_mean_the_same_on_disk_and_in_memory
             groups_are_found_by_session_wish_and_end

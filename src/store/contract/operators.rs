@@ -1,0 +1,61 @@
+//! What every store must do for operators: suspensions, and looks at what waits.
+
+use super::{all, at, domain, one, outbox, outgoing, row};
+use crate::relay::ports::{Change, OperatorsChange, Outcome, Store, StoredOutgoing, Suspension};
+
+fn operators(change: OperatorsChange) -> Change {
+    Change::Operators(change)
+}
+
+pub(in crate::store) async fn a_peer_is_suspended_until_it_is_resumed(store: &dyn Store) {
+    let suspend =
+        |peer: &str, since| operators(OperatorsChange::Suspend { peer: domain(peer), since: at(since) });
+    let resume = |peer: &str| operators(OperatorsChange::Resume(domain(peer)));
+    assert_eq!(store.suspensions().await.unwrap(), Vec::new());
+    assert_eq!(one(store, resume("south.example")).await, Outcome::Missing);
+    assert_eq!(one(store, suspend("south.example", 5)).await, Outcome::Done);
+    assert_eq!(one(store, suspend("east.example", 6)).await, Outcome::Done);
+    assert_eq!(one(store, suspend("south.example", 7)).await, Outcome::Duplicate);
+    let suspended = |peer: &str, since| Suspension { peer: domain(peer), since: at(since) };
+    let both = [suspended("east.example", 6), suspended("south.example", 5)];
+    assert_eq!(store.suspensions().await.unwrap(), both, "since the first time, ordered by peer");
+    assert_eq!(one(store, resume("south.example")).await, Outcome::Done);
+    assert_eq!(store.suspensions().await.unwrap(), both[..1]);
+    // What waits for it is touched by neither
+    let sent = row(one(store, Change::Send(outgoing("east.example", "SendMessageRequest", 3))).await);
+    assert_eq!(one(store, resume("east.example")).await, Outcome::Done);
+    assert_eq!(store.outgoing(sent).await.unwrap().map(|found| found.row), Some(sent));
+}
+
+pub(in crate::store) async fn operators_see_what_waits_in_pages_without_what_it_says(store: &dyn Store) {
+    let peers = ["south.example", "east.example", "south.example", "south.example"];
+    let sends = peers.iter().zip(3..).map(|(peer, octets)| Change::Send(outgoing(peer, "A", octets)));
+    let rows: Vec<i64> = all(store, sends.collect()).await.into_iter().map(row).collect();
+    let queued = async |peer: Option<&str>, after, limit| {
+        let found = store.queued(peer.map(domain), after, limit).await.unwrap();
+        assert!(found.iter().all(|queued| queued.row.outgoing.body.is_empty()));
+        found.into_iter().map(|queued| (queued.row.row, queued.octets)).collect::<Vec<_>>()
+    };
+    assert_eq!(queued(None, 0, 10).await, [(rows[0], 3), (rows[1], 4), (rows[2], 5), (rows[3], 6)]);
+    assert_eq!(queued(Some("south.example"), 0, 2).await, [(rows[0], 3), (rows[2], 5)]);
+    assert_eq!(queued(Some("south.example"), rows[2], 2).await, [(rows[3], 6)]);
+    assert_eq!(queued(Some("west.example"), 0, 2).await, []);
+    // One row is read with its body
+    let whole = StoredOutgoing {
+        row: rows[1],
+        attempts: 0,
+        not_before: at(20),
+        outgoing: outgoing("east.example", "A", 4),
+    };
+    assert_eq!(store.outgoing(rows[1]).await.unwrap(), Some(whole));
+    assert_eq!(store.outgoing(rows[3] + 1).await.unwrap(), None);
+}
+
+pub(in crate::store) async fn a_row_that_waits_can_be_hurried(store: &dyn Store) {
+    let number = row(one(store, Change::Send(outgoing("south.example", "A", 3))).await);
+    assert_eq!(one(store, Change::DeferOutgoing { row: number, not_before: at(900) }).await, Outcome::Done);
+    assert_eq!(one(store, operators(OperatorsChange::MakeDue { row: number })).await, Outcome::Done);
+    let found = outbox(store, "south.example").await;
+    assert_eq!((found[0].attempts, found[0].not_before), (1, at(0)), "what was tried is still counted");
+    assert_eq!(one(store, operators(OperatorsChange::MakeDue { row: number + 1 })).await, Outcome::Missing);
+}
