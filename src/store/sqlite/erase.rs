@@ -97,7 +97,95 @@ fn resources(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::Folder;
     use super::*;
+    use crate::relay::ports::{Change, Outcome};
+    use crate::store::contract::{account, all, at, one, user};
+
+    /// Tables in which no user of ours stands: `seen` has digests, the others are about the store and its peers,
+    /// `content_litter` names files that go.
+    const NOBODY: [&str; 8] = [
+        "content_litter",
+        "meta",
+        "migration",
+        "peer_suspension",
+        "seen",
+        "sqlite_sequence",
+        "ssp_session",
+        "unreachable",
+    ];
+
+    fn texts(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// The tables that hold something of account 1: its number, its session, or its address anywhere.
+    fn tables_of_ada(connection: &Connection) -> Vec<String> {
+        let count = |table: &str, condition: &str| {
+            let sql = format!("SELECT count(*) FROM \"{table}\" WHERE {condition}");
+            connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        let mut found = Vec::new();
+        for table in texts(connection, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name") {
+            let owner = format!(
+                "SELECT \"from\" FROM pragma_foreign_key_list('{table}') WHERE \"table\" = 'account'"
+            );
+            let mut conditions: Vec<_> =
+                texts(connection, &owner).iter().map(|column| format!("\"{column}\" = 1")).collect();
+            for column in texts(connection, &format!("SELECT name FROM pragma_table_info('{table}')")) {
+                let text = format!("lower(CAST(\"{column}\" AS TEXT))");
+                conditions.extend(["ada@", "ada/"].map(|it| format!("instr({text}, '{it}') > 0")));
+                conditions.push(format!("{text} = 's-1'"));
+            }
+            if conditions.iter().any(|condition| count(&table, condition) > 0) {
+                found.push(table);
+            }
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn an_erased_user_is_in_no_table_of_the_schema() {
+        // Given a user who stands in every table in which a user can stand
+        let folder = Folder::new();
+        let store = folder.open();
+        let accounts =
+            ["wv:Ada@north.example", "wv:bo@north.example"].map(|it| Change::AddAccount(account(it)));
+        all(&store, accounts.into()).await;
+        store.close();
+        let database = || Connection::open(folder.path().join(super::super::DATABASE)).unwrap();
+        database().execute_batch(include_str!("erase/everywhere.sql")).unwrap();
+        let schema = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        let mut tables = texts(&database(), schema);
+        tables.retain(|table| !NOBODY.contains(&&**table));
+        assert_eq!(tables_of_ada(&database()), tables, "a table of the schema is not tried");
+        // When it is erased
+        let store = folder.open();
+        let erased = one(&store, Change::EraseAccount(user("wv:ada@north.example"))).await;
+        assert_eq!(erased, Outcome::Done);
+        // Then nothing is left but the message that has to go back
+        assert_eq!(tables_of_ada(&database()), ["account", "mailbox"]);
+        assert_eq!(texts(&database(), "SELECT message_id FROM mailbox"), ["m-1"]);
+        // And when that is done, nothing at all, and others have what is theirs
+        one(&store, Change::DropMail { row: 1, owner: user("wv:ada@north.example") }).await;
+        all(&store, vec![Change::Forget { before: at(1) }]).await;
+        store.close();
+        assert_eq!(tables_of_ada(&database()), Vec::<String>::new());
+        for (table, left) in [
+            ("account", 1),
+            ("contact_list", 1),
+            ("content_item", 1),
+            ("csp_session", 1),
+            ("group_message", 1),
+            ("im_group", 1),
+            ("lists", 1),
+            ("presence", 1),
+        ] {
+            let sql = format!("SELECT count(*) FROM {table}");
+            assert_eq!(database().query_row(&sql, [], |row| row.get::<_, i64>(0)), Ok(left), "{table}");
+        }
+    }
 
     #[test]
     fn lists_and_groups_of_a_user_are_found_by_a_pattern_of_their_addresses() {

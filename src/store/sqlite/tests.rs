@@ -12,16 +12,20 @@ use crate::store::contract::{
 };
 
 /// A folder of its own for one test.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("causeway-store-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self(std::env::temp_dir().join(name))
     }
 
-    fn open(&self) -> Sqlite {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn open(&self) -> Sqlite {
         Sqlite::open(&Settings::at(&self.0)).unwrap()
     }
 }
