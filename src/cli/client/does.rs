@@ -7,6 +7,7 @@ use super::command::{Command, HELP};
 use super::show;
 use super::talk::{Known, Talk, Trouble, words};
 use crate::cli::phone::PhoneError;
+use crate::element::content::ITEM_OCTETS_MAX;
 use crate::imps::presence::{AttributeSet, PresenceSubList};
 use crate::imps::primitive::{
     BlockEntityRequest, BlockList, CancelAuthRequest, Contact, CreateAttributeListRequest,
@@ -20,8 +21,6 @@ use crate::imps::{ContactListId, Content, GroupId, InviteId, Primitive, UserId, 
 
 /// Largest file that is sent in a message, octets: as BASE64 it fits into a document of 1 MiB.
 const FILE_OCTETS_MAX: u64 = 700 * 1024;
-/// Largest file that is kept at the provider, octets; the provider may want less.
-const SHARED_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 /// Most hits of a search that are shown.
 const HITS_MAX: u32 = 20;
 /// The list that is made for the first contact.
@@ -395,8 +394,8 @@ impl Talk<'_> {
         let pairs = vec![SearchPair { element: element.into(), string: text.into(), id: None }];
         let request = SearchRequest { pairs, limit: Some(HITS_MAX), ..SearchRequest::default() };
         if let Primitive::SearchResponse(found) = self.ask(request).await? {
-            let users = found.users.iter().map(|user| show::short(user).to_owned());
-            let groups = found.groups.iter().map(|group| show::short(group).to_owned());
+            let users = found.users.iter().map(|user| show::short(user));
+            let groups = found.groups.iter().map(|group| show::short(group));
             let hits: Vec<String> = users.chain(groups).collect();
             if hits.is_empty() {
                 self.tell("-- nothing found");
@@ -442,11 +441,8 @@ impl Talk<'_> {
         if !about.is_file() {
             return Err(words(format!("{file} is no file")));
         }
-        if about.len() > SHARED_OCTETS_MAX {
-            return Err(words(format!(
-                "{file} has {} octets; {SHARED_OCTETS_MAX} are the most",
-                about.len()
-            )));
+        if about.len() > ITEM_OCTETS_MAX {
+            return Err(words(format!("{file} has {} octets; {ITEM_OCTETS_MAX} are the most", about.len())));
         }
         let octets = std::fs::read(file).map_err(cannot)?;
         let name: Option<Box<str>> = Path::new(file).file_name().map(|name| name.to_string_lossy().into());

@@ -133,8 +133,14 @@ impl Talk<'_> {
     }
 
     fn hear_presence(&mut self, presence: &Presence) {
-        let Some(words) = show::presence(&presence.attributes) else { return };
         let name = self.name(&presence.user);
+        let Some(words) = show::presence(&presence.attributes) else {
+            let known = self.contacts.iter_mut().find(|known| known.user == presence.user);
+            if known.is_some_and(|known| known.presence.take().is_some()) {
+                self.tell(format!("-- {name} shows you nothing any more"));
+            }
+            return;
+        };
         if let Some(known) = self.contacts.iter_mut().find(|known| known.user == presence.user) {
             if known.presence.as_ref() == Some(&words) {
                 return;

@@ -175,7 +175,7 @@ async fn converse(
     lines: &mut mpsc::Receiver<String>,
     every: Option<Duration>,
 ) -> anyhow::Result<u32> {
-    let user = show::short(talk.phone.user()).to_owned();
+    let user = show::short(talk.phone.user());
     let server = talk.phone.server().clone();
     talk.log_in().await.with_context(|| format!("{user} cannot log in at {server}"))?;
     let manner = talk.phone.manner().clone();

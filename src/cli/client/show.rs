@@ -9,9 +9,9 @@ use crate::imps::{Address, Code, Content, Status};
 /// Most octets of a text that are shown.
 const TEXT_OCTETS_MAX: usize = 16 * 1024;
 
-/// An address as people write it.
-pub(super) fn short(address: &Address) -> &str {
-    address.as_str().get(3..).unwrap_or_default()
+/// An address as people write it. Somebody else may have chosen it: it is clean.
+pub(super) fn short(address: &Address) -> String {
+    clean(address.as_str().get(3..).unwrap_or_default())
 }
 
 /// Words of others: control characters go, so that they steer no terminal; further lines are set in.
@@ -23,7 +23,10 @@ pub(super) fn clean(text: &str) -> String {
     let shown = text.get(..end).unwrap_or_default();
     let strange = |c: char| {
         c.is_control()
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+            || matches!(
+                c,
+                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}' | '\u{2029}'
+            )
     };
     let mut lines = shown.trim_end().lines();
     let tidy = |line: &str| line.chars().filter(|c| !strange(*c)).collect::<String>();
@@ -65,14 +68,14 @@ pub(super) fn complaints(status: &Status) -> Vec<String> {
 }
 
 fn entity(entity: &Entity) -> String {
-    clean(match entity {
+    match entity {
         Entity::User(user) => short(user),
         Entity::Group(group) => short(group),
         Entity::ContactList(list) => short(list),
-        Entity::ScreenName(name) => &name.name,
-        Entity::Message(id) => id.as_str(),
-        Entity::Domain(domain) => domain,
-    })
+        Entity::ScreenName(name) => clean(&name.name),
+        Entity::Message(id) => clean(id.as_str()),
+        Entity::Domain(domain) => clean(domain),
+    }
 }
 
 /// Presence in a few words: `online, busy, "in a meeting"`; `None` if nothing of it may be seen.
@@ -127,7 +130,7 @@ pub(super) fn names(mappings: &[Mapping]) -> String {
     let name = |found: &Mapping| match (&found.name, &found.user) {
         (Some(name), Some(user)) if **name != *user.user() => format!("{} ({})", clean(name), short(user)),
         (Some(name), _) => clean(name),
-        (None, Some(user)) => short(user).to_owned(),
+        (None, Some(user)) => short(user),
         (None, None) => "somebody".to_owned(),
     };
     mappings.iter().map(name).collect::<Vec<_>>().join(", ")
@@ -135,11 +138,11 @@ pub(super) fn names(mappings: &[Mapping]) -> String {
 
 /// Everything on a block or grant list.
 pub(super) fn entities(entities: &Entities) -> String {
-    let users = entities.users.iter().map(|user| short(user).to_owned());
+    let users = entities.users.iter().map(|user| short(user));
     let domains = entities.domains.iter().map(|domain| format!("everybody of {domain}"));
-    let groups = entities.groups.iter().map(|group| short(group).to_owned());
+    let groups = entities.groups.iter().map(|group| short(group));
     let names = entities.screen_names.iter().map(|name| clean(&name.name));
-    let lists = entities.contact_lists.iter().map(|list| short(list).to_owned());
+    let lists = entities.contact_lists.iter().map(|list| short(list));
     users.chain(domains).chain(groups).chain(names).chain(lists).collect::<Vec<_>>().join(", ")
 }
 
@@ -186,6 +189,8 @@ mod tests {
     fn words_of_others_steer_no_terminal_and_pass_for_no_other_line() {
         assert_eq!(clean("hi\u{1b}[2J\u{7} there\u{202e}"), "hi[2J there");
         assert_eq!(clean("one\r\nada: two\n"), "one\n    ada: two");
+        let address: crate::imps::UserId = "wv:eve\u{202e}\u{200f}lla@north.example".parse().unwrap();
+        assert_eq!(short(&address), "evella@north.example");
         let long = "ö".repeat(TEXT_OCTETS_MAX);
         assert!(clean(&long).len() <= TEXT_OCTETS_MAX + 4 && clean(&long).ends_with(" …"));
     }

@@ -339,14 +339,14 @@ impl<'s> Talk<'s> {
         let nickname = self.contacts.iter().find(|known| known.user == *user);
         match nickname.and_then(|known| known.nickname.as_deref()) {
             Some(nickname) => show::clean(nickname),
-            None => show::short(user).to_owned(),
+            None => show::short(user),
         }
     }
 
     /// What a group is called here.
     pub(super) fn group_name(&self, group: &GroupId) -> String {
         let is_home = group.domain_str() == self.phone.user().domain_str();
-        let name = if is_home { group.local() } else { show::short(group) };
+        let name = if is_home { show::clean(group.local()) } else { show::short(group) };
         name.trim_start_matches('/').to_owned()
     }
 
@@ -356,7 +356,7 @@ impl<'s> Talk<'s> {
             Recipient::User(user) => self.name(&user.id),
             Recipient::Group(group) => self.group_name(group),
             Recipient::ScreenName(name) => show::clean(&name.name),
-            Recipient::ContactList(list) => show::short(list).to_owned(),
+            Recipient::ContactList(list) => show::short(list),
         }
     }
 

@@ -18,8 +18,10 @@ use tokio_rustls::TlsConnector;
 
 use super::PhoneError;
 
-/// Largest answer that is read, octets.
+/// Largest answer of CSP that is read, octets.
 pub(super) const ANSWER_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// Largest file that is fetched, octets: what a provider keeps at most.
+pub(super) const FILE_OCTETS_MAX: usize = 64 * 1024 * 1024;
 /// Longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait for an answer: longer than a provider waits for its peers.
@@ -121,6 +123,7 @@ impl Server {
         connection: &mut SendRequest<Full<Bytes>>,
         request: Outgoing<'_>,
     ) -> Result<Incoming, PhoneError> {
+        let octets_max = if request.method == Method::GET { FILE_OCTETS_MAX } else { ANSWER_OCTETS_MAX };
         let mut built = Request::builder()
             .method(request.method)
             .uri(request.path)
@@ -133,7 +136,7 @@ impl Server {
         let answered = timeout(ANSWER_LIMIT, async {
             let answer = connection.send_request(built).await.map_err(|e| self.broken(&e))?;
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_OCTETS_MAX).collect().await;
+            let body = Limited::new(body, octets_max).collect().await;
             let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(Into::into);
             Ok(Incoming {
                 status: head.status.as_u16(),

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
 use causeway::cli::laboratory::Writing;
+use causeway::element::common::system::Announcement;
+use causeway::imps::primitive::{AnswerOption, SystemMessage};
 use causeway::net::pki;
 
 use crate::process::{Process, program};
@@ -170,6 +172,112 @@ async fn two_people_at_terminals_of_two_providers_talk() {
         );
         bo.sees(&["-- Ada is offline"]);
         assert_eq!(bo.ends().0.code(), Some(1));
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_other_command_does_what_the_help_says() {
+    let world = World::new().await;
+    let (north, south) = places(&world);
+    let (node, _south) = (world.start(&north).await, world.start(&south).await);
+    let sap = std::sync::Arc::clone(node.sap());
+    tokio::task::spawn_blocking(move || {
+        let mut ada = Client::online(&north, "ada", &["--version", "1.3"]);
+        let mut bo = Client::online(&south, "bo", &["--version", "1.2", "--encoding", "wbxml"]);
+        ada.types("/help");
+        ada.sees(&["/quit", "log out and end"]);
+        // With whom one talks
+        ada.types("hello?");
+        ada.sees(&["! with whom? /to WHO first"]);
+        ada.types("/to");
+        ada.sees(&["you talk with nobody"]);
+        ada.types("/to bo@south.example");
+        ada.types("/to");
+        ada.sees(&["you talk with bo@south.example"]);
+        // Who may see whom: bo is asked, and changes his mind
+        ada.types("/add bo@south.example Bo");
+        bo.sees(&["ada@north.example", "/allow ada@north.example"]);
+        bo.types("/allow ada@north.example");
+        ada.sees(&["-- Bo is online"]);
+        bo.types("/status away at the sea");
+        ada.sees(&["-- Bo is online, away, \"at the sea\""]);
+        ada.types("/look Bo");
+        ada.sees(&["-- Bo is", "at the sea"]);
+        bo.types("/deny ada@north.example");
+        ada.sees(&["-- Bo shows you nothing any more"]);
+        ada.types("/look Bo");
+        ada.sees(&["-- Bo is showing nothing to you"]);
+        ada.types("/remove Bo");
+        ada.types("/remove Bo");
+        ada.sees(&["! ", "Bo@north.example is not among your contacts"]);
+        // Who may write to whom
+        bo.types("/block ada@north.example");
+        bo.types("/block");
+        bo.sees(&["blocked: ada@north.example"]);
+        ada.types("are you there?");
+        ada.sees(&["! ", "bo@south.example"]);
+        bo.types("/unblock ada@north.example");
+        bo.types("/block");
+        bo.sees(&["blocked: nobody"]);
+        ada.types("and now?");
+        bo.sees(&["ada@north.example: and now?"]);
+        // A group that bo finds where he looks, and enters by himself
+        ada.types("/create sailing The tides");
+        ada.sees(&["-- you are in sailing"]);
+        ada.types("/find group sail");
+        ada.sees(&["   /sailing@north.example"]);
+        ada.types("/find user b");
+        ada.sees(&["-- nothing found"]);
+        ada.types("/find user ad");
+        ada.sees(&["   ada@north.example"]);
+        bo.types("/join sailing@north.example Captain");
+        bo.sees(&["-- you are in sailing@north.example"]);
+        bo.sees(&["in it: ada"]);
+        ada.sees(&["[sailing] Captain", "came"]);
+        ada.types("/in");
+        ada.sees(&["Captain"]);
+        ada.types("/invite bo@south.example");
+        bo.sees(&["ada@north.example invites you into the group sailing@north.example"]);
+        bo.types("/decline");
+        ada.sees(&["-- bo@south.example declines your invitation"]);
+        ada.types("/delete sailing");
+        bo.sees(&["-- you are out of sailing@north.example"]);
+        bo.types("/leave");
+        bo.sees(&["! which group?"]);
+        // What is known of people
+        ada.types("/profile ada");
+        ada.sees(&["   ada@north.example"]);
+        bo.types("/profile ada@north.example");
+        bo.sees(&["! profiles are a thing of CSP 1.3"]);
+        // What the provider asks
+        ada.types("/answer 1");
+        ada.sees(&["! your provider asks nothing"]);
+        let question = SystemMessage {
+            id: "tides-1".into(),
+            requires_response: true,
+            text: Some("Do you mind the tide?".into()),
+            options: vec![
+                AnswerOption { id: 1, text: "Yes".into() },
+                AnswerOption { id: 2, text: "No".into() },
+            ],
+            verification: None,
+        };
+        let told = Announcement { message: question, key: None, seconds: 60 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(sap.announce(None, &told)).unwrap();
+        ada.sees(&["your provider says: Do you mind the tide?"]);
+        ada.sees(&["/answer 2: No"]);
+        ada.types("/answer maybe");
+        ada.sees(&["! \"maybe\" is no choice"]);
+        ada.types("/answer 2");
+        let answered = || runtime.block_on(sap.announced_to("tides-1", None, 10)).unwrap()[0].chosen;
+        let end = Instant::now() + PATIENCE;
+        while answered() != Some(2) {
+            assert!(Instant::now() < end, "the answer does not arrive");
+            std::thread::yield_now();
+        }
     })
     .await
     .unwrap();
