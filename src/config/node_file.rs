@@ -11,7 +11,7 @@ use super::settings::{
     Backend, Cir, Content, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Store,
 };
 use super::source::{Placed, Source};
-use crate::element::content::Quota;
+use crate::element::content::{ITEM_OCTETS_MAX, Quota};
 use crate::imps::Domain;
 use crate::ops::logging;
 
@@ -69,7 +69,7 @@ const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 4096..=1_099_511_627_776;
 const QUEUE_BYTES_PER_PEER: u64 = 1_073_741_824;
 
 /// An item is held in memory while it comes and goes.
-const ITEM_BYTES: std::ops::RangeInclusive<u64> = 1024..=67_108_864;
+const ITEM_BYTES: std::ops::RangeInclusive<u64> = 1024..=ITEM_OCTETS_MAX;
 const ITEM_BYTES_MAX: u64 = 4_194_304;
 const QUOTA_BYTES: std::ops::RangeInclusive<u64> = 0..=1_099_511_627_776;
 const QUOTA_BYTES_MAX: u64 = 104_857_600;

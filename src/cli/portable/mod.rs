@@ -1,8 +1,9 @@
-//! `causeway export` and `causeway import`: accounts, lists and groups as JSON Lines, straight from and into
-//! the store, with the node running or not.
+//! `causeway export` and `causeway import`: accounts, lists, groups and shared content as JSON Lines, straight
+//! from and into the store, with the node running or not.
 //!
 //! Sessions, waiting messages and subscriptions are no part of it: those belong to the moment.
 
+mod content;
 mod read;
 mod record;
 #[cfg(test)]
@@ -17,15 +18,17 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
+use self::content::Shelf;
 use self::read::Reader;
 use self::record::{Header, Line, VERSION};
 use self::write::Whole;
 use super::user::{open, settings};
-use super::{Configuration, Ended, Streams, today};
+use super::{Configuration, Ended, Streams, now, today};
+use crate::element::group::HISTORY_MESSAGES_MAX;
 use crate::imps::{GroupId, UserId};
 use crate::relay::ports::{
     Account, Change, CommonStore as _, GroupStore as _, ListsStore as _, OperatorsStore as _, Outcome,
-    PresenceStore as _, Store as _,
+    PresenceStore as _, Store as _, Watchers,
 };
 use crate::store::seal::Sealer;
 use crate::store::sqlite::Sqlite;
@@ -57,6 +60,9 @@ pub struct Export {
     /// What becomes of passwords
     #[arg(long, value_enum, default_value = "sealed")]
     passwords: Passwords,
+    /// Leave shared content out: its octets may be many
+    #[arg(long)]
+    without_content: bool,
 }
 
 /// Words of `import`.
@@ -114,9 +120,14 @@ pub fn export(words: &Export, streams: &mut Streams<'_>) -> anyhow::Result<Ended
         }
         for group in store.all_groups().await? {
             // One that ended meanwhile is none any more.
-            if let Some(found) = store.group(group).await? {
-                line(output, &Line::Group(Box::new(write::group(&found.group))))?;
+            if let Some(found) = store.group(group.clone()).await? {
+                let (said, _) = store.said(group, HISTORY_MESSAGES_MAX).await?;
+                line(output, &Line::Group(Box::new(write::group(&found.group, &said, now()))))?;
             }
+        }
+        let sharing = if words.without_content { &[] } else { &accounts[..] };
+        for account in sharing {
+            content::write(&store, &account.user, output).await?;
         }
         anyhow::Ok(())
     })?;
@@ -139,7 +150,7 @@ async fn read_page(
     let users: Vec<UserId> = page.iter().map(|account| account.user.clone()).collect();
     let profiles = store.profiles(users.clone()).await?;
     let lists = store.lists(users.clone()).await?;
-    let publishers = store.publishers(users).await?;
+    let publishers = store.publishers(users, Watchers::Nobody).await?;
     let mut all = Vec::with_capacity(page.len());
     for (((account, profile), lists), publisher) in page.iter().zip(profiles).zip(lists).zip(publishers) {
         // Those here are properties of the groups.
@@ -159,7 +170,7 @@ async fn read_page(
 /// What is to be made, in the order of the file.
 enum Wanted {
     Account(UserId, Vec<Change>),
-    Group(GroupId, Box<Change>),
+    Group(GroupId, Vec<Change>),
 }
 
 /// Runs `import`.
@@ -175,35 +186,54 @@ pub fn import(words: &Import, streams: &mut Streams<'_>) -> anyhow::Result<Ended
         file = BufReader::new(opened.with_context(|| format!("{} cannot be read", words.from.display()))?);
         &mut file
     };
-    // Everything is read and checked before anything is written.
-    let wanted = understand(input, &reader)?;
     let store = open(&settings)?;
-    let (mut made, mut kept) = (0_usize, 0_usize);
-    runtime()?.block_on(async {
-        if !words.skip_existing {
-            refuse_existing(&store, &wanted).await?;
-        }
-        for wanted in wanted {
-            let (what, changes) = match wanted {
-                Wanted::Account(user, changes) => (user.to_string(), changes),
-                Wanted::Group(group, change) => (group.to_string(), vec![*change]),
-            };
-            let outcomes = store.commit(changes).await?;
-            match outcomes.first() {
-                Some(Outcome::Duplicate) => kept += 1,
-                _ if outcomes.iter().all(|outcome| outcome.took_effect()) => made += 1,
-                _ => bail!("{what} could be taken in part only: {outcomes:?}; `causeway user erase` removes what is there"),
-            }
-        }
-        anyhow::Ok(())
-    })?;
+    let runtime = runtime()?;
+    let mut shelf = Shelf::new(&store, &runtime);
+    // Everything is read and checked before anything is taken.
+    let took = understand(input, &reader, &mut shelf)
+        .and_then(|wanted| runtime.block_on(take(&store, wanted, &mut shelf, words.skip_existing)));
+    runtime.block_on(shelf.clear())?;
     store.close();
+    let (made, kept) = took?;
     writeln!(streams.output, "{made} made, {kept} left as they were")?;
     Ok(Ended::Done)
 }
 
+/// Takes what was read; how much was made, and how much was there.
+async fn take(
+    store: &Sqlite,
+    wanted: Vec<Wanted>,
+    shelf: &mut Shelf<'_>,
+    skip_existing: bool,
+) -> anyhow::Result<(usize, usize)> {
+    if !skip_existing {
+        refuse_existing(store, &wanted, shelf).await?;
+    }
+    let (mut made, mut kept) = (0, 0);
+    for wanted in wanted {
+        let (what, changes) = match wanted {
+            Wanted::Account(user, changes) => (user.to_string(), changes),
+            Wanted::Group(group, changes) => (group.to_string(), changes),
+        };
+        let outcomes = store.commit(changes).await?;
+        match outcomes.first() {
+            Some(Outcome::Duplicate) => kept += 1,
+            _ if outcomes.iter().all(|outcome| outcome.took_effect()) => made += 1,
+            _ => bail!(
+                "{what} could be taken in part only: {outcomes:?}; `causeway user erase` removes what is there"
+            ),
+        }
+    }
+    let (more, there) = shelf.keep().await?;
+    Ok((made + more, kept + there))
+}
+
 /// Reads every line; an error says which one is wrong.
-fn understand(input: &mut dyn BufRead, reader: &Reader<'_>) -> anyhow::Result<Vec<Wanted>> {
+fn understand(
+    input: &mut dyn BufRead,
+    reader: &Reader<'_>,
+    shelf: &mut Shelf<'_>,
+) -> anyhow::Result<Vec<Wanted>> {
     let mut wanted = Vec::new();
     let mut begun = false;
     for number in 1_usize.. {
@@ -220,6 +250,9 @@ fn understand(input: &mut dyn BufRead, reader: &Reader<'_>) -> anyhow::Result<Ve
             continue;
         }
         let read = serde_json::from_str::<Line>(&text).map_err(anyhow::Error::from).and_then(|line| {
+            if !matches!(line, Line::Octets(_)) {
+                shelf.end()?;
+            }
             Ok(match line {
                 Line::Causeway(header) if header.version != VERSION => {
                     bail!("version {} of exports is not known; this program reads {VERSION}", header.version)
@@ -235,8 +268,16 @@ fn understand(input: &mut dyn BufRead, reader: &Reader<'_>) -> anyhow::Result<Ve
                     Some(Wanted::Account(reader.user(&record.address)?, reader.account(&record)?))
                 }
                 Line::Group(record) => {
-                    let (group, change) = reader.group(&record)?;
-                    Some(Wanted::Group(group, Box::new(change)))
+                    let (group, changes) = reader.group(&record, now())?;
+                    Some(Wanted::Group(group, changes))
+                }
+                Line::Content(record) => {
+                    shelf.begin(&record, reader)?;
+                    None
+                }
+                Line::Octets(record) => {
+                    shelf.octets(&record)?;
+                    None
                 }
             })
         });
@@ -245,20 +286,22 @@ fn understand(input: &mut dyn BufRead, reader: &Reader<'_>) -> anyhow::Result<Ve
     if !begun {
         bail!("this is no export: it holds nothing; `causeway export` makes one");
     }
+    shelf.end().context("the last line is not all, and nothing was taken")?;
     Ok(wanted)
 }
 
-async fn refuse_existing(store: &Sqlite, wanted: &[Wanted]) -> anyhow::Result<()> {
+async fn refuse_existing(store: &Sqlite, wanted: &[Wanted], shelf: &Shelf<'_>) -> anyhow::Result<()> {
+    let refuse = |what: &str| {
+        bail!("{what} exists already, and nothing was taken; --skip-existing takes what is not there yet")
+    };
     for wanted in wanted {
         let (there, what) = match wanted {
             Wanted::Account(user, _) => (store.account_now(user.clone()).await?.is_some(), user.to_string()),
             Wanted::Group(group, _) => (store.group(group.clone()).await?.is_some(), group.to_string()),
         };
         if there {
-            bail!(
-                "{what} exists already, and nothing was taken; --skip-existing takes what is not there yet"
-            );
+            return refuse(&what);
         }
     }
-    Ok(())
+    shelf.existing().map_or(Ok(()), |item| refuse(item.id.as_str()))
 }

@@ -11,10 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::record::{
     AccountRecord, AttributeListRecord, AudienceRecord, ContactListRecord, EntitiesRecord, GroupRecord,
-    NoteRecord, PasswordRecord,
+    NoteRecord, PasswordRecord, SaidRecord,
 };
 use crate::element::common::profile::operators_change;
-use crate::element::group::{Group, LISTED_MAX, NOTE_OCTETS_MAX, Rank};
+use crate::element::group::{
+    Group, HISTORY_MESSAGES_MAX, LISTED_MAX, NOTE_OCTETS_MAX, Rank, SAID_OCTETS_MAX, Said,
+};
 use crate::element::lists::{
     Access, CONTACTS_MAX, CONTACTS_OF_ACCOUNT_MAX, ContactList, ENTRIES_MAX, Edit, LISTS_MAX, NAME_OCTETS_MAX,
 };
@@ -42,7 +44,7 @@ pub(super) struct Reader<'r> {
     pub(super) domains: &'r [Domain],
 }
 
-fn parsed<T: FromStr<Err: Display>>(text: &str) -> anyhow::Result<T> {
+pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> anyhow::Result<T> {
     text.parse().map_err(|error| anyhow::anyhow!("{text:?}: {error}"))
 }
 
@@ -132,8 +134,8 @@ impl Reader<'_> {
         Ok(self.sealer.seal(user, &clear)?.into())
     }
 
-    /// The change that makes this group.
-    pub(super) fn group(&self, record: &GroupRecord) -> anyhow::Result<(GroupId, Change)> {
+    /// The changes that make this group, to be committed together. Nobody is in it now.
+    pub(super) fn group(&self, record: &GroupRecord, now: Moment) -> anyhow::Result<(GroupId, Vec<Change>)> {
         let id: GroupId = parsed(&record.address)?;
         let home = self.domains.iter().find(|domain| id.domain_str() == Some(domain.as_str()));
         let home = home.with_context(|| {
@@ -146,7 +148,7 @@ impl Reader<'_> {
         }
         let ranks = record.members.iter().map(|(user, rank)| Ok((parsed(user)?, parsed::<Rank>(rank)?)));
         let own = record.own_properties.iter().map(|(user, own)| Ok((parsed(user)?, properties(own)?)));
-        let group = Group {
+        let mut group = Group {
             home: home.clone(),
             owner: parsed(&record.owner)?,
             properties: properties(&record.properties)?,
@@ -159,8 +161,30 @@ impl Reader<'_> {
             ends: None,
             id: id.clone(),
         };
-        Ok((id, Change::Group(GroupChange::Create(Box::new(group)))))
+        group.ends = group.end_if_empty(now);
+        at_most("messages in the history of a group", record.history.len(), HISTORY_MESSAGES_MAX)?;
+        let said = record.history.iter().map(|record| said(&id, record));
+        let said = said.map(|said| Ok(Change::Then(Box::new(Change::Group(GroupChange::Say(said?))))));
+        let create = Change::Group(GroupChange::Create(Box::new(group)));
+        let changes = std::iter::once(Ok(create)).chain(said).collect::<anyhow::Result<_>>()?;
+        Ok((id, changes))
     }
+}
+
+fn said(group: &GroupId, record: &SaidRecord) -> anyhow::Result<Said> {
+    let read = csp::decode_primitive(record.message.as_bytes(), Version::V1_3, Encoding::Xml);
+    let Ok(message @ Primitive::NewMessage(_)) = read else {
+        bail!("a message in the history is no NewMessage of CSP 1.3");
+    };
+    let body = csp::encode_primitive(&message, Version::V1_3, Encoding::Wbxml)?;
+    at_most("octets of a message in the history", body.len(), SAID_OCTETS_MAX)?;
+    Ok(Said {
+        group: group.clone(),
+        message_id: parsed(&record.message_id)?,
+        accepted: Moment::from_millis(record.accepted),
+        until: Moment::from_millis(record.until),
+        body: body.into(),
+    })
 }
 
 type Properties = std::collections::BTreeMap<Box<str>, Box<str>>;

@@ -1,4 +1,4 @@
-//! The lines of an export: one account or one group each, complete in itself.
+//! The lines of an export: one account, one group or one piece of shared content each.
 //!
 //! Version 1. Keys are never given another meaning; a reader refuses keys that it does not know, so that
 //! nothing is lost in silence. `docs/reference/export.md` describes them.
@@ -20,6 +20,10 @@ pub(super) enum Line {
     Account(Box<AccountRecord>),
     /// A group.
     Group(Box<GroupRecord>),
+    /// A piece of shared content; its octets stand in the lines that follow.
+    Content(Box<ContentRecord>),
+    /// Octets of the piece before.
+    Octets(OctetsRecord),
 }
 
 /// What the file is.
@@ -135,6 +139,52 @@ pub(super) struct GroupRecord {
     pub(super) own_properties: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) rejected: Vec<String>,
     pub(super) invited: Vec<String>,
+    /// What was said in it, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) history: Vec<SaidRecord>,
+}
+
+/// A message that a group keeps.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SaidRecord {
+    pub(super) message_id: String,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub(super) accepted: u64,
+    /// When it is forgotten, likewise.
+    pub(super) until: u64,
+    /// A `NewMessage` of CSP 1.3.
+    pub(super) message: String,
+}
+
+/// A piece of shared content.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContentRecord {
+    pub(super) id: String,
+    pub(super) owner: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    pub(super) content_type: String,
+    /// How many.
+    pub(super) octets: u64,
+    /// SHA-256 of them, BASE64.
+    pub(super) sha256: String,
+    /// Who may see it, as an upload says it.
+    pub(super) audience: String,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub(super) created: u64,
+    /// When it goes, likewise.
+    pub(super) expires: u64,
+}
+
+/// Some octets, in their order.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OctetsRecord {
+    /// Of which piece.
+    pub(super) of: String,
+    pub(super) base64: String,
 }
 
 /// What those are told who join.

@@ -1,9 +1,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
 use super::super::testing::{Folder, run};
 use super::super::{DONE, FAILED};
 use super::record::*;
+use crate::imps::primitive::{MessageInfo, NewMessage, Sender, User};
+use crate::imps::{UserId, Version};
+use crate::wire::{Encoding, csp};
 
 fn node(folder: &Folder, name: &str) -> String {
     std::fs::create_dir_all(folder.path(name)).unwrap();
@@ -19,7 +26,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// An account that has something of everything, and a group.
-fn rich() -> [Line; 3] {
+fn rich() -> [Line; 5] {
     let header =
         Header { version: VERSION, exported: "2026-01-01".to_owned(), domains: texts(&["north.example"]) };
     let contact = |user: &str, nickname: Option<&str>| ContactRecord {
@@ -91,8 +98,45 @@ fn rich() -> [Line; 3] {
         own_properties: BTreeMap::from([("wv:bo@south.example".to_owned(), map(&[("ShowID", "T")]))]),
         rejected: texts(&["wv:eve@east.example"]),
         invited: texts(&["wv:cy@north.example"]),
+        history: vec![SaidRecord {
+            message_id: "m-1@north.example".to_owned(),
+            accepted: 1_700_000_000_000,
+            until: 4_000_000_000_000,
+            message: said("wv:Ada@north.example"),
+        }],
     };
-    [Line::Causeway(header), Line::Account(Box::new(account)), Line::Group(Box::new(group))]
+    let octets = b"a picture";
+    let content = ContentRecord {
+        id: "the-picture-of-the-chess-board".to_owned(),
+        owner: "wv:Ada@north.example".to_owned(),
+        name: Some("board.png".to_owned()),
+        content_type: "image/png".to_owned(),
+        octets: 9,
+        sha256: STANDARD.encode(Sha256::digest(octets)),
+        audience: "group:wv:Ada/chess@north.example".to_owned(),
+        created: 1_700_000_000_000,
+        expires: 4_000_000_000_000,
+    };
+    let octets = OctetsRecord { of: content.id.clone(), base64: STANDARD.encode(octets) };
+    [
+        Line::Causeway(header),
+        Line::Account(Box::new(account)),
+        Line::Group(Box::new(group)),
+        Line::Content(Box::new(content)),
+        Line::Octets(octets),
+    ]
+}
+
+/// What this author said in the group, as the export writes it.
+fn said(author: &str) -> String {
+    let info = MessageInfo {
+        id: Some("m-1@north.example".parse().unwrap()),
+        sender: Some(Sender::from(User::from(author.parse::<UserId>().unwrap()))),
+        ..MessageInfo::default()
+    };
+    let message = NewMessage { info, content: Some("your move".into()) };
+    let octets = csp::encode_primitive(&message.into(), Version::V1_3, Encoding::Xml).unwrap();
+    String::from_utf8(octets).unwrap()
 }
 
 fn lines(lines: &[Line]) -> String {
@@ -104,7 +148,7 @@ fn what_is_exported_and_imported_elsewhere_is_exported_as_the_same() {
     let folder = Folder::new("portable");
     let (one, other) = (node(&folder, "one"), node(&folder, "other"));
     let told = run(&["import", "-", "--config", &one], &lines(&rich()));
-    assert_eq!(told, (DONE, "2 made, 0 left as they were\n".to_owned(), String::new()));
+    assert_eq!(told, (DONE, "3 made, 0 left as they were\n".to_owned(), String::new()));
     let first = run(&["export", "--passwords", "clear", "--config", &one], "");
     assert_eq!(first.0, DONE, "{}", first.2);
     assert_eq!(
@@ -159,17 +203,47 @@ fn an_import_is_checked_before_anything_is_taken() {
             "is no contact list of",
         ),
         (good.replace("\"Admin\"", "\"King\""), "line 3 is wrong"),
+        (good.replace("NewMessage", "OldMessage"), "no NewMessage of CSP 1.3"),
+        (good.replace("\"octets\":9", "\"octets\":8"), "more octets than it says"),
+        (good.replace("YSBwaWN0dXJl", "YSBwaWN0dXJm"), "are not those that it says"),
+        (good.lines().take(4).collect::<Vec<_>>().join("\n"), "the last line is not all"),
+        (good.replace("\"of\":\"the", "\"of\":\"no"), "which does not stand before them"),
+        (good.replace("the-picture", "../picture"), "this is no id of content"),
     ] {
         let (code, output, errors) = import(&text, &[]);
         assert_eq!((code, output.as_str()), (FAILED, ""), "{why}");
         assert!(errors.contains(why), "{why}: {errors}");
     }
     assert_eq!(run(&["user", "list", "--config", &file], "").1, "");
+    // Octets that were read before the mistake was found are gone too
+    let late = good.clone() + "{}\n";
+    assert_eq!(import(&late, &[]).0, FAILED);
+    assert_eq!(files(&folder), Vec::<String>::new());
     assert_eq!(import(&good, &[]).0, DONE);
+    assert_eq!(files(&folder), ["the-picture-of-the-chess-board"]);
     let (code, _, errors) = import(&good, &[]);
     assert_eq!((code, errors.contains("--skip-existing")), (FAILED, true), "{errors}");
     let told = import(&good, &["--skip-existing"]);
-    assert_eq!(told.1, "0 made, 2 left as they were\n");
+    assert_eq!(told.1, "0 made, 3 left as they were\n");
+}
+
+/// The files of shared content of the node `one`.
+fn files(folder: &Folder) -> Vec<String> {
+    let names = |path: &Path| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let below = names(Path::new(&folder.path("one/data/content"))).into_iter().flat_map(|it| names(&it));
+    below.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn shared_content_may_be_left_out_of_an_export() {
+    let folder = Folder::new("portable-without");
+    let one = node(&folder, "one");
+    assert_eq!(run(&["import", "-", "--config", &one], &lines(&rich())).0, DONE);
+    let (_, bare, _) = run(&["export", "--without-content", "--config", &one], "");
+    assert_eq!(bare.lines().count(), 3);
 }
 
 /// Every table of the store that holds this text anywhere.
@@ -207,7 +281,8 @@ fn an_erased_user_stands_in_no_table() {
         .replace("wv:eve@east.example", "wv:@@@")
         .replace("wv:Ada", "wv:cy")
         .replace("wv:cy@north.example\",\"nick", "wv:dee@north.example\",\"nick")
-        .replace("wv:@@@", "wv:Ada@north.example");
+        .replace("wv:@@@", "wv:Ada@north.example")
+        .replace("the-picture", "her-picture");
     assert_eq!(run(&["import", "-", "--config", &file], &lines(&rich())).0, DONE);
     let told = run(&["import", "-", "--config", &file], &theirs);
     assert_eq!(told.0, DONE, "{}", told.2);
@@ -229,6 +304,7 @@ fn an_erased_user_stands_in_no_table() {
     assert_eq!(erase(), (DONE, String::new(), String::new()));
     assert_eq!(tables_with(&database, "ada@"), Vec::<String>::new());
     assert_eq!(tables_with(&database, "ada/"), Vec::<String>::new());
+    assert_eq!(files(&folder), ["her-picture-of-the-chess-board"], "and what others share stays");
     // What others have is still there
     let (_, left, _) = run(&["export", "--config", &file], "");
     assert!(

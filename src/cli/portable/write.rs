@@ -8,13 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use super::Passwords;
 use super::record::{
     AccountRecord, AttributeListRecord, AudienceRecord, ContactListRecord, ContactRecord, EntitiesRecord,
-    GroupRecord, NoteRecord, PasswordRecord,
+    GroupRecord, NoteRecord, PasswordRecord, SaidRecord,
 };
-use crate::element::group::Group;
+use crate::element::group::{Group, Said};
+use crate::element::im;
 use crate::element::lists::{ContactList, Lists};
 use crate::element::presence::{For, Grant, Publisher};
 use crate::imps::primitive::{Contact, Entities, Property, UpdatePresenceRequest};
-use crate::imps::{GroupId, Terms, Version};
+use crate::imps::{GroupId, Moment, Terms, Version};
 use crate::relay::ports::Account;
 use crate::store::seal::{SealError, Sealer};
 use crate::wire::{Encoding, csp};
@@ -120,8 +121,8 @@ fn attribute_list(grant: &Grant) -> AttributeListRecord {
     }
 }
 
-/// A group as a line; who is in it now is not part of it.
-pub(super) fn group(group: &Group) -> GroupRecord {
+/// A group as a line, with what was said in it, newest first; who is in it now is not part of it.
+pub(super) fn group(group: &Group, said: &[Said], now: Moment) -> GroupRecord {
     let values = |values: &std::collections::BTreeMap<Box<str>, Box<str>>| {
         values.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
     };
@@ -141,5 +142,17 @@ pub(super) fn group(group: &Group) -> GroupRecord {
         own_properties: group.own.iter().map(|(user, own)| (user.to_string(), values(own))).collect(),
         rejected: group.rejected.iter().map(ToString::to_string).collect(),
         invited: group.invited.iter().map(ToString::to_string).collect(),
+        history: said.iter().rev().filter(|said| said.until > now).filter_map(said_record).collect(),
     }
+}
+
+fn said_record(said: &Said) -> Option<SaidRecord> {
+    let message = im::opened(&said.body).ok()?;
+    let octets = csp::encode_primitive(&message.into(), Version::V1_3, Encoding::Xml).ok()?;
+    Some(SaidRecord {
+        message_id: said.message_id.to_string(),
+        accepted: said.accepted.millis(),
+        until: said.until.millis(),
+        message: String::from_utf8(octets).ok()?,
+    })
 }

@@ -21,6 +21,8 @@ use std::sync::Arc;
 use crate::imps::chance::token;
 use crate::imps::{Chance, ContactListId, GroupId, Moment, UserId};
 
+/// Octets of one item, whatever an operator allows.
+pub const ITEM_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 /// Octets of the name of an item.
 pub const NAME_OCTETS_MAX: usize = 200;
 

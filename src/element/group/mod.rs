@@ -315,6 +315,15 @@ impl Group {
         names(self).difference(&names(after)).cloned().collect()
     }
 
+    /// When a group ends in which nobody is after a move: as if the last had left now, and a day later if it would
+    /// have ended with that, so that they find it again who were in it. `None`: it stays.
+    pub fn end_if_empty(&self, now: Moment) -> Option<Moment> {
+        match self.emptied(now)? {
+            Edit::Ends(at) => at,
+            _ => Some(now.after(std::time::Duration::from_secs(86_400))),
+        }
+    }
+
     /// What becomes of a group when nobody is in it: it may end, now or after a while.
     fn emptied(&self, now: Moment) -> Option<Edit> {
         if !self.occupants.is_empty() || !self.truth(properties::AUTO_DELETE, false) {

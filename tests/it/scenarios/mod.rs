@@ -24,6 +24,7 @@ mod invitations;
 mod lists;
 mod mailbox;
 mod messages;
+mod moving;
 mod operators;
 mod presence;
 mod profiles;
