@@ -1,5 +1,8 @@
 //! A Service Access Point in this process, with its store on disk and without sockets.
 
+#[path = "vault.rs"]
+mod vault;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +15,12 @@ use causeway::imps::{Domain, Moment, Primitive, SessionId, UserId, Version};
 use causeway::relay::directory::Directory;
 use causeway::relay::events::Silent;
 use causeway::relay::ports::{Account, Change, Outcome, Store as _};
-use causeway::sap::{
-    self, ClientDocument, Clock as _, Map, Sap, SystemChance, SystemClock, Vault, VaultError,
-};
+use causeway::sap::{self, ClientDocument, Clock as _, Map, Sap, SystemChance, SystemClock};
 use causeway::session::csp::ServedFunctions;
 use causeway::store::sqlite::{Settings, Sqlite};
 use causeway::wire::csp::{self, Message, Transaction};
 use causeway::wire::{Carried, Encoding, Limits, Mode};
+use vault::OpenVault;
 
 /// The domain of the node.
 pub(crate) const OWN: &str = "north.example";
@@ -43,19 +45,6 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // It is in the system's folder for such things anyway.
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Passwords lie open: sealing them is not what is measured.
-struct OpenVault;
-
-impl Vault for OpenVault {
-    fn open(&self, account: &Account) -> Result<Password, VaultError> {
-        Ok(Password::new(String::from_utf8_lossy(&account.sealed_password).as_ref()))
-    }
-
-    fn seal(&self, _user: &UserId, password: &Password) -> Result<Arc<[u8]>, VaultError> {
-        Ok(password.clear().as_bytes().into())
     }
 }
 

@@ -1,19 +1,21 @@
 //! A provider of the simulation: a whole node (Service Access Point, links, store) that can be stopped,
 //! killed and started again. What survives is the database, as it was when the node died.
 
+#[path = "../../../benches/support/vault.rs"]
+mod vault;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use causeway::element::content::Quota;
 use causeway::imps::agreement::{Agreement, PeerState, Transit};
-use causeway::imps::primitive::Password;
 use causeway::imps::{Domain, Moment, Terms, UserId};
 use causeway::net::peer::{Chances, Peers};
 use causeway::relay::directory::Directory;
 use causeway::relay::events::{CutThrough, Events};
 use causeway::relay::ports::{Account, Change, Store as _};
-use causeway::sap::{self, Clock, Map, Sap, Vault, VaultError};
+use causeway::sap::{self, Clock, Map, Sap};
 use causeway::session::csp::ServedFunctions;
 use causeway::store::sqlite::{self, Batch, Disk, Sqlite};
 use tokio::sync::mpsc;
@@ -24,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::dice::Dice;
 use super::network::{Cable, Door, Net};
+use vault::OpenVault;
 
 /// The only certificate authority of the simulation.
 pub(super) const AUTHORITY: [u8; 32] = [9; 32];
@@ -41,19 +44,6 @@ struct SimClock {
 impl Clock for SimClock {
     fn now(&self) -> Moment {
         Moment::from_millis(self.zero.load(Ordering::Relaxed)).after(self.begin.elapsed())
-    }
-}
-
-/// Passwords lie open.
-struct OpenVault;
-
-impl Vault for OpenVault {
-    fn open(&self, account: &Account) -> Result<Password, VaultError> {
-        Ok(Password::new(String::from_utf8_lossy(&account.sealed_password).as_ref()))
-    }
-
-    fn seal(&self, _user: &UserId, password: &Password) -> Result<Arc<[u8]>, VaultError> {
-        Ok(password.clear().as_bytes().into())
     }
 }
 
