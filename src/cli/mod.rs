@@ -9,6 +9,7 @@ pub mod announce;
 pub mod cert;
 pub mod check;
 pub mod client;
+pub mod completions;
 pub mod demo;
 pub mod doctor;
 pub mod laboratory;
@@ -58,9 +59,9 @@ enum Verb {
     /// Make, list and remove accounts; a node may run meanwhile
     #[command(subcommand)]
     User(user::Words),
-    /// Write accounts, lists and groups as JSON Lines; a node may run meanwhile
+    /// Write accounts, lists, groups and shared content as JSON Lines; a node may run meanwhile
     Export(portable::Export),
-    /// Take accounts, lists and groups from an export; a node may run meanwhile
+    /// Take accounts, lists, groups and shared content from an export; a node may run meanwhile
     Import(portable::Import),
     /// The agreements of the running node and their links: look, suspend, resume, retry, test
     #[command(subcommand)]
@@ -74,6 +75,8 @@ enum Verb {
     /// A private CA, certificates for domains, and what a certificate says
     #[command(subcommand)]
     Cert(cert::Words),
+    /// A script that makes a shell complete these words
+    Completions(completions::Words),
 }
 
 /// Where the configuration is.
@@ -136,6 +139,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Queue(words) => queue::run(&words, streams),
         Verb::Announce(words) => announce::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),
+        Verb::Completions(words) => completions::run(&words, streams),
     };
     match ended {
         Ok(Ended::Done) => DONE,
