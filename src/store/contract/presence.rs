@@ -141,6 +141,12 @@ pub(in crate::store) async fn watchers_are_read_in_pages_domain_by_domain(store:
         paged.extend(page);
     }
     assert_eq!(paged, in_order);
+    // They are counted as they are put, put again, and gone
+    let again = vec![Edit::Watch(bo.clone()), Edit::Watch(at_home("s-1")), Edit::Unwatch(ann.key())];
+    assert_eq!(one(store, edits(1, again)).await, Outcome::Done);
+    assert_eq!(publisher(store).await.map(|found| found.subscriptions), Some(5));
+    all(store, vec![Change::DropCspSession(session("s-1"))]).await;
+    assert_eq!(publisher(store).await.map(|found| found.subscriptions), Some(4));
     // Who has yet to be told is remembered until somebody told them of this change, or of a later one
     let told = |version| change(PresenceChange::ToldAll { owner: user(ADA), version });
     assert_eq!(store.untold(10).await.unwrap(), [user(ADA)]);

@@ -94,13 +94,18 @@ fn followed_list(row: &Row<'_>) -> Result<FollowedList> {
     })
 }
 
-fn version(connection: &Connection, owner: i64) -> Result<u64> {
-    let sql = "SELECT version FROM presence WHERE owner = ?1";
-    Ok(one(connection, sql, [owner], |row| Columns::of(row).count())?.unwrap_or(0))
+/// How often this account's presence changed, and how many subscriptions to it there are.
+fn counted(connection: &Connection, owner: i64) -> Result<(u64, u64)> {
+    let sql = "SELECT version, subscriptions FROM presence WHERE owner = ?1";
+    let counted = one(connection, sql, [owner], |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.count()?, columns.count()?))
+    })?;
+    Ok(counted.unwrap_or_default())
 }
 
 /// Where a watcher is at home; as in the index of those in order.
-const ORDER: &str = "substr(watcher, instr(watcher, '@') + 1), watcher, place";
+const HOME: &str = "substr(watcher, instr(watcher, '@') + 1)";
 
 fn watchers(connection: &Connection, id: i64, which: &Watchers) -> Result<Vec<Watch>> {
     let select =
@@ -112,14 +117,27 @@ fn watchers(connection: &Connection, id: i64, which: &Watchers) -> Result<Vec<Wa
             many(connection, &sql, params![id, user.key()], watch)
         }
         Watchers::Page { after: None, limit } => {
-            let sql = [select, " ORDER BY ", ORDER, " LIMIT ?2"].concat();
-            many(connection, &sql, params![id, rows::octets(*limit)], watch)
+            let sql = [select, " ORDER BY ", HOME, ", watcher, place LIMIT ?2"];
+            many(connection, &sql.concat(), params![id, rows::octets(*limit)], watch)
         }
         Watchers::Page { after: Some(WatchKey { watcher, place }), limit } => {
-            let sql = [select, " AND (", ORDER, ") > (?2, ?3, ?4) ORDER BY ", ORDER, " LIMIT ?5"].concat();
             let key = watcher.key();
             let home = key.rsplit_once('@').map_or(&*key, |(_, domain)| domain);
-            many(connection, &sql, params![id, home, key, place, rows::octets(*limit)], watch)
+            // In two steps, each of which the index answers: the others of the same domain, and further domains.
+            let sql = [
+                select,
+                " AND ",
+                HOME,
+                " = ?2 AND (watcher, place) > (?3, ?4) ORDER BY watcher, place LIMIT ?5",
+            ];
+            let values = params![id, home, key, place, rows::octets(*limit)];
+            let mut page = many(connection, &sql.concat(), values, watch)?;
+            let left = limit.saturating_sub(page.len());
+            if left > 0 {
+                let sql = [select, " AND ", HOME, " > ?2 ORDER BY ", HOME, ", watcher, place LIMIT ?3"];
+                page.extend(many(connection, &sql.concat(), params![id, home, rows::octets(left)], watch)?);
+            }
+            Ok(page)
         }
     }
 }
@@ -134,11 +152,9 @@ fn publisher(connection: &Connection, user: &UserId, which: &Watchers) -> Result
     let sql = "SELECT address, attributes, until FROM presence_question WHERE owner = ?1 ORDER BY watcher";
     let questions = many(connection, sql, [id], question)?;
     let watchers = watchers(connection, id, which)?;
-    let sql = "SELECT count(*) FROM watcher WHERE owner = ?1";
-    let subscriptions = one(connection, sql, [id], |row| Columns::of(row).count())?.unwrap_or(0);
     let sql = "SELECT address, status, at, session FROM watched WHERE owner = ?1 ORDER BY watcher";
     let past = many(connection, sql, [id], past)?;
-    let version = version(connection, id)?;
+    let (version, subscriptions) = counted(connection, id)?;
     let owner = user.clone();
     Ok(Some(Publisher { owner, version, published, grants, questions, watchers, subscriptions, past }))
 }
@@ -289,7 +305,7 @@ pub(super) fn apply(connection: &Connection, wanted: &PresenceChange) -> Result<
 
 fn edit(connection: &Connection, owner: &UserId, read: u64, edits: &[Edit]) -> Result<Outcome> {
     let Some(owner) = rows::account_id(connection, owner)? else { return Ok(Outcome::Missing) };
-    if version(connection, owner)? != read {
+    if counted(connection, owner)?.0 != read {
         return Ok(Outcome::Conflict);
     }
     let sql = "INSERT INTO presence (owner, version) VALUES (?1, 1)
@@ -377,9 +393,14 @@ fn put_watch(connection: &Connection, owner: i64, watch: &Watch) -> Result<usize
     let Told { shown, digest } = watch.told;
     change(
         connection,
-        "INSERT OR REPLACE INTO watcher
+        // A row that is replaced would not go by the trigger that counts.
+        "INSERT INTO watcher
              (owner, watcher, place, address, session, url, msisdn, text, wanted, shown, digest)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (owner, watcher, place) DO UPDATE SET
+             address = excluded.address, session = excluded.session, url = excluded.url,
+             msisdn = excluded.msisdn, text = excluded.text, wanted = excluded.wanted,
+             shown = excluded.shown, digest = excluded.digest",
         params![
             owner,
             watcher.key(),

@@ -51,8 +51,8 @@ INSERT INTO outbox VALUES (4, 'north.example', 'south.example', 'request', 'Send
     9000000000000, 1, 0, NULL, 1, x'00', NULL, NULL);
 INSERT INTO outbox VALUES (5, 'north.example', 'south.example', 'notice', 'PresenceNotification', NULL, NULL, 1, 1,
     9000000000000, 1, 0, NULL, 1, CAST('<UserID>wv:Ada@north.example</UserID>' AS BLOB), 'presence wv:Ada@north.example', NULL);
-INSERT INTO presence VALUES (1, 1, NULL);
-INSERT INTO presence VALUES (2, 1, NULL);
+INSERT INTO presence VALUES (1, 1, NULL, 0);
+INSERT INTO presence VALUES (2, 1, NULL, 0);
 INSERT INTO presence_question VALUES (1, 'wv:bo@north.example', 'wv:bo@north.example', 1, 9000000000000);
 INSERT INTO presence_question VALUES (2, 'wv:ada@north.example', 'wv:Ada@north.example', 1, 9000000000000);
 INSERT INTO presence_value VALUES (1, '', CAST('ada@north.example' AS BLOB));
