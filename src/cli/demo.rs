@@ -52,10 +52,8 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     story.say("Causeway: two providers on this machine, and a message that crosses.\n")?;
 
     let laboratory = runtime.block_on(Laboratory::new(&folder.0))?;
-    let north =
-        laboratory.provider("north.example", &Writing { peers: &["south.example"], ..Writing::default() })?;
-    let south =
-        laboratory.provider("south.example", &Writing { peers: &["north.example"], ..Writing::default() })?;
+    let north = laboratory.provider("north.example", &agreed(&["south.example"]))?;
+    let south = laboratory.provider("south.example", &agreed(&["north.example"]))?;
     story.step("a private CA, and a certificate for each provider")?;
     north.add_user("ada", PASSWORD)?;
     south.add_user("bo", PASSWORD)?;
@@ -125,6 +123,7 @@ async fn tell(
          \x20 http://{north_csp}/   wv:ada@north.example\n\
          \x20 http://{south_csp}/   wv:bo@south.example\n\n\
          Talk:      causeway client --url http://{north_csp}/ --user ada@north.example\n\
+         \x20          causeway client --url http://{south_csp}/ --user bo@south.example --version 1.1 --encoding wbxml\n\
          Look on:   curl http://{}/metrics\n\
          Files:     {}\n\
          Stop:      Ctrl-C\n\ndemo: ok\n",
@@ -272,4 +271,9 @@ impl Drop for Folder {
         // What cannot be removed is left to the system's temporary folder.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+/// An agreement on everything, so that whatever is tried crosses.
+fn agreed<'w>(peers: &'w [&'w str]) -> Writing<'w> {
+    let agreement = "services = [\"presence\", \"im\", \"group\", \"content\", \"search\"]\n";
+    Writing { peers, agreement, ..Writing::default() }
 }

@@ -78,6 +78,8 @@ impl Talk<'_> {
                 // An empty text takes an earlier one away.
                 self.status_text = text.or_else(|| self.status_text.take().map(|_| String::new()));
                 self.publish().await?;
+                let said = show::presence(&self.own_presence()).unwrap_or_default();
+                self.tell(format!("-- whoever may see you sees you {said}"));
             }
             Command::Look(who) => self.look(&who).await?,
             Command::Allow(who) => self.allow(&who).await?,
@@ -85,13 +87,15 @@ impl Talk<'_> {
             Command::Block(who) => self.block(who).await?,
             Command::Unblock(who) => {
                 let user = self.user(&who)?;
-                let remove = Some(Entities { users: vec![user], ..Entities::default() });
+                let remove = Some(Entities { users: vec![user.clone()], ..Entities::default() });
                 self.change_block(BlockList { remove, ..BlockList::default() }).await?;
+                self.tell(format!("-- {} may write to you", self.name(&user)));
             }
             Command::Create { group, topic } => self.create(&group, topic).await?,
             Command::Delete(group) => {
                 let group = self.group(&group)?;
-                self.ask(DeleteGroupRequest { group }).await?;
+                self.ask(DeleteGroupRequest { group: group.clone() }).await?;
+                self.tell(format!("-- there is no {} any more", self.group_name(&group)));
             }
             Command::Join { group, name } => {
                 let group = self.group(&group)?;
@@ -133,7 +137,11 @@ impl Talk<'_> {
             Command::Send { file, who } => self.send_file(&file, who.as_deref(), false).await?,
             Command::Share { file, who } => self.send_file(&file, who.as_deref(), true).await?,
             Command::Save(file) => self.save(file.as_deref()).await?,
-            Command::Reports(wanted) => self.reports = wanted,
+            Command::Reports(wanted) => {
+                self.reports = wanted;
+                let whether = if wanted { "" } else { "not " };
+                self.tell(format!("-- you will {whether}hear when your messages arrive"));
+            }
         }
         Ok(Next::Line)
     }
@@ -203,6 +211,7 @@ impl Talk<'_> {
         }
         self.contacts.retain(|known| known.user != user);
         self.contacts.push(Known { user: user.clone(), nickname: contact.nickname, presence: None });
+        self.tell(format!("-- {} is among your contacts, and may see you", self.name(&user)));
         self.watch(vec![user]).await
     }
 
@@ -214,6 +223,7 @@ impl Talk<'_> {
         for list in self.lists.clone() {
             self.ask(manage(list, Vec::new(), vec![user.clone()])).await?;
         }
+        self.tell(format!("-- {} is among your contacts no more", self.name(&user)));
         self.contacts.retain(|known| known.user != user);
         let users = vec![user];
         self.ask(UnsubscribePresenceRequest { users, ..UnsubscribePresenceRequest::default() }).await?;
@@ -241,28 +251,30 @@ impl Talk<'_> {
         let user = self.user(who)?;
         if self.phone.manner().version < Version::V1_3 {
             let answer = PresenceAuthUser { user: user.clone(), acceptance: true, attributes: None };
-            if self.ask(answer).await.is_ok() {
-                return Ok(());
+            if self.ask(answer).await.is_err() {
+                // Nobody had asked.
+                self.ask(may_see(vec![user.clone()], Vec::new())).await?;
             }
-            // Nobody had asked.
+        } else {
+            self.ask(may_see(vec![user.clone()], Vec::new())).await?;
         }
-        self.ask(may_see(vec![user], Vec::new())).await?;
+        self.tell(format!("-- {} may see you", self.name(&user)));
         Ok(())
     }
 
     async fn deny(&mut self, who: &str) -> Result<(), Trouble> {
         let user = self.user(who)?;
+        let mut done = false;
         if self.phone.manner().version < Version::V1_3 {
             let answer = PresenceAuthUser { user: user.clone(), acceptance: false, attributes: None };
-            if self.ask(answer).await.is_ok() {
-                return Ok(());
-            }
-            if self.ask(CancelAuthRequest { user: user.clone() }).await.is_ok() {
-                return Ok(());
-            }
+            done = self.ask(answer).await.is_ok()
+                || self.ask(CancelAuthRequest { user: user.clone() }).await.is_ok();
         }
-        let users = vec![user];
-        self.ask(DeleteAttributeListRequest { users, ..DeleteAttributeListRequest::default() }).await?;
+        if !done {
+            let users = vec![user.clone()];
+            self.ask(DeleteAttributeListRequest { users, ..DeleteAttributeListRequest::default() }).await?;
+        }
+        self.tell(format!("-- {} may not see you", self.name(&user)));
         Ok(())
     }
 
@@ -278,8 +290,10 @@ impl Talk<'_> {
             return Ok(());
         };
         let user = self.user(&who)?;
-        let add = Some(Entities { users: vec![user], ..Entities::default() });
-        self.change_block(BlockList { in_use: Some(true), add, ..BlockList::default() }).await
+        let add = Some(Entities { users: vec![user.clone()], ..Entities::default() });
+        self.change_block(BlockList { in_use: Some(true), add, ..BlockList::default() }).await?;
+        self.tell(format!("-- {} may not write to you", self.name(&user)));
+        Ok(())
     }
 
     async fn change_block(&mut self, block: BlockList) -> Result<(), Trouble> {

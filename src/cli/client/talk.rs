@@ -210,12 +210,17 @@ impl<'s> Talk<'s> {
 
     /// Says how one is.
     pub(super) async fn publish(&mut self) -> Result<(), Trouble> {
+        let request = UpdatePresenceRequest { attributes: self.own_presence() };
+        self.phone.ask(request.into()).await?;
+        Ok(())
+    }
+
+    /// How one is.
+    pub(super) fn own_presence(&self) -> PresenceSubList {
         let plain = |value: &str| Plain { qualifier: Some(true), value: Some(value.into()), client: None };
         let mut attributes = vec![Attribute::UserAvailability(plain(self.availability))];
         attributes.extend(self.status_text.as_deref().map(|text| Attribute::StatusText(plain(text))));
-        let request = UpdatePresenceRequest { attributes: PresenceSubList::new(attributes) };
-        self.phone.ask(request.into()).await?;
-        Ok(())
+        PresenceSubList::new(attributes)
     }
 
     /// Enters a group; the note and the names that it is told.

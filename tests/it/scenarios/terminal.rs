@@ -200,8 +200,10 @@ async fn every_other_command_does_what_the_help_says() {
         ada.types("/add bo@south.example Bo");
         bo.sees(&["ada@north.example", "/allow ada@north.example"]);
         bo.types("/allow ada@north.example");
+        bo.sees(&["-- ada@north.example may see you"]);
         ada.sees(&["-- Bo is online"]);
         bo.types("/status away at the sea");
+        bo.sees(&["-- whoever may see you sees you away, \"at the sea\""]);
         ada.sees(&["-- Bo is online, away, \"at the sea\""]);
         ada.types("/look Bo");
         ada.sees(&["-- Bo is", "at the sea"]);
@@ -214,6 +216,7 @@ async fn every_other_command_does_what_the_help_says() {
         ada.sees(&["! ", "Bo@north.example is not among your contacts"]);
         // Who may write to whom
         bo.types("/block ada@north.example");
+        bo.sees(&["-- ada@north.example may not write to you"]);
         bo.types("/block");
         bo.sees(&["blocked: ada@north.example"]);
         ada.types("are you there?");
