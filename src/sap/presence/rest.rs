@@ -7,7 +7,8 @@
 use tracing::{debug, warn};
 
 use super::Failed;
-use crate::element::presence::{Home, Publisher, Watch, WatchKey, fan};
+use crate::element::presence::requests::Decision;
+use crate::element::presence::{Home, Publisher, WATCHERS_PAGE, Watch, WatchKey, fan};
 use crate::imps::{Code, Domain, UserId};
 use crate::relay::ports::{Change, Outcome, PresenceChange, StoreError, Watchers};
 use crate::sap::{CONFLICTS_MAX, Sap};
@@ -28,7 +29,11 @@ impl Sap {
             warn!(user = %owner, code = %failed.code(), "not all watchers could be told; they will be");
             return;
         }
-        let all = PresenceChange::ToldAll { owner: owner.clone(), version: made };
+        self.told_all(owner, made).await;
+    }
+
+    async fn told_all(&self, owner: &UserId, version: u64) {
+        let all = PresenceChange::ToldAll { owner: owner.clone(), version };
         if let Err(error) = self.store.commit(vec![Change::Presence(Box::new(all))]).await {
             debug!(user = %owner, %error, "that all watchers were told is not written down");
         }
@@ -76,8 +81,17 @@ impl Sap {
 
     /// Tells what a crash, or a store that failed, has left untold.
     pub(in crate::sap) async fn sweep_untold(&self) -> Result<(), StoreError> {
+        let page = u64::try_from(WATCHERS_PAGE).unwrap_or(u64::MAX);
         for user in self.store.untold(UNTOLD_PAGE).await? {
-            self.presence_changed(&user).await;
+            let found = self.store.publishers(vec![user.clone()], Watchers::Nobody).await?.pop().flatten();
+            let Some(before) = found else { continue };
+            let nothing_else = |_: &Home<'_>| Ok(((), Decision::default()));
+            match self.presence_change(&user, Watchers::behind(None), nothing_else).await {
+                Err(failed) => warn!(%user, code = %failed.code(), "watchers cannot be told"),
+                // There was one page only; where there are more they are told by now.
+                Ok(()) if before.subscriptions < page => self.told_all(&user, before.version).await,
+                Ok(()) => {}
+            }
         }
         Ok(())
     }

@@ -85,6 +85,7 @@ async fn lively(place: &Place) -> Vec<String> {
         paths.push(url.strip_prefix(&format!("http://{}", place.csp)).expect("a path").to_owned());
     }
     for phone in [&mut ada, &mut bo] {
+        ok(phone, LeaveGroupRequest { group: club() }).await;
         phone.logout().await.unwrap();
     }
     paths
