@@ -1,4 +1,4 @@
-//! `cargo bench --bench fanout`: one change of presence, from the client's request to its answer, with so many
+//! `cargo bench --bench fanout [-- MOST]`: one change of presence, from the client's request to its answer, with so many
 //! watchers over so many peers (architecture §5): deciding who hears what, and the commit of it all. What counts
 //! is the cost for one watcher more: it must not grow with their number.
 
@@ -19,7 +19,10 @@ use causeway::relay::ports::{Change, PresenceChange, PresenceStore as _, Watcher
 use point::{Folder, Point, user};
 
 const PEERS: [usize; 3] = [1, 10, 100];
-const WATCHERS: [usize; 5] = [10, 100, 1000, 50_000, 100_000];
+/// Watchers of the last measurement, if nothing else is said.
+const MOST: usize = 100_000;
+/// Watchers that are told in all rounds of one measurement, about.
+const TOLD: usize = 400_000;
 /// How much dearer one more may be in the second half of all watchers than in the first. Below a thousand the
 /// commit costs more than they do.
 const LIMIT: f64 = 1.5;
@@ -52,7 +55,8 @@ async fn measured(point: &Point, publisher: usize, peers: usize, watchers: usize
     point.change(Change::Presence(Box::new(PresenceChange::Edit { owner, version, edits }))).await;
     let session = point.log_in(publisher).await;
     let mut best = f64::INFINITY;
-    for (round, transaction) in (0..22).zip(10_u32..) {
+    let rounds = (TOLD / watchers).clamp(4, 20) + 2;
+    for (round, transaction) in (0..rounds).zip(10_u32..) {
         let begin = Instant::now();
         let answer = point.ask(Some(&session), transaction, says(round)).await;
         assert_eq!(answer.code(), Code::SUCCESSFUL);
@@ -73,11 +77,13 @@ fn main() {
             Agreement { services: Service::ALL.iter().copied().collect(), ..Agreement::with(domain) }
         };
         let agreements = (0..100).map(agreement).collect();
-        let point = Point::new(folder.path(), agreements, PEERS.len() * WATCHERS.len()).await;
+        let point = Point::new(folder.path(), agreements, PEERS.len() * 5).await;
+        let most = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(MOST);
+        let numbers = [10, 100, 1000, most / 2, most];
         let mut publisher = 0;
         for peers in PEERS {
             let mut taken = Vec::new();
-            for watchers in WATCHERS {
+            for watchers in numbers {
                 let milliseconds = measured(&point, publisher, peers, watchers).await;
                 publisher += 1;
                 let each = milliseconds * 1e3 / watchers as f64;
