@@ -2,6 +2,7 @@
 //! and what servers tell each other about themselves.
 
 mod invite;
+mod parts;
 mod profile;
 mod search;
 mod system;

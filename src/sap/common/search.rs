@@ -14,11 +14,12 @@ use super::super::services::PeerAsks;
 use super::super::{Sap, store_code};
 use super::query;
 use crate::element::common::search::kept::{Elsewhere, HITS_MAX, Hits, Next, Owner};
+use crate::element::common::search::plan::plan;
 use crate::element::common::search::query as expression;
 use crate::element::presence::Home;
 use crate::imps::presence::AttributeName;
 use crate::imps::primitive::{SearchRequest, SearchResponse, StopSearchRequest, User};
-use crate::imps::{Address, Code, Domain, Moment, Primitive, Status, UserId};
+use crate::imps::{Code, Domain, Moment, Primitive, Status, UserId};
 use crate::relay::admit::Origin;
 use crate::relay::ports::{StoreError, Watchers};
 use crate::relay::route;
@@ -41,7 +42,10 @@ impl Sap {
                     Ok(Next::Elsewhere(there)) => {
                         let asked = SearchRequest { id: Some(there.id.clone()), ..request.clone() };
                         let answer = self.search_elsewhere(&by, &there.domain, asked).await?;
-                        answer.map(|answer| SearchResponse { id: Some(id.clone()), ..answer })
+                        answer.map(|mut answer| {
+                            only_there(&mut answer, &there.domain);
+                            SearchResponse { id: Some(id.clone()), ..answer }
+                        })
                     }
                     Err(code) => Err(code),
                 }
@@ -65,17 +69,24 @@ impl Sap {
             |domain: &Domain| self.map().routes.home(Some(domain.as_str()), now) != route::Home::Here;
         let elsewhere = expression::domain(&request).filter(is_elsewhere);
         let Some(domain) = elsewhere else { return self.search_here(owner, by, &request).await };
-        // What could not be understood here is not asked elsewhere; an expression cannot cross.
-        if let Err(code) = expression::compile(&request) {
-            return Ok(Err(code));
-        }
-        if request.criteria.is_some() && request.pairs.len() > 1 {
-            return Ok(Err(Code::NOT_IMPLEMENTED));
-        }
+        // What could not be understood here is not asked elsewhere.
+        let planned = expression::compile(&request).and_then(|query| Ok((query, plan(&request, &domain)?)));
+        let (query, plan) = match planned {
+            Ok(planned) => planned,
+            Err(code) => return Ok(Err(code)),
+        };
+        let Some(pairs) = plan.single() else {
+            let found = self.search_in_parts(by, &domain, &plan, query.is_of_groups()).await?;
+            return Ok(found.and_then(|hits| self.searches().first(owner, hits, request.limit, self.now())));
+        };
+        let request = SearchRequest { pairs: pairs.to_vec(), criteria: None, ..request };
+        // It counts among the searches there, and the peer says whether it comes too soon.
+        let _ = self.searches().wait(&domain, self.now());
         let mut answer = match self.search_elsewhere(by, &domain, request).await? {
             Ok(answer) => answer,
             Err(code) => return Ok(Err(code)),
         };
+        only_there(&mut answer, &domain);
         answer.id = match answer.id.take().filter(|_| !answer.complete) {
             None => None,
             Some(id) => match self.searches().elsewhere(owner, Elsewhere { domain, id }, self.now()) {
@@ -86,8 +97,8 @@ impl Sap {
         Ok(Ok(answer))
     }
 
-    /// Asks the provider of another domain. What it finds elsewhere than there is not believed.
-    async fn search_elsewhere(
+    /// Asks the provider of another domain; [`only_there`] is to be believed of what it answers.
+    pub(super) async fn search_elsewhere(
         &self,
         by: &User,
         domain: &Domain,
@@ -105,12 +116,7 @@ impl Sap {
             other => return Ok(Err(other.code())),
         };
         Ok(match answer {
-            Primitive::SearchResponse(mut answer) if answer.result.code.is_success() => {
-                let there = |address: &Address| address.is_in(domain);
-                answer.users.retain(|user| there(user));
-                answer.groups.retain(|group| there(group));
-                Ok(answer)
-            }
+            Primitive::SearchResponse(answer) if answer.result.code.is_success() => Ok(answer),
             other if other.code().is_success() => Err(Code::INTERNAL_ERROR),
             other => Err(other.code()),
         })
@@ -169,16 +175,19 @@ impl Sap {
             Err(code) => Status::new(code).into(),
             Ok(None) => Status::ok().into(),
             Ok(Some(there)) => {
-                let by = client.as_user();
-                let home = self.map().routes.home(Some(there.domain.as_str()), self.now().date_time());
-                if let (route::Home::At(peer), Some(own)) = (home, by.id.domain()) {
-                    let question = query(&own, peer, &by, StopSearchRequest { id: there.id });
-                    // The search is over here, whatever becomes of it there: it ends by itself.
-                    if let Err(error) = self.ask(vec![question], Vec::new()).await {
-                        debug!(code = %store_code(&error), "a search elsewhere is not stopped");
-                    }
-                }
+                self.stop_elsewhere(&client.as_user(), there).await;
                 Status::ok().into()
+            }
+        }
+    }
+
+    /// A search at a peer is over here, whatever becomes of it there: it ends by itself.
+    pub(super) async fn stop_elsewhere(&self, by: &User, there: Elsewhere) {
+        let home = self.map().routes.home(Some(there.domain.as_str()), self.now().date_time());
+        if let (route::Home::At(peer), Some(own)) = (home, by.id.domain()) {
+            let question = query(&own, peer, by, StopSearchRequest { id: there.id });
+            if let Err(error) = self.ask(vec![question], Vec::new()).await {
+                debug!(code = %store_code(&error), "a search elsewhere is not stopped");
             }
         }
     }
@@ -219,6 +228,12 @@ impl Sap {
         let stopped = self.searches().stop(&owner_of(asks), &request.id, self.now());
         stopped.map_or_else(Status::new, |_| Status::ok()).into()
     }
+}
+
+/// What another provider finds elsewhere than in its directory is not believed.
+pub(super) fn only_there(answer: &mut SearchResponse, domain: &Domain) {
+    answer.users.retain(|user| user.is_in(domain));
+    answer.groups.retain(|group| group.is_in(domain));
 }
 
 fn owner_of(asks: &PeerAsks<'_>) -> Owner {

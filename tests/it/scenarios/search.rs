@@ -157,6 +157,49 @@ async fn another_providers_directory_is_asked_where_an_address_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expression_in_another_providers_directory_is_one_search_for_the_client() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) = providers(&world).await;
+    inhabitants(&south).await;
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let pairs = [
+        ("USER_ID", "@south.example"),
+        ("USER_CITY", "Malmö"),
+        ("USER_ID", "ann@south.example"),
+        ("USER_ID", "ben@south.example"),
+        ("USER_CITY", "Lund"),
+    ];
+    let expression = |criteria: &str| SearchRequest { criteria: Some(criteria.into()), ..search(&pairs) };
+    // Either, without doubles, and a third one that fits nobody
+    let either = found(&mut ada, expression("2 AND (3 OR 4) OR 3 AND NOT 5")).await;
+    assert_eq!((names(&either), either.findings, either.complete), (vec!["ann", "ben"], Some(2), true));
+    // All but one, in parts, under one id, until it is stopped
+    let first = found(&mut ada, expression("1 AND 2 AND NOT 3")).await;
+    assert_eq!((first.findings, first.complete, first.index), (Some(4), false, Some(2)));
+    assert_eq!(names(&first), ["ben", "cat"]);
+    let id = first.id.unwrap();
+    let second = found(&mut ada, more(&id, 3)).await;
+    assert_eq!((names(&second), second.complete), (vec!["dan", "eli"], true));
+    assert_eq!(ask(&mut ada, StopSearchRequest { id: id.clone() }).await.code(), Code::SUCCESSFUL);
+    assert_eq!(ask(&mut ada, more(&id, 3)).await.code(), Code::INVALID_SEARCH);
+    // A denial alone means everybody else of that directory
+    let others = found(&mut ada, expression("NOT (2 AND NOT 3)")).await;
+    assert_eq!(names(&others), ["ann"]);
+    // What would take more searches than a peer may be asked for is too broad
+    let many: Vec<(&str, &str)> = [("USER_ID", "@south.example"); 9].to_vec();
+    let criteria = (1..=9).map(|n| n.to_string()).collect::<Vec<_>>().join(" OR ");
+    let same = SearchRequest { criteria: Some(criteria.into()), ..search(&many) };
+    assert_eq!(found(&mut ada, same).await.findings, Some(5), "nine times the same is one search");
+    let letters: Vec<String> = ('a'..='i').map(|letter| format!("{letter}@south.example")).collect();
+    let many: Vec<(&str, &str)> = letters.iter().map(|text| ("USER_ID", &**text)).collect();
+    let criteria = (1..=9).map(|n| n.to_string()).collect::<Vec<_>>().join(" OR ");
+    let broad = SearchRequest { criteria: Some(criteria.into()), ..search(&many) };
+    assert_eq!(ask(&mut ada, broad).await.code(), Code::TOO_BROAD_SEARCH);
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_is_asked_only_if_that_is_agreed() {
     let world = World::new().await;
     let ((north, north_node), (south, south_node)) = world.linked("north.example", "south.example").await;

@@ -25,6 +25,17 @@ impl<T> Term<T> {
         }
     }
 
+    /// The same expression over other things; `None`: there is none for one of them.
+    pub(super) fn of<U>(&self, other: &impl Fn(&T) -> Option<U>) -> Option<Term<U>> {
+        let all = |terms: &[Self]| terms.iter().map(|term| term.of(other)).collect::<Option<Vec<_>>>();
+        Some(match self {
+            Self::Is(thing) => Term::Is(other(thing)?),
+            Self::All(terms) => Term::All(all(terms)?),
+            Self::Any(terms) => Term::Any(all(terms)?),
+            Self::Not(term) => Term::Not(Box::new(term.of(other)?)),
+        })
+    }
+
     /// Whether any of its things is such a one.
     pub(super) fn mentions(&self, such: &impl Fn(&T) -> bool) -> bool {
         match self {

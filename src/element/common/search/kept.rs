@@ -44,7 +44,13 @@ pub enum Hits {
 }
 
 impl Hits {
-    fn len(&self) -> usize {
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How much was found.
+    pub fn len(&self) -> usize {
         match self {
             Self::Users(users) => users.len(),
             Self::Groups(groups) => groups.len(),
@@ -91,6 +97,8 @@ pub struct Searches {
     last: u64,
     /// When the next search of a peer would be due if they came evenly.
     due: HashMap<Domain, Moment>,
+    /// When the next search that we begin at a peer is due.
+    asks: HashMap<Domain, Moment>,
 }
 
 impl Searches {
@@ -104,6 +112,20 @@ impl Searches {
         }
         *due = due.after(second);
         true
+    }
+
+    /// How long a search of a peer has to wait so that we begin no more than one a second there (reference
+    /// ssp-behaviour §9); the search counts. `None`: too long, and it does not count.
+    pub fn wait(&mut self, peer: &Domain, now: Moment) -> Option<Duration> {
+        let second = Duration::from_secs(1);
+        let due = self.asks.entry(peer.clone()).or_insert(now);
+        *due = (*due).max(now);
+        let wait = due.since(now);
+        if wait >= second * BURST {
+            return None;
+        }
+        *due = due.after(second);
+        Some(wait)
     }
 
     /// The first answer of a search, which is kept if there is more. 536: too many hits.
@@ -185,6 +207,7 @@ impl Searches {
         });
         self.count = self.of.values().map(Vec::len).sum();
         self.due.retain(|_, due| *due > now);
+        self.asks.retain(|_, due| *due > now);
     }
 
     fn keep(&mut self, owner: &Owner, found: Found, now: Moment) -> Result<SearchId, Code> {
@@ -317,6 +340,20 @@ mod tests {
         assert_eq!((0..20).filter(|_| searches.may_begin(&south, later)).count(), 3);
         searches.sweep(later.after(Duration::from_secs(60)));
         assert!(searches.due.is_empty());
+    }
+
+    #[test]
+    fn searches_of_a_peer_begin_a_second_apart() {
+        let mut searches = Searches::default();
+        let south: Domain = "south.example".parse().unwrap();
+        let waits: Vec<u64> =
+            (0..12).map_while(|_| searches.wait(&south, NOW)).map(|wait| wait.as_secs()).collect();
+        assert_eq!(waits, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(searches.wait(&"east.example".parse().unwrap(), NOW), Some(Duration::ZERO));
+        let later = NOW.after(Duration::from_secs(60));
+        searches.sweep(later);
+        assert!(searches.asks.is_empty());
+        assert_eq!(searches.wait(&south, later), Some(Duration::ZERO));
     }
 
     #[test]

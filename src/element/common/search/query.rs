@@ -10,7 +10,7 @@ use crate::imps::{Code, Domain, GroupId, UserId};
 use super::criteria::{self, Term};
 
 /// Pairs of one search.
-const PAIRS_MAX: usize = 32;
+pub(super) const PAIRS_MAX: usize = 32;
 /// Longest text that is searched for, octets.
 const STRING_OCTETS_MAX: usize = 256;
 
@@ -152,20 +152,34 @@ pub fn compile(request: &SearchRequest) -> Result<Query, Code> {
     if of_groups && !conditions.iter().all(|condition| condition.element.is_of_groups()) {
         return Err(Code::BAD_PARAMETER);
     }
-    let term = match &request.criteria {
-        None => Term::All(conditions.into_iter().map(Term::Is).collect()),
-        Some(criteria) => {
-            let named = |id: u32| {
-                // A pair without an id is known by its place.
-                let places = (1_u32..).zip(&request.pairs);
-                let place =
-                    places.zip(&conditions).find(|((place, pair), _)| pair.id.unwrap_or(*place) == id);
-                place.map(|(_, condition)| condition.clone())
-            };
-            criteria::read(criteria, named).ok_or(Code::BAD_PARAMETER)?
-        }
-    };
+    let term =
+        term(request)?.of(&|place: &usize| conditions.get(*place).cloned()).ok_or(Code::BAD_PARAMETER)?;
     Ok(Query { term, of_groups })
+}
+
+/// What has to hold, over the places of the pairs. 402: an expression that makes no sense.
+pub(super) fn term(request: &SearchRequest) -> Result<Term<usize>, Code> {
+    let Some(criteria) = &request.criteria else {
+        return Ok(Term::All((0..request.pairs.len()).map(Term::Is).collect()));
+    };
+    // A pair without an id is known by its place.
+    let named = |id: u32| {
+        let mut places = (1_u32..).zip(&request.pairs);
+        places.position(|(place, pair)| pair.id.unwrap_or(place) == id)
+    };
+    criteria::read(criteria, named).ok_or(Code::BAD_PARAMETER)
+}
+
+/// Whether a pair compares something of groups.
+pub(super) fn is_of_groups(pair: &SearchPair) -> bool {
+    pair.element.parse().is_ok_and(Element::is_of_groups)
+}
+
+/// The pair that whoever may be found by this one at all fits if, and only if, this one does not.
+pub(super) fn opposite(pair: &SearchPair) -> Option<SearchPair> {
+    let is_online = pair.element.parse() == Ok(Element::OnlineStatus);
+    let other = if pair.string.trim().eq_ignore_ascii_case("T") { "F" } else { "T" };
+    is_online.then(|| SearchPair { string: other.into(), ..pair.clone() })
 }
 
 fn condition(pair: &SearchPair) -> Result<Condition, Code> {
