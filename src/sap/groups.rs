@@ -9,6 +9,7 @@ mod conversation;
 mod elsewhere;
 mod entry;
 mod history;
+mod names;
 
 pub(super) use elsewhere::to_elements;
 
@@ -44,7 +45,10 @@ impl Sap {
         let Some(group) = group_of(&primitive).cloned() else { return Status::new(Code::BAD_REQUEST).into() };
         let answer = match self.home_of(&group) {
             Home::Here => self.serve_group(&actor, &group, &primitive).await,
-            Home::At(peer) => self.ask_group(&actor, &group, peer, primitive).await,
+            Home::At(peer) => match primitive {
+                Primitive::RejectListRequest(request) => self.reject_elsewhere(&actor, peer, request).await,
+                primitive => self.ask_group(&actor, &group, peer, primitive).await,
+            },
             Home::Nowhere => Ok(Status::new(Code::DOMAIN_NOT_SUPPORTED).into()),
         };
         match answer {
@@ -177,7 +181,7 @@ impl Sap {
     async fn strangers(&self, request: &Primitive) -> Result<Vec<UserId>, StoreError> {
         let named = match request {
             Primitive::AddGroupMembersRequest(request) => &request.users,
-            Primitive::RejectListRequest(request) => &request.add,
+            Primitive::RejectListRequest(request) => &request.add.users,
             _ => return Ok(Vec::new()),
         };
         let ours: Vec<UserId> = {

@@ -1,11 +1,11 @@
 //! Members, their ranks, and those who may not join.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decision, Edit, Group, LISTED_MAX, NAMED_MAX, Rank};
 use crate::element::notify::Actor;
 use crate::imps::primitive::{
-    AddGroupMembersRequest, GetGroupMembersResponse, MemberAccessRequest, Moves, Property, Ranks,
+    AddGroupMembersRequest, GetGroupMembersResponse, Listed, MemberAccessRequest, Moves, Property, Ranks,
     RejectListRequest, RejectListResponse, RemoveGroupMembersRequest,
 };
 use crate::imps::status::Entity;
@@ -135,9 +135,34 @@ fn uninvited<'g>(group: &'g Group, users: &'g BTreeSet<UserId>) -> impl Iterator
     group.invited.intersection(users).map(|user| Edit::Invited(user.clone(), false))
 }
 
+/// Each user that a list means once, and how the list names it; 901 for each name that nobody bears, 402 for
+/// too many.
+fn listed<'u>(
+    group: &'u Group,
+    listed: &'u Listed,
+    outcomes: &mut Outcomes,
+) -> Result<BTreeMap<&'u UserId, Entity>, Code> {
+    let mut users: BTreeMap<&UserId, Entity> =
+        distinct(&listed.users)?.into_iter().map(|user| (user, entity(user))).collect();
+    if users.len() + listed.names.len() > NAMED_MAX {
+        return Err(Code::BAD_PARAMETER);
+    }
+    for name in &listed.names {
+        let named = Entity::ScreenName(name.clone());
+        match group.occupants.iter().find(|occupant| occupant.name == name.name) {
+            Some(bearer) => {
+                users.entry(&bearer.user.id).or_insert(named);
+            }
+            None => outcomes.push((named, Code::ADDRESS_ERROR)),
+        }
+    }
+    Ok(users)
+}
+
 /// Changes and reads the list of those who may not join, for moderators (816). Who is put on it and is in
-/// the group is put out (809). Who stands as high as the actor cannot be put on it. Users of ours who do
-/// not exist (531) make the answer a Status, as far as the change goes through for the others.
+/// the group is put out (809). Who stands as high as the actor cannot be put on it. A screen name means who
+/// bears it now, and that user is listed. Users of ours who do not exist (531) and names that nobody bears
+/// (901) make the answer a Status, as far as the change goes through for the others.
 pub fn reject(
     group: &Group,
     actor: &Actor,
@@ -149,7 +174,7 @@ pub fn reject(
     let mut outcomes: Outcomes = Vec::new();
     let mut edits = Vec::new();
     let mut rejected = BTreeSet::new();
-    for user in distinct(&request.add)? {
+    for (user, named) in listed(group, &request.add, &mut outcomes)? {
         let code = if unknown.contains(user) {
             Code::UNKNOWN_USER
         } else if *user == group.owner || group.rank(user) >= group.rank(actor.id()) {
@@ -163,13 +188,13 @@ pub fn reject(
             rejected.insert(user.clone());
             Code::SUCCESSFUL
         };
-        outcomes.push((entity(user), code));
+        outcomes.push((named, code));
     }
-    for user in distinct(&request.remove)? {
+    for (user, named) in listed(group, &request.remove, &mut outcomes)? {
         if group.rejected.contains(user) && !rejected.contains(user) {
             edits.push(Edit::Rejected(user.clone(), false));
         }
-        outcomes.push((entity(user), Code::SUCCESSFUL));
+        outcomes.push((named, Code::SUCCESSFUL));
     }
     edits.extend(uninvited(group, &rejected));
     let after = group.after(&edits);

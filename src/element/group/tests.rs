@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::imps::primitive::{
-    AddGroupMembersRequest, CreateGroupRequest, JoinGroupRequest, MemberAccessRequest, NoticeWish, Ranks,
-    RejectListRequest, RemoveGroupMembersRequest, ScreenName, SetGroupPropsRequest,
+    AddGroupMembersRequest, CreateGroupRequest, JoinGroupRequest, Listed, MemberAccessRequest, NoticeWish,
+    Ranks, RejectListRequest, RemoveGroupMembersRequest, ScreenName, SetGroupPropsRequest,
 };
+use crate::imps::status::Entity;
 
 const NOW: Moment = Moment::from_millis(1_000_000);
 const ADA: &str = "wv:ada@north.example";
@@ -279,7 +280,8 @@ fn who_is_rejected_or_removed_is_put_out_and_told_why() {
     let mut group = boats(&[]);
     enter(&mut group, &actor(BO), "Bosun");
     enter(&mut group, &actor(CY), "Cook");
-    let reject_bo = RejectListRequest { group: id(), add: vec![user_id(BO)], remove: Vec::new() };
+    let reject_bo =
+        RejectListRequest { group: id(), add: vec![user_id(BO)].into(), remove: Listed::default() };
     let decision = reject(&group, &actor(ADA), &reject_bo, &[], NOW).unwrap();
     let decision = carry_out(&mut group, decision);
     let Primitive::RejectListResponse(answer) = &decision.answer else { panic!() };
@@ -287,12 +289,21 @@ fn who_is_rejected_or_removed_is_put_out_and_told_why() {
     let Primitive::LeaveGroupResponse(why) = &decision.notices[0].primitive else { panic!() };
     assert_eq!((why.result.code, decision.notices[0].to[0].id.as_str()), (Code::REJECTED_FROM_GROUP, BO));
     assert_eq!(told(&decision)[1..], [(ADA, "GroupChangeNotice"), (CY, "GroupChangeNotice")]);
-    let again = RejectListRequest { group: id(), add: Vec::new(), remove: vec![user_id(BO)] };
+    let again = RejectListRequest { group: id(), add: Listed::default(), remove: vec![user_id(BO)].into() };
     let decision = reject(&group, &actor(ADA), &again, &[], NOW).unwrap();
     carry_out(&mut group, decision);
     assert!(group.rejected.is_empty());
-    let owner = RejectListRequest { group: id(), add: vec![user_id(ADA)], remove: Vec::new() };
+    let owner = RejectListRequest { group: id(), add: vec![user_id(ADA)].into(), remove: Listed::default() };
     assert_eq!(codes(&reject(&group, &actor(ADA), &owner, &[], NOW).unwrap().answer).0, 816);
+
+    let name = |text: &str| ScreenName { name: text.into(), group: id() };
+    let names = Listed { users: Vec::new(), names: vec![name("Cook"), name("Ghost")] };
+    let by_name = RejectListRequest { group: id(), add: names, remove: Listed::default() };
+    let decision = reject(&group, &actor(ADA), &by_name, &[], NOW).unwrap();
+    let status = decision.answer.status().unwrap();
+    assert_eq!(codes(&decision.answer), (201, vec![901]));
+    assert_eq!(status.code_for(&Entity::ScreenName(name("Ghost"))), Code::ADDRESS_ERROR);
+    assert!(decision.edits.contains(&Edit::Rejected(user_id(CY), true)));
 
     let remove = RemoveGroupMembersRequest { group: id(), users: vec![user_id(CY), user_id(DI)] };
     let decision = remove_members(&group, &actor(ADA), &remove, NOW).unwrap();

@@ -233,9 +233,24 @@ pub struct RejectListRequest {
     /// Which.
     pub group: GroupId,
     /// Who shall be on it.
-    pub add: Vec<UserId>,
+    pub add: Listed,
     /// Who shall not.
-    pub remove: Vec<UserId>,
+    pub remove: Listed,
+}
+
+/// Users as a list of those who may not join names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// By address.
+    pub users: Vec<UserId>,
+    /// By the name that they bear in the group, which only CSP can say.
+    pub names: Vec<ScreenName>,
+}
+
+impl From<Vec<UserId>> for Listed {
+    fn from(users: Vec<UserId>) -> Self {
+        Self { users, names: Vec::new() }
+    }
 }
 
 /// The list of users who may not join, after the change.

@@ -16,7 +16,7 @@ use crate::relay::events;
 /// The addresses in a request about a group.
 struct Addresses<'p> {
     group: &'p mut GroupId,
-    name: Option<&'p mut ScreenName>,
+    names: Vec<&'p mut ScreenName>,
     users: Vec<&'p mut Vec<UserId>>,
 }
 
@@ -25,7 +25,7 @@ fn addresses(primitive: &mut Primitive) -> Option<Addresses<'_>> {
     Some(match primitive {
         Primitive::CreateGroupRequest(CreateGroupRequest { group, screen_name, .. })
         | Primitive::JoinGroupRequest(JoinGroupRequest { group, screen_name, .. }) => {
-            Addresses { group, name: screen_name.as_mut(), users: Vec::new() }
+            Addresses { group, names: screen_name.as_mut().into_iter().collect(), users: Vec::new() }
         }
         Primitive::DeleteGroupRequest(DeleteGroupRequest { group })
         | Primitive::GetGroupPropsRequest(GetGroupPropsRequest { group })
@@ -34,18 +34,19 @@ fn addresses(primitive: &mut Primitive) -> Option<Addresses<'_>> {
         | Primitive::GetGroupMembersRequest(GetGroupMembersRequest { group })
         | Primitive::GetJoinedUsersRequest(GetJoinedUsersRequest { group })
         | Primitive::SubscribeGroupNoticeRequest(SubscribeGroupNoticeRequest { group, .. }) => {
-            Addresses { group, name: None, users: Vec::new() }
+            Addresses { group, names: Vec::new(), users: Vec::new() }
         }
         Primitive::AddGroupMembersRequest(AddGroupMembersRequest { group, users })
         | Primitive::RemoveGroupMembersRequest(RemoveGroupMembersRequest { group, users }) => {
-            Addresses { group, name: None, users: vec![users] }
+            Addresses { group, names: Vec::new(), users: vec![users] }
         }
         Primitive::MemberAccessRequest(MemberAccessRequest { group, members }) => {
             let users = vec![&mut members.admins, &mut members.moderators, &mut members.users];
-            Addresses { group, name: None, users }
+            Addresses { group, names: Vec::new(), users }
         }
         Primitive::RejectListRequest(RejectListRequest { group, add, remove }) => {
-            Addresses { group, name: None, users: vec![add, remove] }
+            let names = add.names.iter_mut().chain(&mut remove.names).collect();
+            Addresses { group, names, users: vec![&mut add.users, &mut remove.users] }
         }
         _ => return None,
     })
@@ -54,7 +55,7 @@ fn addresses(primitive: &mut Primitive) -> Option<Addresses<'_>> {
 /// Gives every address its domain.
 fn complete(addresses: &mut Addresses<'_>, home: &Domain) {
     *addresses.group = addresses.group.completed(home);
-    if let Some(name) = &mut addresses.name {
+    for name in &mut addresses.names {
         name.group = name.group.completed(home);
     }
     for user in addresses.users.iter_mut().flat_map(|users| users.iter_mut()) {
@@ -66,10 +67,8 @@ fn complete(addresses: &mut Addresses<'_>, home: &Domain) {
 pub(super) fn from_client(primitive: &mut Primitive, home: &Domain) -> Option<Result<(), Refused>> {
     let mut found = addresses(primitive)?;
     complete(&mut found, home);
-    Some(match &found.name {
-        Some(name) if name.group != *found.group => {
-            Err(Refused::faulty(Code::BAD_PARAMETER, "the screen name stands in another group"))
-        }
+    Some(match found.names.iter().find(|name| name.group != *found.group) {
+        Some(_) => Err(Refused::faulty(Code::BAD_PARAMETER, "the screen name stands in another group")),
         _ => Ok(()),
     })
 }
@@ -111,8 +110,8 @@ fn asked(context: &Door<'_>, origin: &Origin, found: &Addresses<'_>) -> Result<(
         let what = format!("the group {} is not ours", found.group);
         return Err(Refused::new(Code::DOMAIN_NOT_SUPPORTED, events::Refused::Identity, what));
     }
-    match &found.name {
-        Some(name) if name.group != *found.group => {
+    match found.names.iter().find(|name| name.group != *found.group) {
+        Some(name) => {
             let entity = Entity::ScreenName(ScreenName::clone(name));
             Err(Refused::identity("the screen name in", entity, name.group.as_str(), peer))
         }
@@ -248,12 +247,12 @@ mod tests {
         assert_eq!(ask(join("/club", LOBBY).into()).unwrap_err(), 402);
         let reject = RejectListRequest {
             group: "/club".parse().unwrap(),
-            add: vec!["cy".parse().unwrap()],
-            remove: vec!["bo@south.example".parse().unwrap()],
+            add: vec!["cy".parse().unwrap()].into(),
+            remove: vec!["bo@south.example".parse().unwrap()].into(),
         };
         let admitted = ask(reject.into()).unwrap();
         let Primitive::RejectListRequest(request) = admitted.primitive() else { panic!() };
-        assert_eq!(request.add[0].as_str(), "wv:cy@north.example");
+        assert_eq!(request.add.users[0].as_str(), "wv:cy@north.example");
         let kick = LeaveGroupResponse { group: None, result: Status::ok(), users: Vec::new() };
         assert_eq!(ask(kick.into()).unwrap_err(), 400, "only servers say so");
     }

@@ -13,9 +13,9 @@ use crate::imps::primitive::{
     ExtendConversationResponse, GetGroupMembersRequest, GetGroupMembersResponse, GetGroupPropsRequest,
     GetGroupPropsResponse, GetJoinedUsersRequest, GetJoinedUsersResponse, GetMapRequest, GetMapResponse,
     GroupChangeNotice, GroupProperties, JoinGroupRequest, JoinGroupResponse, JoinedUsers, LeaveGroupRequest,
-    LeaveGroupResponse, Mapping, MemberAccessRequest, Moves, NoticeWish, Property, Ranks, RejectListRequest,
-    RejectListResponse, RemoveGroupMembersRequest, SetGroupPropsRequest, SubscribeGroupNoticeRequest,
-    SubscribeGroupNoticeResponse, User, WelcomeNote,
+    LeaveGroupResponse, Listed, Mapping, MemberAccessRequest, Moves, NoticeWish, Property, Ranks,
+    RejectListRequest, RejectListResponse, RemoveGroupMembersRequest, SetGroupPropsRequest,
+    SubscribeGroupNoticeRequest, SubscribeGroupNoticeResponse, User, WelcomeNote,
 };
 use crate::imps::{Primitive, UserId, Version};
 
@@ -53,6 +53,10 @@ fn mappings() -> BoxedStrategy<Vec<Mapping>> {
 
 fn users() -> BoxedStrategy<Vec<UserId>> {
     vec(user_id(), 0..3).boxed()
+}
+
+fn listed() -> BoxedStrategy<Listed> {
+    (users(), vec(screen_name(), 0..3)).prop_map(|(users, names)| Listed { users, names }).boxed()
 }
 
 fn ranks() -> BoxedStrategy<Ranks> {
@@ -103,7 +107,7 @@ fn requests() -> BoxedStrategy<Primitive> {
         (group_id(), users()).prop_map(|(group, users)| AddGroupMembersRequest { group, users }.into()),
         (group_id(), users()).prop_map(|(group, users)| RemoveGroupMembersRequest { group, users }.into()),
         (group_id(), ranks()).prop_map(|(group, members)| MemberAccessRequest { group, members }.into()),
-        (group_id(), users(), users()).prop_map(|(group, add, remove)| RejectListRequest {
+        (group_id(), listed(), listed()).prop_map(|(group, add, remove)| RejectListRequest {
             group,
             add,
             remove
@@ -198,6 +202,10 @@ pub(crate) fn fit_ssp(primitive: &mut Primitive) {
         }
         Primitive::GetJoinedUsersResponse(it) => it.group = None,
         Primitive::GroupChangeNotice(it) => names_only(&mut it.moves.joined),
+        Primitive::RejectListRequest(it) => {
+            it.add.names.clear();
+            it.remove.names.clear();
+        }
         _ => {}
     }
 }

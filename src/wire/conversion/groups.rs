@@ -326,6 +326,15 @@ fn the_reject_list() {
                 id("eve")
             ),
         );
+        // Names have no place in SSP: whose they are is found out before.
+        becomes(
+            version,
+            &format!(
+                "<RejectList-Request>{ID}<AddList>{}{NAME_CSP}</AddList></RejectList-Request>",
+                user("eve")
+            ),
+            &format!("<RejectListRequest {AT}><AddUsers>{}</AddUsers></RejectListRequest>", id("eve")),
+        );
     }
 }
 

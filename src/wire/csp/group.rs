@@ -9,8 +9,8 @@ use crate::imps::primitive::{
     AddGroupMembersRequest, CreateGroupRequest, DeleteGroupRequest, GetGroupMembersRequest,
     GetGroupMembersResponse, GetGroupPropsRequest, GetGroupPropsResponse, GetJoinedUsersRequest,
     GetJoinedUsersResponse, GroupChangeNotice, GroupProperties, JoinGroupRequest, JoinGroupResponse,
-    JoinedUsers, LeaveGroupRequest, LeaveGroupResponse, Mapping, MemberAccessRequest, Moves, Ranks,
-    RejectListRequest, RejectListResponse, RemoveGroupMembersRequest, SetGroupPropsRequest,
+    JoinedUsers, LeaveGroupRequest, LeaveGroupResponse, Listed, Mapping, MemberAccessRequest, Moves, Ranks,
+    RejectListRequest, RejectListResponse, RemoveGroupMembersRequest, ScreenName, SetGroupPropsRequest,
     SubscribeGroupNoticeRequest, SubscribeGroupNoticeResponse, WelcomeNote,
 };
 use crate::imps::{GroupId, UserId, Version};
@@ -304,26 +304,43 @@ fn write_user_ids(users: &Vec<UserId>, sink: &mut dyn Sink, context: &Context<'_
     }
 }
 
-fn read_added(element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<UserId>, Fault> {
-    read_users_of(ADD_LIST, element, context)
+fn read_added(element: Element<'_, '_>, context: &Context<'_>) -> Result<Listed, Fault> {
+    read_listed(ADD_LIST, element, context)
 }
 
-fn read_removed(element: Element<'_, '_>, context: &Context<'_>) -> Result<Vec<UserId>, Fault> {
-    read_users_of(REMOVE_LIST, element, context)
+fn read_removed(element: Element<'_, '_>, context: &Context<'_>) -> Result<Listed, Fault> {
+    read_listed(REMOVE_LIST, element, context)
 }
 
-#[allow(clippy::ptr_arg, reason = "a row hands over its field as it is")]
-fn write_added(users: &Vec<UserId>, sink: &mut dyn Sink, context: &Context<'_>) {
-    if !users.is_empty() {
-        around(ADD_LIST, sink, |sink| write_bare_users(users, sink, context));
+/// Users as [`users_in`] has them, and screen names.
+fn read_listed(name: Name, element: Element<'_, '_>, context: &Context<'_>) -> Result<Listed, Fault> {
+    let users = read_users_of(name, element, context)?;
+    let list = element.child(name).into_iter().flat_map(Element::children);
+    let names = list.filter(|child| child.is(SCREEN_NAME)).map(|child| {
+        let read = <ScreenName as Form<Csp>>::read(child, context);
+        read.map_err(|fault: Fault| fault.within(SCREEN_NAME.text).within(name.text))
+    });
+    Ok(Listed { users, names: names.collect::<Result<_, _>>()? })
+}
+
+fn write_listed(name: Name, listed: &Listed, sink: &mut dyn Sink, context: &Context<'_>) {
+    if listed.users.is_empty() && listed.names.is_empty() {
+        return;
     }
+    around(name, sink, |sink| {
+        write_bare_users(&listed.users, sink, context);
+        for name in &listed.names {
+            write_element::<Csp, ScreenName>(SCREEN_NAME.text, name, sink, context);
+        }
+    });
 }
 
-#[allow(clippy::ptr_arg, reason = "a row hands over its field as it is")]
-fn write_removed(users: &Vec<UserId>, sink: &mut dyn Sink, context: &Context<'_>) {
-    if !users.is_empty() {
-        around(REMOVE_LIST, sink, |sink| write_bare_users(users, sink, context));
-    }
+fn write_added(listed: &Listed, sink: &mut dyn Sink, context: &Context<'_>) {
+    write_listed(ADD_LIST, listed, sink, context);
+}
+
+fn write_removed(listed: &Listed, sink: &mut dyn Sink, context: &Context<'_>) {
+    write_listed(REMOVE_LIST, listed, sink, context);
 }
 
 /// `Users(UserList)` until 1.2, `UserList` in 1.3.

@@ -10,8 +10,8 @@ use crate::imps::primitive::{
     AddGroupMembersRequest, CreateGroupRequest, DeleteGroupRequest, GetGroupMembersRequest,
     GetGroupMembersResponse, GetGroupPropsRequest, GetGroupPropsResponse, GetJoinedUsersRequest,
     GetJoinedUsersResponse, GroupChangeNotice, GroupProperties, JoinGroupRequest, JoinGroupResponse,
-    JoinedUsers, LeaveGroupRequest, LeaveGroupResponse, Mapping, MemberAccessRequest, Moves, NoticeWish,
-    Ranks, RejectListRequest, RejectListResponse, RemoveGroupMembersRequest, ScreenName,
+    JoinedUsers, LeaveGroupRequest, LeaveGroupResponse, Listed, Mapping, MemberAccessRequest, Moves,
+    NoticeWish, Ranks, RejectListRequest, RejectListResponse, RemoveGroupMembersRequest, ScreenName,
     SetGroupPropsRequest, SubscribeGroupNoticeRequest, SubscribeGroupNoticeResponse, User, WelcomeNote,
 };
 use crate::imps::{Primitive, UserId};
@@ -121,8 +121,8 @@ table! { Ssp MemberAccessRequest {
 
 table! { Ssp RejectListRequest {
     group:  attr("groupID"),
-    add:    many("UserID").at("userID").inside("AddUsers"),
-    remove: many("UserID").at("userID").inside("RemoveUsers"),
+    add:    own("AddUsers", read_added, write_added),
+    remove: own("RemoveUsers", read_removed, write_removed),
 }}
 
 table! { Ssp RejectListResponse {
@@ -220,6 +220,8 @@ const JOINED_LIST: Name = Name::new("JoinedList");
 const ADMINS: Name = Name::new("Admins");
 const MODERATORS: Name = Name::new("Moderators");
 const ORDINARY_USERS: Name = Name::new("OrdinaryUsers");
+const ADD_USERS: Name = Name::new("AddUsers");
+const REMOVE_USERS: Name = Name::new("RemoveUsers");
 const USER: Name = Name::new("User");
 const USER_ID: Name = Name::new("UserID");
 const USER_ID_ATTRIBUTE: &str = "userID";
@@ -264,10 +266,31 @@ fn write_ranks(ranks: &Ranks, sink: &mut dyn Sink, context: &Context<'_>) {
     for (name, users) in
         [(ADMINS, &ranks.admins), (MODERATORS, &ranks.moderators), (ORDINARY_USERS, &ranks.users)]
     {
-        if !users.is_empty() {
-            around(name, sink, |sink| Row::<Ssp, _>::write(&IDS, users, Pass::Children, sink, context));
-        }
+        write_users_in(name, users, sink, context);
     }
+}
+
+fn write_users_in(name: Name, users: &Vec<UserId>, sink: &mut dyn Sink, context: &Context<'_>) {
+    if !users.is_empty() {
+        around(name, sink, |sink| Row::<Ssp, _>::write(&IDS, users, Pass::Children, sink, context));
+    }
+}
+
+fn read_added(element: Element<'_, '_>, context: &Context<'_>) -> Result<Listed, Fault> {
+    users_of(ADD_USERS, element, context).map(Listed::from)
+}
+
+fn read_removed(element: Element<'_, '_>, context: &Context<'_>) -> Result<Listed, Fault> {
+    users_of(REMOVE_USERS, element, context).map(Listed::from)
+}
+
+/// Addresses only: names have no place here, and are looked up before.
+fn write_added(listed: &Listed, sink: &mut dyn Sink, context: &Context<'_>) {
+    write_users_in(ADD_USERS, &listed.users, sink, context);
+}
+
+fn write_removed(listed: &Listed, sink: &mut dyn Sink, context: &Context<'_>) {
+    write_users_in(REMOVE_USERS, &listed.users, sink, context);
 }
 
 fn names_of(name: Name, element: Element<'_, '_>) -> impl Iterator<Item = Box<str>> {

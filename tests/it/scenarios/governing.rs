@@ -49,8 +49,8 @@ async fn an_owner_elsewhere_governs_its_group() {
         // Then one who is rejected is out, stands on the list, and comes back when taken off it
         let reject = |add: &[UserId], remove: &[UserId]| RejectListRequest {
             group: guild.clone(),
-            add: add.to_vec(),
-            remove: remove.to_vec(),
+            add: add.to_vec().into(),
+            remove: remove.to_vec().into(),
         };
         let answer = ask(&mut bo, reject(std::slice::from_ref(&ada_id), &[])).await;
         let Primitive::RejectListResponse(list) = answer else { panic!("{answer:?}") };

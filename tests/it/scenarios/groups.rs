@@ -10,10 +10,10 @@ use causeway::cli::phone::{Manner, Phone};
 use causeway::imps::primitive::{
     AddGroupMembersRequest, Author, CreateGroupRequest, DeleteGroupRequest, Display, GetGroupMembersRequest,
     GetGroupPropsRequest, GetJoinedUsersRequest, GroupChangeNotice, GroupProperties, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, MemberAccessRequest, MessageInfo, NewMessage,
-    NoticeWish, Property, Ranks, Recipient, RejectListRequest, ScreenName, SearchPair, SearchRequest,
-    SendMessageRequest, SendMessageResponse, SetGroupPropsRequest, SubscribeGroupNoticeRequest,
-    VerifyIdRequest, WelcomeNote,
+    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, Listed, MemberAccessRequest, MessageInfo,
+    NewMessage, NoticeWish, Property, Ranks, Recipient, RejectListRequest, ScreenName, SearchPair,
+    SearchRequest, SendMessageRequest, SendMessageResponse, SetGroupPropsRequest,
+    SubscribeGroupNoticeRequest, VerifyIdRequest, WelcomeNote,
 };
 use causeway::imps::status::Entity;
 use causeway::imps::{Code, GroupId, Primitive, UserId, Version};
@@ -216,6 +216,50 @@ async fn a_group_is_spoken_in_from_three_domains() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_rejected_by_screen_name_is_put_out_wherever_the_group_is_at_home() {
+    let world = World::new().await;
+    let ((north, north_node), (south, south_node)) =
+        linked(&world, "north.names.example", "south.names.example").await;
+    let mut ada = north.phone("ada", manner(Version::V1_2, Encoding::Wbxml)).await;
+    let mut bo = south.phone("bo", modern()).await;
+    let mut cy = north.phone("cy", modern()).await;
+    for home in ["north", "south"] {
+        let boats = group(&format!("wv:/boats@{home}.names.example"));
+        create(&mut ada, &boats, "Skipper", &[]).await;
+        join(&mut bo, &boats, "Bosun").await;
+        notice(&mut ada).await;
+        join(&mut cy, &boats, "Cook").await;
+        notice(&mut ada).await;
+        notice(&mut bo).await;
+        let name = |text: &str| ScreenName { name: text.into(), group: boats.clone() };
+        let reject = |users: &[UserId], names: &[&str]| RejectListRequest {
+            group: boats.clone(),
+            add: Listed { users: users.to_vec(), names: names.iter().map(|text| name(text)).collect() },
+            remove: Listed::default(),
+        };
+        let answer = ask(&mut ada, reject(&[], &["Bosun"])).await;
+        let Primitive::RejectListResponse(list) = answer else { panic!("{home}: {answer:?}") };
+        assert_eq!(list.users, std::slice::from_ref(bo.user()), "{home}: the list has addresses");
+        assert_eq!(put_out(&mut bo).await.result.code, Code::REJECTED_FROM_GROUP);
+        notice(&mut ada).await;
+        notice(&mut cy).await;
+        assert_eq!(code(&ask(&mut bo, join_request(&boats, "Bosun")).await), 809);
+        // A name that nobody bears is told, and the others are listed
+        let answer = ask(&mut ada, reject(&[], &["Cook", "Ghost"])).await;
+        let status = answer.status().unwrap();
+        assert_eq!(status.code, Code::PARTIALLY_SUCCESSFUL, "{home}: {answer:?}");
+        assert_eq!(status.code_for(&Entity::ScreenName(name("Ghost"))), Code::ADDRESS_ERROR);
+        assert_eq!(put_out(&mut cy).await.result.code, Code::REJECTED_FROM_GROUP);
+        notice(&mut ada).await;
+        let answer = ask(&mut ada, reject(&[], &[])).await;
+        let Primitive::RejectListResponse(list) = answer else { panic!("{home}: {answer:?}") };
+        assert_eq!(list.users.len(), 2, "{home}");
+    }
+    north_node.drain().await;
+    south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_rejected_is_put_out_in_every_version() {
     for (number, how) in [
         manner(Version::V1_1, Encoding::Xml),
@@ -237,8 +281,8 @@ async fn who_is_rejected_is_put_out_in_every_version() {
         notice(&mut ada).await;
         let reject = |add: &[UserId], remove: &[UserId]| RejectListRequest {
             group: boats.clone(),
-            add: add.to_vec(),
-            remove: remove.to_vec(),
+            add: add.to_vec().into(),
+            remove: remove.to_vec().into(),
         };
         let Primitive::RejectListResponse(list) =
             ask(&mut ada, reject(std::slice::from_ref(&bo_id), &[])).await

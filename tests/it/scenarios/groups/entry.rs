@@ -87,8 +87,8 @@ async fn a_group_by_invitation_only_opens_for_whoever_accepted_one() {
     // Who is rejected and forgiven needs another one
     let list = |add: &[&Phone], remove: &[&Phone]| RejectListRequest {
         group: salon.clone(),
-        add: add.iter().map(|phone| phone.user().clone()).collect(),
-        remove: remove.iter().map(|phone| phone.user().clone()).collect(),
+        add: add.iter().map(|phone| phone.user().clone()).collect::<Vec<_>>().into(),
+        remove: remove.iter().map(|phone| phone.user().clone()).collect::<Vec<_>>().into(),
     };
     assert_eq!(code(&ask(&mut ada, list(&[&cy], &[])).await), 200);
     assert_eq!(tried(&mut cy, &salon, "Cy").await, 809);

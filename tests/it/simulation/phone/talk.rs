@@ -1,8 +1,8 @@
 //! What a phone does with groups: make them, go in, speak, put somebody out, go.
 
 use causeway::imps::primitive::{
-    CreateGroupRequest, GroupProperties, JoinGroupRequest, LeaveGroupRequest, Recipient, RejectListRequest,
-    ScreenName,
+    CreateGroupRequest, GroupProperties, JoinGroupRequest, LeaveGroupRequest, Listed, Recipient,
+    RejectListRequest, ScreenName,
 };
 use causeway::imps::{Code, GroupId, Primitive, UserId};
 
@@ -107,8 +107,11 @@ impl Phone {
     async fn reject(&mut self, group: &GroupId, other: &UserId) {
         self.tell(&format!("puts {other} out of {group}"));
         let pending = self.ledger.rejecting(other, group);
-        let request =
-            RejectListRequest { group: group.clone(), add: vec![other.clone()], remove: Vec::new() };
+        let request = RejectListRequest {
+            group: group.clone(),
+            add: vec![other.clone()].into(),
+            remove: Listed::default(),
+        };
         if let Some(code) = self.ask_group(request).await {
             self.ledger.came_to(pending, code.is_success());
         }
