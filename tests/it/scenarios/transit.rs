@@ -313,6 +313,28 @@ async fn several_requests_in_one_post_pass_together_and_repeats_pass_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_next_hop_refuses_for_now_passes_anew_under_the_same_id() {
+    let world = World::new().await;
+    let (_hub, node, south, east) = scripted(&world, &there_and_back()).await;
+    let message = south.peer.message("m-1@south.example", BO, &[EVE], "later then", false);
+    for code in [503, 200] {
+        // When the same transaction comes again after an answer for now
+        south.say(&[request("s-1", &message)]).await;
+        // Then it passes again
+        let passed = east.peer.next().await.transaction().id.to_string();
+        east.say(&[response(&passed, &sent(code))]).await;
+        let back = south.peer.next().await;
+        assert_eq!((back.transaction().id.as_str(), back.code()), ("s-1", code));
+    }
+    // And after a final one the hub answers alone
+    south.say(&[request("s-1", &message)]).await;
+    let back = south.peer.next().await;
+    assert_eq!((back.transaction().id.as_str(), back.code()), ("s-1", 200));
+    assert!(!east.peer.has_more().await, "passed though it was answered");
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_path_is_told_to_our_own_kind_only() {
     let world = World::new().await;
     let (_hub, node, south, east) = scripted_as(&world, ["", ""], &there_and_back()).await;
