@@ -15,6 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::element::im::hosted::Manner;
 use crate::element::im::{Mail, StoredMail};
 use crate::imps::{Domain, MessageId, Moment, SessionId, Terms, TransactionId, UserId};
 use crate::session::{csp, ssp};
@@ -196,6 +197,14 @@ pub enum Change {
         /// In place of what it had.
         terms: Terms,
     },
+    /// How the home of a user whose element is run here wants to hear of what arrives. Outcome: `Done` or
+    /// `Missing`.
+    SetManner {
+        /// Whose.
+        user: UserId,
+        /// In place of what it wanted.
+        manner: Manner,
+    },
     /// Change the password of an account. Outcome: `Done` or `Missing`.
     SetPassword {
         /// Whose.
@@ -319,6 +328,9 @@ pub trait Store:
 
     /// Every account, ordered by address.
     fn all_accounts(&self) -> Promise<Vec<Account>>;
+
+    /// The wishes of homes that differ from the default ([`Change::SetManner`]).
+    fn manners(&self) -> Promise<Vec<(UserId, Manner)>>;
 
     /// Rows of a mailbox with numbers above `after`, oldest first, at most `limit`, as `reader` sees them:
     /// without those that wait for other sessions alone. `None` sees all.

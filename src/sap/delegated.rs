@@ -40,7 +40,7 @@ use crate::imps::status::Entity;
 use crate::imps::{Code, ContactListId, Domain, Primitive, Status, Terms, UserId, Version};
 use crate::relay::admit::Origin;
 use crate::relay::agreement::{Standing, is_of_element, standing};
-use crate::relay::ports::{Account, Change, StoreError};
+use crate::relay::ports::{Account, Change, Outcome, StoreError};
 use crate::relay::split::{ByDomain, Elsewhere};
 
 /// Clients of other providers' users that count as logged in at a time; of more nobody hears that they are.
@@ -58,19 +58,31 @@ const THERE_LIFE: Duration = Duration::from_secs(600);
 pub(super) struct Visitors {
     online: HashMap<UserId, Vec<ClientId>>,
     clients: usize,
-    /// How homes want to hear of what arrives for their users, where they said so. No more than guests.
+    /// How homes want to hear of what arrives for their users, where they said so, as it is stored.
     manners: HashMap<UserId, Manner>,
     /// Accounts of each home, once they were counted.
     guests: HashMap<Domain, usize>,
 }
 
-impl Visitors {
-    fn set_manner(&mut self, user: &UserId, manner: Manner) {
-        if self.manners.len() < GUESTS_MAX || self.manners.contains_key(user) {
-            self.manners.insert(user.clone(), manner);
-        }
+/// The new users for whom there is room, where a home may have `max` and has so many; they count from now on.
+/// `None`: a home that was not counted yet.
+fn with_room(guests: &mut HashMap<Domain, usize>, new: Vec<UserId>, max: usize) -> Option<Vec<UserId>> {
+    let homes: Vec<Domain> = new.iter().filter_map(|user| user.domain()).collect();
+    if homes.iter().any(|home| !guests.contains_key(home)) {
+        return None;
     }
+    let mut fits = |user: &UserId| {
+        let known = user.domain().and_then(|home| guests.get_mut(&home));
+        known.is_some_and(|known| {
+            let room = *known < max;
+            *known += usize::from(room);
+            room
+        })
+    };
+    Some(new.into_iter().filter(|user| fits(user)).collect())
+}
 
+impl Visitors {
     /// A client is there or not; `true` if that is new.
     fn note(&mut self, user: &UserId, client: &ClientId, there: bool) -> bool {
         let known = self.online.get(user).is_some_and(|clients| clients.contains(client));
@@ -419,33 +431,51 @@ impl Sap {
                 new.push(user);
             }
         }
-        let mut room = true;
-        let mut changes = Vec::new();
-        for user in new {
-            let Some(home) = user.domain() else { continue };
-            let known = self.guests_of(&home).await?;
-            if known >= GUESTS_MAX {
-                warn!(%home, "no room for more users whose element is run here");
-                room = false;
-                continue;
+        let Some(home) = new.first().and_then(|user| user.domain()) else { return Ok(true) };
+        let wanted = new.len();
+        let admitted = loop {
+            let found = with_room(&mut self.visitors().guests, new.clone(), GUESTS_MAX);
+            match found {
+                Some(admitted) => break admitted,
+                None => self.count_guests(&new).await?,
             }
-            self.visitors().guests.insert(home, known + 1);
-            let (sealed_password, terms) = (Arc::from([]), Terms::default());
-            changes.push(Change::AddAccount(Account { user, sealed_password, created, terms }));
+        };
+        let room = admitted.len() == wanted;
+        if !room {
+            warn!(%home, "no room for more users whose element is run here");
         }
-        if !changes.is_empty() {
-            self.store.commit(changes).await?;
+        let add = |user: &UserId| {
+            let (user, sealed_password, terms) = (user.clone(), Arc::from([]), Terms::default());
+            Change::AddAccount(Account { user, sealed_password, created, terms })
+        };
+        let added = self.store.commit(admitted.iter().map(add).collect()).await;
+        let all_new = added.as_ref().is_ok_and(|added| added.iter().all(|outcome| *outcome == Outcome::Done));
+        if !all_new {
+            // Fewer than were counted: they are counted anew when the next one comes.
+            let mut visitors = self.visitors();
+            for home in admitted.iter().filter_map(|user| user.domain()) {
+                visitors.guests.remove(&home);
+            }
         }
-        Ok(room)
+        added.map(|_| room)
     }
 
-    /// How many users of another provider have an account here.
-    async fn guests_of(&self, home: &Domain) -> Result<usize, StoreError> {
-        if let Some(known) = self.visitors().guests.get(home) {
-            return Ok(*known);
-        }
+    /// Counts how many users of these providers have an account here, where that is not known.
+    async fn count_guests(&self, users: &[UserId]) -> Result<(), StoreError> {
         let all = self.store.all_accounts().await?;
-        Ok(all.iter().filter(|account| account.user.is_in(home)).count())
+        let mut visitors = self.visitors();
+        for home in users.iter().filter_map(|user| user.domain()) {
+            let count = || all.iter().filter(|account| account.user.is_in(&home)).count();
+            visitors.guests.entry(home.clone()).or_insert_with(count);
+        }
+        Ok(())
+    }
+
+    /// The wishes of homes that were said to an earlier process.
+    pub(super) async fn restore_manners(&self) -> Result<(), StoreError> {
+        let manners = self.store.manners().await?;
+        self.visitors().manners = manners.into_iter().collect();
+        Ok(())
     }
 
     /// The clients of a user of another provider that are logged in there, where its element is run here.
@@ -511,6 +541,22 @@ mod tests {
         assert!(!visitors.note(&user, &client("phone"), false));
         assert!(visitors.note(&user, &client("desk"), false));
         assert!(visitors.online.is_empty() && visitors.clients == 0);
+    }
+
+    #[test]
+    fn a_home_has_no_more_users_here_than_agreed_and_is_counted_first() {
+        let user = |text: &str| -> UserId { text.parse().unwrap() };
+        let (ada, bo, cy) =
+            (user("wv:ada@north.example"), user("wv:bo@north.example"), user("wv:cy@east.example"));
+        let north: Domain = "north.example".parse().unwrap();
+        let mut guests = HashMap::from([(north.clone(), 1)]);
+        assert_eq!(with_room(&mut guests, vec![ada.clone(), cy.clone()], 2), None, "east was not counted");
+        assert_eq!(guests[&north], 1, "nobody counts before all can be told");
+        guests.insert("east.example".parse().unwrap(), 0);
+        let room = with_room(&mut guests, vec![ada.clone(), bo.clone(), cy.clone()], 2);
+        assert_eq!(room, Some(vec![ada, cy]), "one more of the north, and others are not held up");
+        assert_eq!(with_room(&mut guests, vec![bo.clone()], 2), Some(Vec::new()));
+        assert_eq!(with_room(&mut guests, vec![bo.clone()], 3), Some(vec![bo]));
     }
 
     #[test]

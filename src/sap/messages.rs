@@ -96,7 +96,7 @@ impl Sap {
         let answer = match primitive {
             Primitive::GetMessageListRequest(GetMessageListRequest { group: Some(group), count }) => {
                 let request = GetMessageListRequest { group: None, count };
-                match self.group_history(client, &group, &request).await {
+                match self.group_history(&client.actor(), &group, &request).await {
                     Ok(answer) => answer,
                     Err(error) => Err(store_code(&error)),
                 }
@@ -104,7 +104,7 @@ impl Sap {
             other => match (self.mailbox_request(user, &other).await, other) {
                 (None, other) => return self.client_service(client, other).await,
                 (Some(Err(Code::INVALID_MESSAGE_ID)), Primitive::GetMessageRequest(request)) => {
-                    match self.said_to(client, request.message_id).await {
+                    match self.said_to(&client.actor(), request.message_id).await {
                         Ok(said) => said,
                         Err(error) => Err(store_code(&error)),
                     }
@@ -373,6 +373,9 @@ impl Sap {
                 }
                 Err(code) => settled.push((entity, code)),
             }
+        }
+        if let (Some(transaction), false) = (reply_to, handed_on.is_empty()) {
+            self.relaying().brought.note(prepared.origin(), prepared.id().as_str(), transaction);
         }
         split.remote.extend(handed_on);
         for recipient in &split.groups {

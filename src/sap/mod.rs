@@ -228,7 +228,7 @@ impl Sap {
             }
         }
         self.events.csp_sessions(self.clients.len());
-        Ok(())
+        self.restore_manners().await
     }
 
     /// The current map; take it once per request.

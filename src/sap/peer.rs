@@ -244,7 +244,8 @@ impl Sap {
         Ok(Status::ok().into())
     }
 
-    /// What the element tells of a message that was handed on goes to the home of its author.
+    /// What the element tells of a message that was handed on goes to the home of its author; to a legacy one in
+    /// the transaction that brought the message, as long as that is known.
     async fn report_onward(
         &self,
         map: &Map,
@@ -255,8 +256,10 @@ impl Sap {
         let Some(link) = link_to(map, own, author, self.now()) else {
             return Ok(Status::new(Code::DOMAIN_NOT_SUPPORTED).into());
         };
-        let outgoing: Outgoing = match report::onward(report, author, self.now(), &link) {
-            Ok(parcel) => parcel.into(),
+        let brought = report.info.id.as_ref().filter(|_| link.style.legacy);
+        let reply_to = brought.and_then(|id| self.relaying().brought.transaction(link.peer, id.as_str()));
+        let outgoing = match report::onward(report, author, self.now(), &link) {
+            Ok(parcel) => Outgoing { reply_to, ..parcel.into() },
             Err(code) => return Ok(Status::new(code).into()),
         };
         let outcomes = self.store.commit(vec![Change::Send(outgoing.clone())]).await?;

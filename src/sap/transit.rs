@@ -35,7 +35,7 @@ use crate::wire::{Carried, Limits, digest};
 pub(super) struct Relaying {
     memory: Memory,
     passages: Passages,
-    brought: Brought,
+    pub(super) brought: Brought,
 }
 
 /// The link by which requests came, and how.
@@ -449,7 +449,7 @@ impl Sap {
         }
     }
 
-    fn relaying(&self) -> MutexGuard<'_, Relaying> {
+    pub(super) fn relaying(&self) -> MutexGuard<'_, Relaying> {
         self.relaying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

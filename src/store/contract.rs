@@ -165,6 +165,7 @@ macro_rules! keeps_the_contract {
             a_row_that_waits_can_be_hurried
             accounts_come_and_go
             terms_are_kept_with_their_account
+            what_a_home_wants_to_hear_is_kept_with_the_account
             messages_of_a_removed_account_go_back_to_their_authors
             csp_sessions_are_kept_touched_and_dropped
             links_are_kept_changed_and_dropped

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::imps::primitive::{
-    Author, DeliveryMethod, MessageDelivered, MessageNotification, MetaInfo, NewMessage, Recipient,
-    SetDeliveryMethodRequest, User,
+    Author, DeliveryMethod, MessageDelivered, MessageInfo, MessageNotification, MetaInfo, NewMessage,
+    Recipient, SetDeliveryMethodRequest, User,
 };
 use crate::imps::{Code, Domain, Moment, Primitive, ServiceId, UserId};
 
@@ -20,8 +20,10 @@ use super::send::{Link, VALIDITY_DEFAULT_SECONDS, VALIDITY_MAX_SECONDS};
 /// How a home wants to hear of what arrives for one of its users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
-    notify: bool,
-    octets_max: Option<u32>,
+    /// That there is a message, and not the message.
+    pub notify: bool,
+    /// Longest content of a message that it gets, octets.
+    pub octets_max: Option<u32>,
 }
 
 impl Manner {
@@ -93,7 +95,7 @@ pub fn row(owner: UserId, mut message: NewMessage, element: &Domain, now: Moment
     let octets = message.content.as_ref().map_or(0, |content| content.octets().len());
     let content_octets = message.info.content_size.unwrap_or(u64::try_from(octets).unwrap_or(u64::MAX));
     let content_type = message.info.content_type.clone().unwrap_or_default();
-    let expires = now.after(validity(message.info.validity));
+    let expires = end(&message.info, now);
     Ok(Mail {
         owner,
         kind: MailKind::Message,
@@ -110,6 +112,16 @@ pub fn row(owner: UserId, mut message: NewMessage, element: &Domain, now: Moment
         replaces: None,
         body: fragment::mail(&Primitive::NewMessage(message))?,
     })
+}
+
+/// When a message ends that arrives now: it counts from when it was sent, where that is told and can be. Clocks
+/// of clients may say anything, and the element hands over nothing that has ended.
+fn end(info: &MessageInfo, now: Moment) -> Moment {
+    let validity = validity(info.validity);
+    let sent = info.date_time.and_then(|sent| u64::try_from(sent.unix()).ok());
+    let sent = sent.map(|seconds| Moment::from_millis(seconds.saturating_mul(1000)));
+    let counted = sent.filter(|sent| *sent <= now).map(|sent| sent.after(validity));
+    counted.filter(|end| *end > now).unwrap_or_else(|| now.after(validity))
 }
 
 /// How long the element keeps a message of which it says this.
@@ -131,8 +143,9 @@ pub fn is_copy(mail: &Mail, element: &Domain) -> bool {
 mod tests {
     use super::*;
     use crate::element::im::fetch;
+    use crate::imps::DateTime;
     use crate::imps::Version;
-    use crate::imps::primitive::{MessageInfo, Sender};
+    use crate::imps::primitive::Sender;
     use crate::wire::ssp::{self, Style};
     use crate::wire::{Carried, Limits};
 
@@ -160,6 +173,22 @@ mod tests {
         assert_eq!(meta.unwrap().user.unwrap().id.as_str(), ADA, "it is said for the user");
         let Carried::Primitive(primitive) = carried else { panic!() };
         *primitive
+    }
+
+    #[test]
+    fn the_life_of_a_copy_counts_from_when_its_message_was_sent_as_far_as_that_can_be() {
+        let end_of = |sent| {
+            let info = MessageInfo {
+                validity: Some(60),
+                date_time: Some(DateTime::from_unix(sent)),
+                ..MessageInfo::default()
+            };
+            end(&info, Moment::from_millis(1_000_000))
+        };
+        assert_eq!(end_of(970), Moment::from_millis(1_030_000), "it was on its way for half a minute");
+        for nonsense in [5, 940, 2000] {
+            assert_eq!(end_of(nonsense), Moment::from_millis(1_060_000), "{nonsense}");
+        }
     }
 
     #[test]

@@ -100,6 +100,9 @@ pub trait GroupStore {
     /// A message that a group keeps in which this session is.
     fn said_to(&self, session: SessionId, message_id: MessageId) -> Promise<Option<Said>>;
 
+    /// A message that a group keeps in which a client of this user is that has no session here.
+    fn said_to_guest(&self, user: UserId, message_id: MessageId) -> Promise<Option<Said>>;
+
     /// The groups that this user wants to be in whenever it is logged in, here and elsewhere.
     fn auto_joins(&self, user: UserId) -> Promise<Vec<GroupId>>;
 

@@ -23,16 +23,17 @@ use super::super::services::PeerAsks;
 use super::super::{Map, Sap, store_code};
 use crate::element::im::send::Link;
 use crate::element::im::{Mail, Parcel, StoredMail, fetch, forward, hosted};
-use crate::element::notify::{Notify, Reach};
+use crate::element::notify::{Actor, Notify, Reach};
 use crate::imps::agreement::Service;
 use crate::imps::primitive::{
-    ForwardMessageRequest, ForwardMessageResponse, MessageNotification, NewMessage, User,
+    ForwardMessageRequest, ForwardMessageResponse, GetMessageListRequest, MessageNotification, NewMessage,
+    User,
 };
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, MessageId, Moment, Primitive, Status, UserId};
 use crate::relay::changes;
 use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoreError};
-use crate::relay::route::Route;
+use crate::relay::route::{Home, Route};
 
 impl Sap {
     /// What a client asks of the messages that wait for it, where the element elsewhere keeps them. `None`: it
@@ -42,7 +43,7 @@ impl Sap {
         client: &Arc<Client>,
         primitive: &Primitive,
     ) -> Option<Primitive> {
-        self.map().directory.element_of(Service::Im)?;
+        let element = self.element(Service::Im)?;
         let user = client.user();
         match primitive {
             Primitive::MessageDelivered(delivered) => {
@@ -59,9 +60,11 @@ impl Sap {
                 let answer = self.ask_element(client, primitive).await?;
                 (answer.code() != Code::INVALID_MESSAGE_ID).then_some(answer)
             }
-            Primitive::GetMessageListRequest(request) if request.group.is_none() => {
-                self.ask_element(client, primitive).await
-            }
+            // What was said in a group its element knows, which is not always that of messages.
+            Primitive::GetMessageListRequest(request) => match &request.group {
+                Some(group) if self.home_of(group) != Home::At(element) => None,
+                _ => self.ask_element(client, primitive).await,
+            },
             Primitive::RejectMessageRequest(request) => {
                 if request.message_ids.len() > fetch::REJECT_MAX {
                     return Some(Status::new(Code::BAD_PARAMETER).into());
@@ -212,19 +215,37 @@ impl Sap {
     ) -> Result<Primitive, StoreError> {
         let owner = &user.id;
         Ok(match primitive {
+            // Messages of groups come to their members by another way.
+            Primitive::SetDeliveryMethodRequest(request) if request.group.is_some() => Status::ok().into(),
             Primitive::SetDeliveryMethodRequest(request) => {
                 let manner = hosted::Manner::of(&request);
-                self.visitors().set_manner(owner, manner);
-                Status::ok().into()
+                let change = Change::SetManner { user: owner.clone(), manner };
+                match self.store.commit(vec![change]).await?.first() {
+                    Some(Outcome::Done) => {
+                        self.visitors().manners.insert(owner.clone(), manner);
+                        Status::ok().into()
+                    }
+                    _ => Status::new(Code::UNKNOWN_USER).into(),
+                }
             }
             Primitive::ForwardMessageRequest(request) => self.hosted_forward(asks, user, request).await?,
             lists @ (Primitive::GetBlockedListRequest | Primitive::BlockEntityRequest(_)) => {
                 self.lists_request(owner, None, &lists).await
             }
-            other => match self.mailbox_request(owner, &other).await {
-                Some(answer) => answer.unwrap_or_else(|code| Status::new(code).into()),
-                None => Status::new(Code::NOT_IMPLEMENTED).into(),
-            },
+            Primitive::GetMessageListRequest(GetMessageListRequest { group: Some(group), count }) => {
+                let request = GetMessageListRequest { group: None, count };
+                let answer = self.group_history(&guest(user), &group, &request).await?;
+                answer.unwrap_or_else(|code| Status::new(code).into())
+            }
+            other => {
+                let answer = match (self.mailbox_request(owner, &other).await, other) {
+                    (Some(Err(Code::INVALID_MESSAGE_ID)), Primitive::GetMessageRequest(request)) => {
+                        self.said_to(&guest(user), request.message_id).await?
+                    }
+                    (answer, _) => answer.unwrap_or(Err(Code::NOT_IMPLEMENTED)),
+                };
+                answer.unwrap_or_else(|code| Status::new(code).into())
+            }
         })
     }
 
@@ -262,6 +283,11 @@ impl Sap {
         let (result, message_id) = (response.result, response.message_id);
         Ok(ForwardMessageResponse { result, message_id }.into())
     }
+}
+
+/// A user of another provider, whose clients have no sessions here.
+fn guest(user: &User) -> Actor {
+    Actor { user: user.clone(), session: None }
 }
 
 /// The link to an author elsewhere, for what is told about a message that was handed on; `None`: no way leads

@@ -1,21 +1,20 @@
-//! What was said in groups of ours, for clients that are in them.
-
-use std::sync::Arc;
+//! What was said in groups that are run here, for clients that are in them.
 
 use super::super::Sap;
-use super::super::clients::Client;
 use crate::element::group::history;
 use crate::element::im::fetch;
+use crate::element::notify::Actor;
 use crate::imps::primitive::GetMessageListRequest;
 use crate::imps::{Code, GroupId, MessageId, Primitive};
 use crate::relay::ports::StoreError;
 use crate::relay::route::Home;
 
 impl Sap {
-    /// A client lists what was said. SSP has no way to ask another provider for it: 821.
+    /// Lists what was said. SSP has no way to ask another provider for it, but where it runs our groups and
+    /// messages both: 821.
     pub(in super::super) async fn group_history(
         &self,
-        client: &Arc<Client>,
+        actor: &Actor,
         id: &GroupId,
         request: &GetMessageListRequest,
     ) -> Result<Result<Primitive, Code>, StoreError> {
@@ -25,25 +24,27 @@ impl Sap {
             Home::Nowhere => return Ok(Err(Code::DOMAIN_NOT_SUPPORTED)),
         }
         let Some(stored) = self.store.group(id.clone()).await? else { return Ok(Err(Code::NO_GROUP)) };
-        if let Err(code) = history::may_look_back(&stored.group, &client.actor()) {
+        if let Err(code) = history::may_look_back(&stored.group, actor) {
             return Ok(Err(code));
         }
         let (newest, total) = self.store.said(id.clone(), fetch::list_limit(request)).await?;
-        let lists = self.store.lists(vec![client.user().clone()]).await?;
+        let lists = self.store.lists(vec![actor.id().clone()]).await?;
         let Some(reader) = lists.first() else { return Ok(Err(Code::INTERNAL_ERROR)) };
         Ok(Ok(history::list(request, &newest, total, reader, self.now()).into()))
     }
 
-    /// A client fetches a message that waits nowhere for it: one of a group that it is in.
+    /// A message is fetched that waits nowhere for its reader: one of a group that the reader is in.
     pub(in super::super) async fn said_to(
         &self,
-        client: &Arc<Client>,
+        actor: &Actor,
         id: MessageId,
     ) -> Result<Result<Primitive, Code>, StoreError> {
-        let Some(said) = self.store.said_to(client.id.clone(), id).await? else {
-            return Ok(Err(Code::INVALID_MESSAGE_ID));
+        let found = match &actor.session {
+            Some(session) => self.store.said_to(session.clone(), id).await?,
+            None => self.store.said_to_guest(actor.id().clone(), id).await?,
         };
-        let lists = self.store.lists(vec![client.user().clone()]).await?;
+        let Some(said) = found else { return Ok(Err(Code::INVALID_MESSAGE_ID)) };
+        let lists = self.store.lists(vec![actor.id().clone()]).await?;
         let Some(reader) = lists.first() else { return Ok(Err(Code::INTERNAL_ERROR)) };
         Ok(history::message(&said, reader, self.now()))
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{account, at, csp_record, deliver, ids, mail, mailbox, one, user, with_ada};
 use crate::element::im::MailKind;
+use crate::element::im::hosted::Manner;
 use crate::imps::Terms;
 use crate::relay::ports::{Change, Outcome, Store};
 
@@ -77,4 +78,17 @@ pub(in crate::store) async fn terms_are_kept_with_their_account(store: &dyn Stor
     one(store, Change::RemoveAccount(user("wv:ada@north.example"))).await;
     with_ada(store).await;
     assert_eq!(ask().await, Some(Terms::default()));
+}
+
+pub(in crate::store) async fn what_a_home_wants_to_hear_is_kept_with_the_account(store: &dyn Store) {
+    let ada = user("wv:ada@north.example");
+    let set = |manner| Change::SetManner { user: ada.clone(), manner };
+    let wish = Manner { notify: true, octets_max: Some(4096) };
+    assert_eq!(one(store, set(wish)).await, Outcome::Missing);
+    with_ada(store).await;
+    assert!(store.manners().await.unwrap().is_empty());
+    assert_eq!(one(store, set(wish)).await, Outcome::Done);
+    assert_eq!(store.manners().await.unwrap(), [(ada.clone(), wish)]);
+    assert_eq!(one(store, set(Manner::default())).await, Outcome::Done);
+    assert!(store.manners().await.unwrap().is_empty());
 }

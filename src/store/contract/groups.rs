@@ -188,6 +188,10 @@ pub(in crate::store) async fn a_group_keeps_its_newest_messages(store: &dyn Stor
     assert_eq!(found("s-1", "m-7").await.map(|said| said.body.to_vec()), Some(b"m-7".to_vec()));
     assert_eq!(found("s-2", "m-7").await, None);
     assert_eq!(found("s-1", "m-0").await, None);
+    // So does who has no session here and a client in it, but not who has one
+    let guest = async |name: &str| store.said_to_guest(user(name), "m-7".parse().unwrap()).await.unwrap();
+    assert_eq!(guest("wv:bo@south.example").await.map(|said| said.body.to_vec()), Some(b"m-7".to_vec()));
+    assert_eq!(guest("wv:ada@north.example").await, None);
     let version = kept(store, "sailing").await.unwrap().0;
     assert_eq!(one(store, edit_group(version, vec![group::Edit::ForgetSaid])).await, Outcome::Done);
     assert_eq!(store.said(group_id("sailing"), 9).await.unwrap(), (Vec::new(), 0));

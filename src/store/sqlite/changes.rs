@@ -233,6 +233,11 @@ impl Changes {
                 let row = params![user.key(), terms.status.as_str(), services, terms.offline.as_str()];
                 done_if(change(connection, sql, row)?, Outcome::Missing)
             }
+            Change::SetManner { user, manner } => {
+                let sql = "UPDATE account SET only_tell = ?2, octets_max = ?3 WHERE key = ?1 AND removed = 0";
+                let row = params![user.key(), manner.notify, manner.octets_max];
+                done_if(change(connection, sql, row)?, Outcome::Missing)
+            }
             Change::SetPassword { user, sealed_password } => {
                 self.touched.push(user.clone());
                 let sql = "UPDATE account SET sealed_password = ?2 WHERE key = ?1 AND removed = 0";

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::rows::{self, Columns, change, many, millis, one};
 use crate::element::group::{HISTORY_MESSAGES_MAX, Said};
-use crate::imps::{GroupId, MessageId, Moment, SessionId};
+use crate::imps::{GroupId, MessageId, Moment, SessionId, UserId};
 use crate::relay::ports::Outcome;
 
 const SAID: &str = "SELECT g.address, m.message_id, m.accepted, m.until, m.body
@@ -58,6 +58,20 @@ pub(super) fn to_session(
     ]
     .concat();
     one(connection, &sql, params![message_id.as_str(), session.as_str()], said)
+}
+
+pub(super) fn to_guest(
+    connection: &Connection,
+    user: &UserId,
+    message_id: &MessageId,
+) -> Result<Option<Said>> {
+    let sql = [
+        SAID,
+        " WHERE m.message_id = ?1 AND EXISTS
+              (SELECT 1 FROM group_occupant o WHERE o.group_id = m.group_id AND o.key = ?2 AND o.session IS NULL)",
+    ]
+    .concat();
+    one(connection, &sql, params![message_id.as_str(), user.key()], said)
 }
 
 /// Forgets a page of what is over; how much it was.

@@ -54,6 +54,7 @@ use self::readers::Readers;
 use self::schema::SchemaError;
 use self::writer::{Job, Operation, Waiting, Writer};
 use crate::element::im::StoredMail;
+use crate::element::im::hosted::Manner;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
@@ -413,6 +414,10 @@ impl Store for Sqlite {
 
     fn all_accounts(&self) -> Promise<Vec<Account>> {
         self.ask(questions::all_accounts)
+    }
+
+    fn manners(&self) -> Promise<Vec<(UserId, Manner)>> {
+        self.ask(questions::manners)
     }
 
     fn mailbox(

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::rows::{self, Columns, many, millis, one};
 use crate::element::im::StoredMail;
+use crate::element::im::hosted::Manner;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::ports::{Account, QueueSummary, SeenKey, Sent, StoredOutgoing};
 use crate::session::{csp, ssp};
@@ -14,6 +15,15 @@ fn limited(limit: usize) -> i64 {
 
 pub(super) fn all_accounts(connection: &Connection) -> Result<Vec<Account>> {
     many(connection, &[rows::ACCOUNT, " WHERE removed = 0 ORDER BY key"].concat(), [], rows::account)
+}
+
+pub(super) fn manners(connection: &Connection) -> Result<Vec<(UserId, Manner)>> {
+    let sql = "SELECT address, only_tell, octets_max FROM account
+                WHERE removed = 0 AND (only_tell = 1 OR octets_max IS NOT NULL)";
+    many(connection, sql, [], |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.parsed()?, Manner { notify: columns.get()?, octets_max: columns.get()? }))
+    })
 }
 
 pub(super) fn mailbox(

@@ -27,6 +27,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_peers.sql"),
     include_str!("schema_terms.sql"),
     include_str!("schema_fan.sql"),
+    include_str!("schema_hosted.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).

@@ -41,6 +41,10 @@ impl GroupStore for Sqlite {
         self.ask(move |connection| history::to_session(connection, &session, &message_id))
     }
 
+    fn said_to_guest(&self, user: UserId, message_id: MessageId) -> Promise<Option<Said>> {
+        self.ask(move |connection| history::to_guest(connection, &user, &message_id))
+    }
+
     fn groups_ended(&self, now: Moment, limit: usize) -> Promise<Vec<GroupId>> {
         self.ask(move |connection| groups::ended(connection, now, limit))
     }

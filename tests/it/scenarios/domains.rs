@@ -57,3 +57,30 @@ async fn users_of_every_domain_of_a_node_write_and_read_under_their_own_name() {
     north_node.drain().await;
     south_node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_several_domains_runs_an_element_in_the_name_of_the_one_that_is_agreed() {
+    let world = World::new().await;
+    let (north, south) = two_homes(&world);
+    // Given a home that delegates its messages to the second domain of a node, and knows the first one too
+    let entry = |domain: &str, lines: &str| {
+        format!("[[peer]]\ndomain = \"{domain}\"\nservices = [\"im\"]\n{lines}\n")
+    };
+    let hosts = entry("south.example", "hosts = [\"im\"]\nhosts-as = \"west.example\"");
+    fs::write(north.provider.folder.join("peers.toml"), hosts).unwrap();
+    let delegates = entry("north.example", "") + &entry("west.example", "delegates = [\"im\"]");
+    fs::write(south.provider.folder.join("peers.toml"), delegates).unwrap();
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
+    let mut ada = north.phone("ada", modern()).await;
+    let mut bo = south.phone("bo", modern()).await;
+    let mut cy = south.phone("cy", modern()).await;
+    // When somebody at home and somebody of the other domain write to its user
+    for author in [&mut cy, &mut ada] {
+        let id = send(author, &["wv:bo@south.example"], "by the element", true).await;
+        // Then the element hands it over in the right name, and its author hears of it
+        assert_eq!(text(&receive(&mut bo).await), "by the element");
+        assert_eq!(report(receive(author).await).info.id, Some(id));
+    }
+    north_node.drain().await;
+    south_node.drain().await;
+}

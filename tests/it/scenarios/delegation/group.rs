@@ -1,8 +1,8 @@
 //! The groups of one provider, run by another.
 
 use causeway::imps::primitive::{
-    DeleteGroupRequest, ExtendConversationRequest, JoinGroupRequest, LeaveGroupRequest, Recipient,
-    RejectListRequest, ScreenName, User,
+    DeleteGroupRequest, ExtendConversationRequest, GetMessageListRequest, GetMessageRequest,
+    JoinGroupRequest, LeaveGroupRequest, Listed, Recipient, RejectListRequest, ScreenName, User,
 };
 use causeway::imps::{Code, Primitive, Version};
 use causeway::wire::Encoding;
@@ -87,8 +87,11 @@ async fn an_owner_governs_its_group_at_the_element_and_its_end_is_told_everywher
     notice(&mut ada).await;
     notice(&mut bo).await;
     // Who is rejected is put out, wherever it is
-    let reject =
-        RejectListRequest { group: crew.clone(), add: vec![id("wv:eve@east.example")], remove: Vec::new() };
+    let reject = RejectListRequest {
+        group: crew.clone(),
+        add: vec![id("wv:eve@east.example")].into(),
+        remove: Listed::default(),
+    };
     let Primitive::RejectListResponse(list) = ask(&mut ada, reject).await else { panic!() };
     assert_eq!(list.users, [id("wv:eve@east.example")]);
     assert_eq!(put_out(&mut eve).await.result.code, Code::REJECTED_FROM_GROUP);
@@ -135,5 +138,33 @@ async fn a_conversation_becomes_a_group_that_the_element_runs() {
     // The notice that somebody came stands before what it says.
     notice(&mut ada).await;
     assert_eq!(words(&message(&mut ada).await), "here I am");
+    drain(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_in_a_group_is_read_where_another_provider_runs_groups_and_messages() {
+    let world = World::new().await;
+    let ([north, south, _], nodes) = three(&world, "im\", \"group").await;
+    let mut ada = north.phone("ada", modern()).await;
+    let mut cy = north.phone("cy", manner(Version::V1_2, Encoding::Xml)).await;
+    let mut bo = south.phone("bo", modern()).await;
+    // Given a group that keeps its history, and somebody who comes late
+    let crew = group(CREW);
+    assert_eq!(code(&create(&mut ada, &crew, "Skipper", &[("History", "T")]).await), 200);
+    join(&mut bo, &crew, "Bosun").await;
+    let said = say(&mut bo, Recipient::Group(crew.clone()), "all hands").await;
+    assert_eq!(said.result.code, Code::SUCCESSFUL);
+    let asked = || GetMessageListRequest { group: Some(crew.clone()), count: None };
+    assert_eq!(code(&ask(&mut cy, asked()).await), 808, "not before");
+    join(&mut cy, &crew, "Cook").await;
+    // When it lists and fetches what was said
+    let answer = ask(&mut cy, asked()).await;
+    let Primitive::GetMessageListResponse(list) = answer else { panic!("{answer:?}") };
+    let [info] = &list.messages[..] else { panic!("{list:?}") };
+    let message_id = info.id.clone().unwrap();
+    let answer = ask(&mut cy, GetMessageRequest { message_id }).await;
+    let Primitive::GetMessageResponse(found) = answer else { panic!("{answer:?}") };
+    // Then it is that
+    assert_eq!(found.content, Some("all hands".into()));
     drain(nodes).await;
 }

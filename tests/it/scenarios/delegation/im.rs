@@ -222,6 +222,11 @@ async fn a_home_that_wants_to_hear_of_messages_only_fetches_them() {
         "<SetDeliveryMethodRequest>{meta}<DeliveryMethod>N</DeliveryMethod></SetDeliveryMethodRequest>"
     );
     assert_eq!(north.ask(&session, "t1", &wish).await.code(), 200);
+    // Which the element remembers when it begins anew
+    node.drain().await;
+    let node = world.start(&south).await;
+    let alive = north.next().await.transaction().id.to_string();
+    north.say(&in_session(&session.ours, &[response(&alive, "<Status code=\"200\"/>")])).await;
     // When it hands a message on
     let message = north.message("m1@north.example", "wv:cy@north.example", &[ADA], "hello", true);
     north.say(&in_session(&session.ours, &[request("t2", &message)])).await;
@@ -299,5 +304,37 @@ async fn an_element_that_only_tells_of_a_message_is_asked_for_it() {
     let forged =
         notice.replace("<User userID=\"wv:ada@north.example\"/>", "<User userID=\"wv:zoe@south.example\"/>");
     assert_eq!(south.ask(&session, "t2", &forged).await.code(), 901);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_legacy_author_hears_what_the_element_reports_in_the_transaction_of_its_message() {
+    let world = World::new().await;
+    let peers = [("south.example", "profile = \"legacy\""), ("east.example", "delegates = [\"im\"]")];
+    let north = place(&world, "north.example", &peers);
+    let south = ScriptedPeer::start(&world, &north, "south.example").await;
+    let east = ScriptedPeer::start(&world, &north, "east.example").await;
+    let node = world.start(&north).await;
+    north.phone("ada", modern()).await;
+    let (in_south, in_east) = (south.log_in(1).await, east.log_in(1).await);
+    // Given a message of a legacy peer that was handed on to the element
+    let message = south.message("m1@south.example", "wv:bo@south.example", &[ADA], "tell me", true);
+    south.say(&in_session(&in_south.ours, &[request("0000000042-7", &message)])).await;
+    let handed_on = east.next().await.transaction().id.to_string();
+    east.say(&in_session(&in_east.ours, &[response(&handed_on, &crate::peer::sent(200))])).await;
+    assert_eq!(south.next().await.transaction().id.as_str(), "0000000042-7");
+    // When the element reports
+    let report = format!(
+        "<DeliveryStatusReport>{}<DeliveryResult><Status code=\"200\"/></DeliveryResult>\
+         <MessageInfo messageID=\"m1@south.example\"><Recipient><User userID=\"{ADA}\"/></Recipient>\
+         <Sender><User userID=\"wv:bo@south.example\"/></Sender></MessageInfo></DeliveryStatusReport>",
+        meta("east.example", "Yes")
+    );
+    east.say(&in_session(&in_east.ours, &[request("e1", &report)])).await;
+    // Then it comes as that peer reads it
+    let heard = south.next().await;
+    let transaction = heard.transaction();
+    assert_eq!((transaction.id.as_str(), transaction.mode), ("0000000042-7", causeway::wire::Mode::Response));
+    assert!(heard.text.contains("<DeliveryStatusReport"), "{}", heard.text);
     node.drain().await;
 }
