@@ -71,8 +71,8 @@ async fn lively(place: &Place) -> Vec<String> {
     say(&mut bo, Recipient::Group(club()), "second \u{1F600} & <last>").await;
     let reject = RejectListRequest {
         group: club(),
-        add: vec!["wv:eve@west.example".parse().unwrap()],
-        remove: Vec::new(),
+        add: vec!["wv:eve@west.example".parse().unwrap()].into(),
+        remove: Vec::new().into(),
     };
     let rejected = ask(&mut ada, reject).await;
     assert!(rejected.code().is_success(), "{rejected:?}");
@@ -113,7 +113,7 @@ async fn found(place: &Place, paths: &[String]) -> Vec<String> {
         GetPublicProfileRequest { users: vec![ada.user().clone()] }.into(),
         GetGroupPropsRequest { group: club() }.into(),
         GetGroupMembersRequest { group: club() }.into(),
-        RejectListRequest { group: club(), add: Vec::new(), remove: Vec::new() }.into(),
+        RejectListRequest { group: club(), add: Vec::new().into(), remove: Vec::new().into() }.into(),
     ];
     for request in ada_asks {
         found.push(format!("{:?}", ask(&mut ada, request).await));
