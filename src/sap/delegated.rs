@@ -83,6 +83,18 @@ fn with_room(guests: &mut HashMap<Domain, usize>, new: Vec<UserId>, max: usize) 
 }
 
 impl Visitors {
+    /// What became of the accounts of new users that count already. If there are fewer than were counted, those
+    /// of their homes are counted anew when the next one comes.
+    fn added(&mut self, users: &[UserId], outcomes: &[Outcome]) {
+        for (place, user) in users.iter().enumerate() {
+            if outcomes.get(place) != Some(&Outcome::Done)
+                && let Some(home) = user.domain()
+            {
+                self.guests.remove(&home);
+            }
+        }
+    }
+
     /// A client is there or not; `true` if that is new.
     fn note(&mut self, user: &UserId, client: &ClientId, there: bool) -> bool {
         let known = self.online.get(user).is_some_and(|clients| clients.contains(client));
@@ -449,15 +461,13 @@ impl Sap {
             Change::AddAccount(Account { user, sealed_password, created, terms })
         };
         let added = self.store.commit(admitted.iter().map(add).collect()).await;
-        let all_new = added.as_ref().is_ok_and(|added| added.iter().all(|outcome| *outcome == Outcome::Done));
-        if !all_new {
-            // Fewer than were counted: they are counted anew when the next one comes.
-            let mut visitors = self.visitors();
-            for home in admitted.iter().filter_map(|user| user.domain()) {
-                visitors.guests.remove(&home);
-            }
-        }
+        self.visitors().added(&admitted, added.as_deref().unwrap_or_default());
         added.map(|_| room)
+    }
+
+    /// Accounts that are gone make room in the end.
+    pub(super) fn sweep_guests(&self) {
+        self.visitors().guests.retain(|_, known| *known < GUESTS_MAX);
     }
 
     /// Counts how many users of these providers have an account here, where that is not known.
@@ -557,6 +567,26 @@ mod tests {
         assert_eq!(room, Some(vec![ada, cy]), "one more of the north, and others are not held up");
         assert_eq!(with_room(&mut guests, vec![bo.clone()], 2), Some(Vec::new()));
         assert_eq!(with_room(&mut guests, vec![bo.clone()], 3), Some(vec![bo]));
+    }
+
+    #[test]
+    fn accounts_that_were_not_made_do_not_count() {
+        let user = |text: &str| -> UserId { text.parse().unwrap() };
+        let (ada, cy) = (user("wv:ada@north.example"), user("wv:cy@east.example"));
+        let count = |known: usize| {
+            HashMap::from([("north.example".parse().unwrap(), known), ("east.example".parse().unwrap(), 7)])
+        };
+        let mut visitors = Visitors { guests: count(1), ..Visitors::default() };
+        let new = with_room(&mut visitors.guests, vec![ada.clone(), cy], 9).unwrap();
+        assert_eq!(visitors.guests[&"north.example".parse::<Domain>().unwrap()], 2);
+        // The first was there already, the second is new
+        visitors.added(&new, &[Outcome::Duplicate, Outcome::Done]);
+        assert_eq!(visitors.guests, HashMap::from([("east.example".parse().unwrap(), 8)]));
+        assert_eq!(with_room(&mut visitors.guests, vec![ada], 9), None, "the north is counted anew");
+        // Nothing was stored
+        visitors.guests = count(2);
+        visitors.added(&new, &[]);
+        assert!(visitors.guests.is_empty());
     }
 
     #[test]

@@ -67,6 +67,7 @@ impl Sap {
                 forget = now.after(FORGET);
                 self.sweep_searches(now);
                 self.sweep_budgets(now);
+                self.sweep_guests();
                 self.sweep_content(now).await;
                 if let Err(error) = self.sweep_untold().await {
                     warn!(%error, "watchers who were not told yet cannot be looked up");
