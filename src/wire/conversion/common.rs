@@ -207,7 +207,7 @@ fn search_request() {
         )
     };
     both(V1_3, &csp(""), &ssp);
-    // An expression has no place in SSP; whoever would need one elsewhere is refused before.
+    // An expression has no place in SSP: one becomes several searches before.
     becomes(V1_3, &csp("<AdvancedCriteria>1 OR 2</AdvancedCriteria>"), &ssp);
     for version in Version::ALL {
         both(
