@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::settings::{
-    Backend, Cir, Content, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Store,
+    Backend, Cir, Content, CrlExpiry, Dns, Dnssec, Federation, Limits, Log, LogFormat, Registration, Sms,
+    Store,
 };
 use super::source::{Placed, Source};
 use crate::element::content::{ITEM_OCTETS_MAX, Quota};
 use crate::imps::Domain;
+use crate::net::cir::GatewayUrl;
 use crate::ops::logging;
+use crate::session::csp::cir::agree::number;
 
 /// What `causeway.toml` says, before the files that it names are looked at.
 pub(super) struct NodeFile {
@@ -82,6 +85,9 @@ const CONTENT_URL: &str = "\"\", or http(s)://HOST without a path, such as \"htt
 const DOMAIN: &str = "a domain, such as \"north.example\"";
 const ADVERTISE: &str =
     "a host name or an IP address, without port; \"\" for the one that clients connected to";
+const SMS_SENDER: &str =
+    "\"\" for none, \"log\" for trials, or http://HOST:PORT/PATH of a gateway that takes them by POST";
+const SMS_NUMBER: &str = "\"\", or the number that clients greet, such as \"+46701234567\"";
 /// Where a client connects that is told no port (reference csp.md §3.1).
 const CIR_PORT: u16 = 3171;
 /// Longest host name of DNS.
@@ -154,6 +160,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let cir_listen = cir.listeners("tcp-listen", &[any_address(CIR_PORT)]);
     let cir_udp = cir.truth("udp", true);
     let advertise = cir.parsed("advertise", ADVERTISE, host).and_then(|found| found.value);
+    let sms = sms(&mut cir);
     cir.finish();
     csp.finish();
 
@@ -240,13 +247,49 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         registration,
         csp_document_bytes_max,
         content: content_settings,
-        cir: Cir { tcp_listen: values(cir_listen), udp: cir_udp, advertise },
+        cir: Cir { tcp_listen: values(cir_listen), udp: cir_udp, advertise, sms },
         admin_listen,
         token_file,
         dns: dns_settings,
         store: Store { backend: backend.map_or(Backend::Sqlite, |found| found.value) },
         limits: limits_settings,
         log: log_settings,
+    }
+}
+
+/// Calls by SMS: a sender and a number, or neither.
+fn sms(cir: &mut Section<'_>) -> Option<Sms> {
+    let sender = cir.parsed("sms-sender", SMS_SENDER, |text| match text {
+        "" => Ok(None),
+        "log" => Ok(Some(None)),
+        url => url.parse().map(|url: GatewayUrl| Some(Some(url))),
+    });
+    let number = cir.parsed("sms-number", SMS_NUMBER, |text| match text {
+        "" => Ok(None),
+        text => number(text).map(Some).ok_or("is no telephone number"),
+    });
+    let is_wrong = |found: bool, key| cir.was_written(key) && !found;
+    if is_wrong(sender.is_some(), "sms-sender") || is_wrong(number.is_some(), "sms-number") {
+        return None;
+    }
+    let (sender, number) = (sender.filter(|it| it.value.is_some()), number.filter(|it| it.value.is_some()));
+    match (sender, number) {
+        (Some(sender), Some(number)) => {
+            let gateway = sender.value.flatten();
+            if gateway.is_none() {
+                sender.place.warning("clients rely on being called by SMS, and none is sent", SMS_SENDER);
+            }
+            number.value.map(|number| Sms { number, gateway })
+        }
+        (Some(alone), None) => {
+            alone.place.error("stands alone", "sms-sender and sms-number together, or neither");
+            None
+        }
+        (None, Some(alone)) => {
+            alone.place.error("stands alone", "sms-sender and sms-number together, or neither");
+            None
+        }
+        (None, None) => None,
     }
 }
 

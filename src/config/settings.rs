@@ -15,6 +15,7 @@ use crate::element::content::Quota;
 use crate::imps::agreement::{Agreement, KeyHash, Transit};
 use crate::imps::words::words;
 use crate::imps::{DateTime, Domain};
+use crate::net::cir::GatewayUrl;
 use crate::net::discover::{self, DiscoverSettings};
 use crate::ops::logging;
 
@@ -151,6 +152,17 @@ pub struct Cir {
     pub udp: bool,
     /// Host name or address told to clients; `None`: the one that they connected to.
     pub advertise: Option<String>,
+    /// How clients are called by SMS; `None`: they are not.
+    pub sms: Option<Sms>,
+}
+
+/// How clients are called by SMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sms {
+    /// The number that they leave from, which clients greet.
+    pub number: Box<str>,
+    /// Who is given them; `None`: the log alone.
+    pub gateway: Option<GatewayUrl>,
 }
 
 words! {

@@ -24,12 +24,12 @@ use tracing::info;
 use self::federation::{Agreed, Federation, Links};
 use self::operators::Operators;
 use crate::config::Settings;
-use crate::config::settings::{CrlExpiry, KeyPair, Registration};
+use crate::config::settings::{CrlExpiry, KeyPair, Registration, Sms};
 use crate::imps::agreement::PeerIdentity;
 use crate::imps::primitive::Password;
 use crate::imps::{Chance, DateTime, Domain, Moment, UserId};
 use crate::net::cir::tcp::Switchboard;
-use crate::net::cir::{self, Caller};
+use crate::net::cir::{self, Caller, SmsSender};
 use crate::net::client::Clients;
 use crate::net::content::Content;
 use crate::net::discover::{Discover, DiscoverSetupError};
@@ -237,7 +237,16 @@ impl Node {
 
         let lines = Arc::new(cir::Lines::default());
         let udp = if settings.csp.cir.udp { bind_udp(&addresses.cir).await? } else { Vec::new() };
-        let caller = Caller::new(lines.clone(), udp, Box::new(cir::LogOnly), Arc::clone(&events));
+        let sms: Box<dyn SmsSender> = match &settings.csp.cir.sms {
+            Some(Sms { number, gateway: Some(url) }) => {
+                let (gateway, courier) = cir::Gateway::new(number.clone(), url.clone());
+                background.spawn(courier.carry(stopping.child_token()));
+                Box::new(gateway)
+            }
+            Some(Sms { number, gateway: None }) => Box::new(cir::LogOnly::from(number.clone())),
+            None => Box::new(cir::LogOnly::default()),
+        };
+        let caller = Caller::new(lines.clone(), udp, sms, Arc::clone(&events));
         let served = caller.served(&addresses.cir, settings.csp.cir.advertise.as_deref());
         addresses.cir_udp.clone_from(&served.udp);
         sap.connect_waker(served, Arc::new(caller));

@@ -116,6 +116,13 @@ impl Operators {
             }
             Asked::User(user) => Ok(self.user(&user).await?.to_json()),
             Asked::SetUser(user, pairs) => self.set_user(&user, &pairs).await,
+            Asked::Sms { from, text } => {
+                if self.sap.greeted_by_sms(&from, &text).await {
+                    return Ok(json!({ "done": true }));
+                }
+                let error = "no greeting of a session that agreed on calls by SMS; nothing else is read here";
+                Err(Refused::new(StatusCode::NOT_FOUND, error))
+            }
             Asked::Announce(audience, announcement) => self.announce(audience, &announcement).await,
             Asked::Announced { id, after, limit } => {
                 let users = self.sap.announced_to(&id, after.clone(), limit).await?;

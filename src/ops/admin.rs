@@ -170,6 +170,8 @@ impl Admin {
             Asked::Announce(_, announcement) => {
                 tracing::info!(id = %announcement.message.id, "an operator announces");
             }
+            // Phones greet all day, by the session that they have.
+            Asked::Sms { .. } => tracing::debug!("an SMS came in"),
             asked => tracing::info!(?asked, "an operator asks"),
         }
         desk.ask(asked).await

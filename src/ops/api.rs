@@ -4,7 +4,7 @@
 //! The API is for programs on this machine, or with a token. A page in an operator's browser is neither: what
 //! a browser sends across sites shows in `Origin` and `Sec-Fetch-Site`, and a name that a page had pointed
 //! here (DNS rebinding) in `Host`; both are refused. Requests carry no body, but for announcements
-//! ([`super::announce`]) and what is set of a user ([`super::user`]).
+//! ([`super::announce`]), what is set of a user ([`super::user`]), and SMS that came in.
 //!
 //! ```text
 //! GET    /api/v1/peers                     GET    /api/v1/queue?peer=&after=&limit=
@@ -14,6 +14,7 @@
 //!        suspend resume retry test         POST   /api/v1/queue/retry?peer=   DELETE /api/v1/queue?peer=
 //! GET    /api/v1/users?after=&limit=       GET    /api/v1/users/ADDRESS    POST  /api/v1/users/ADDRESS
 //! POST   /api/v1/announcements             GET    /api/v1/announcements/ID?after=&limit=
+//! POST   /api/v1/sms
 //! ```
 
 use std::future::Future;
@@ -25,6 +26,7 @@ use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::announce::{self, Audience};
+use super::sms;
 use crate::element::common::system::Announcement;
 use crate::element::content::serve::decoded;
 use crate::imps::{Domain, UserId};
@@ -37,6 +39,8 @@ pub const PAGE_MAX: usize = 500;
 const ANNOUNCEMENTS: &str = "announcements";
 /// Where users are, behind [`PREFIX`].
 const USERS: &str = "users";
+/// Where SMS come in, behind [`PREFIX`].
+const SMS: &str = "sms";
 /// Set by browsers: who caused the request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -98,6 +102,13 @@ pub enum Asked {
         /// So many at most.
         limit: usize,
     },
+    /// A short message came for the number of this node.
+    Sms {
+        /// The number that it came from.
+        from: Box<str>,
+        /// What it says.
+        text: Box<str>,
+    },
 }
 
 /// Why it was not done.
@@ -130,10 +141,11 @@ pub trait Desk: Send + Sync {
     fn ask(&self, asked: Asked) -> Answering;
 }
 
-/// Whether a request with a body is understood: one that announces, or sets something of a user.
+/// Whether a request with a body is understood: one that announces, sets something of a user, or hands
+/// an SMS over.
 pub(super) fn has_body(method: &Method, path: &str) -> bool {
     let of_user = path.strip_prefix(USERS).is_some_and(|rest| rest.starts_with('/'));
-    method == Method::POST && (path == ANNOUNCEMENTS || of_user)
+    method == Method::POST && (path == ANNOUNCEMENTS || path == SMS || of_user)
 }
 
 /// Whether this may come in at all, token or not. `token`: one was asked for and shown; `body`: it may have
@@ -184,6 +196,9 @@ fn is_here(host: &str) -> bool {
 
 /// What is asked; `path` is what follows [`PREFIX`].
 pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) -> Result<Asked, Refused> {
+    if path == SMS && method == Method::POST {
+        return sms::understand(body);
+    }
     if let Some(rest) = path.strip_prefix(ANNOUNCEMENTS) {
         return about_announcements(method, rest, query, body);
     }
@@ -343,6 +358,7 @@ mod tests {
     fn an_announcement_has_a_body_that_says_it_is_json() {
         assert!(has_body(&Method::POST, "announcements") && !has_body(&Method::POST, "announcements/x"));
         assert!(has_body(&Method::POST, "users/ada@north.example") && !has_body(&Method::POST, "users"));
+        assert!(has_body(&Method::POST, "sms") && !has_body(&Method::GET, "sms"));
         let admitted = |kind| {
             let headers = headers(&[("host", "localhost"), ("content-type", kind), ("content-length", "9")]);
             admit(&headers, false, true).map_err(|no| no.status.as_u16())

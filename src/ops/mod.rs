@@ -4,6 +4,7 @@
 //! * [`readiness`]: whether the node is ready, and why not
 //! * [`admin`]: the HTTP listener that shows both
 //! * [`user`]: everything that is known of one user
+//! * [`api`]: what operators ask of the node, with bodies in [`announce`] and `sms`
 //! * [`logging`]: lines of text or JSON
 
 pub mod admin;
@@ -12,4 +13,5 @@ pub mod api;
 pub mod logging;
 pub mod metrics;
 pub mod readiness;
+mod sms;
 pub mod user;

@@ -176,15 +176,19 @@ impl Sap {
         // Never closed. Whoever waits holds no octets yet.
         let _turn = Arc::clone(&self.easel.0).acquire_owned().await.ok();
         let octets = self.content_octets(item).await?;
-        let adapting = tokio::task::spawn_blocking(move || {
-            let made = picture::fit(&octets, kind, wish)?;
-            Ok::<_, PictureError>(made.unwrap_or((kind, octets)))
-        });
-        let (kind, octets) = adapting.await.map_err(|error| {
-            warn!(item = %item.id, %error, "a picture could not be adapted");
-            PictureError::Broken
-        })??;
+        let (kind, octets) = adapted(kind, octets, wish).await?;
         Ok((kind.media_type().into(), octets))
+    }
+
+    /// A picture of this kind, made to fit.
+    pub(super) async fn picture_made_to_fit(
+        &self,
+        kind: Kind,
+        octets: Vec<u8>,
+        wish: Fit,
+    ) -> Result<(Kind, Vec<u8>), ContentError> {
+        let _turn = Arc::clone(&self.easel.0).acquire_owned().await.ok();
+        adapted(kind, octets, wish).await
     }
 
     /// Everything that a user keeps, oldest first.
@@ -255,4 +259,17 @@ impl Sap {
             Err(error) => warn!(%error, "content that is over cannot be looked up"),
         }
     }
+}
+
+/// Adapts a picture beside what else is done.
+async fn adapted(kind: Kind, octets: Vec<u8>, wish: Fit) -> Result<(Kind, Vec<u8>), ContentError> {
+    let adapting = tokio::task::spawn_blocking(move || {
+        let made = picture::fit(&octets, kind, wish)?;
+        Ok::<_, PictureError>(made.unwrap_or((kind, octets)))
+    });
+    let made = adapting.await.map_err(|error| {
+        warn!(%error, "a picture could not be adapted");
+        PictureError::Broken
+    })??;
+    Ok(made)
 }

@@ -23,10 +23,13 @@ use super::clients::Client;
 use super::questions::{Question, Reply};
 use super::services::PeerAsks;
 use super::{CONFLICTS_MAX, GROUP_LANES, Sap, store_code};
+use crate::element::group::told::{about, told};
 use crate::element::group::{self, Decision, Edit, Group};
 use crate::element::notify::{Actor, Notify, Reach};
 use crate::imps::agreement::Service;
-use crate::imps::primitive::{LeaveGroupRequest, LeaveGroupResponse, User};
+use crate::imps::primitive::{
+    LeaveGroupRequest, LeaveGroupResponse, NotificationRequest, NotificationType, User,
+};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive, SessionId, Status, UserId};
 use crate::relay::admit::Origin;
@@ -130,24 +133,44 @@ impl Sap {
             };
             let create = Change::Group(GroupChange::Create(Box::new(group)));
             let outcomes = self.commit_and_tell(vec![create], decision.notices).await?;
-            return Ok(match outcomes.first() {
-                Some(Outcome::Done) => decision.answer,
-                _ => Status::new(Code::GROUP_EXISTS).into(),
-            });
+            if outcomes.first() != Some(&Outcome::Done) {
+                return Ok(Status::new(Code::GROUP_EXISTS).into());
+            }
+            let told = about(NotificationType::GroupCreated, id);
+            self.notify_clients(actor.id(), actor.session.as_ref(), vec![told]).await;
+            return Ok(decision.answer);
         }
         let known =
             Known { strangers: self.strangers(request).await?, age: self.age(actor, id, request).await? };
         let decide = |group: &Group, now| decide(group, actor, request, &known, now);
-        Ok(self.change_group(id, decide).await?.unwrap_or_else(|code| Status::new(code).into()))
+        let by = actor.session.as_ref();
+        Ok(self.change_group(id, by, decide).await?.unwrap_or_else(|code| Status::new(code).into()))
     }
 
     /// Loads, decides, commits and tells, until nobody else was quicker. The answer, or why there is none:
-    /// the decision's own reason, 800 without such a group, 503 if others always were quicker.
+    /// the decision's own reason, 800 without such a group, 503 if others always were quicker. `by` is the
+    /// client that knows of it.
     pub(super) async fn change_group(
         &self,
         id: &GroupId,
+        by: Option<&SessionId>,
         decide: impl Fn(&Group, Moment) -> Result<Decision, Code>,
     ) -> Result<Result<Primitive, Code>, StoreError> {
+        Ok(match self.edit_group(id, decide).await? {
+            Ok((answer, told)) => {
+                self.notify_each(by, told).await;
+                Ok(answer)
+            }
+            Err(code) => Err(code),
+        })
+    }
+
+    /// The same without notifications to clients that are not in the group: what they would be.
+    async fn edit_group(
+        &self,
+        id: &GroupId,
+        decide: impl Fn(&Group, Moment) -> Result<Decision, Code>,
+    ) -> Result<Result<(Primitive, Vec<(UserId, NotificationRequest)>), Code>, StoreError> {
         let mut hasher = std::hash::DefaultHasher::new();
         id.hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % GROUP_LANES as u64).unwrap_or_default();
@@ -163,13 +186,14 @@ impl Sap {
                 Err(code) => return Ok(Err(code)),
             };
             if decision.edits.is_empty() {
-                return Ok(Ok(decision.answer));
+                return Ok(Ok((decision.answer, Vec::new())));
             }
+            let told = told(&stored.group, &decision.edits, self.now());
             let change =
                 GroupChange::Edit { group: id.clone(), version: stored.version, edits: decision.edits };
             let outcomes = self.commit_and_tell(vec![Change::Group(change)], decision.notices).await?;
             match outcomes.first() {
-                Some(Outcome::Done) => return Ok(Ok(decision.answer)),
+                Some(Outcome::Done) => return Ok(Ok((decision.answer, told))),
                 Some(Outcome::Conflict) => {}
                 _ => return Ok(Err(Code::NO_GROUP)),
             }
@@ -254,6 +278,13 @@ impl Sap {
         }
         if code.is_success() {
             self.remember_auto_join(actor.id(), id, &request).await?;
+            let kind = match request {
+                Primitive::CreateGroupRequest(_) => Some(NotificationType::GroupCreated),
+                Primitive::DeleteGroupRequest(_) => Some(NotificationType::GroupDeleted),
+                _ => None,
+            };
+            let told = kind.into_iter().map(|kind| about(kind, id)).collect();
+            self.notify_clients(actor.id(), Some(&session), told).await;
         }
         Ok(answer)
     }
@@ -341,7 +372,7 @@ impl Sap {
     pub(super) async fn leave_groups(&self, session: &SessionId) -> Result<(), StoreError> {
         for id in self.store.groups_of_session(session.clone()).await? {
             let decide = |group: &Group, now| group::log_out(group, session, now).ok_or(Code::NOT_JOINED);
-            if let Err(code) = self.change_group(&id, decide).await? {
+            if let Err(code) = self.change_group(&id, Some(session), decide).await? {
                 debug!(group = %id, %session, %code, "a session that is over was not in the group");
             }
         }
@@ -384,7 +415,7 @@ impl Sap {
                 }),
                 _ => Err(Code::NOT_JOINED),
             };
-            if self.change_group(&id, decide).await?.is_ok() {
+            if self.change_group(&id, None, decide).await?.is_ok() {
                 debug!(group = %id, "a group ended for want of occupants");
             }
         }

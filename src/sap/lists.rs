@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{CONFLICTS_MAX, Sap, store_code};
-use crate::element::lists::{Decision, Lists, access, contacts};
+use crate::element::lists::{Decision, Edit, Lists, access, contacts};
 use crate::element::presence::notices::of_lists;
 use crate::imps::{Code, Primitive, SessionId, Status, UserId};
 use crate::relay::ports::{Change, ListsChange, Outcome, StoreError};
@@ -50,6 +50,7 @@ impl Sap {
                 return answer;
             }
             let told = of_lists(lists, &edits, matches!(request, Primitive::CreateListRequest(_)));
+            let added = added(lists, &edits);
             let change = ListsChange { owner: owner.clone(), version: lists.version, edits };
             match self.store.commit(vec![Change::Lists(Box::new(change))]).await {
                 Ok(outcomes) if outcomes.first() == Some(&Outcome::Conflict) => {}
@@ -58,6 +59,7 @@ impl Sap {
                     self.presence_lists_changed(owner, authorised).await;
                     self.presence_follows_lists(lists).await;
                     self.notify_clients(owner, by, told).await;
+                    Box::pin(self.notify_added(owner, added)).await;
                     return answer;
                 }
                 Ok(_) => return Status::new(Code::UNKNOWN_USER).into(),
@@ -92,6 +94,18 @@ impl Sap {
         }
         Ok(standing)
     }
+}
+
+/// Who is on a contact list after these edits and was on none before.
+fn added(before: &Lists, edits: &[Edit]) -> Vec<UserId> {
+    let mut added: Vec<UserId> = Vec::new();
+    for edit in edits {
+        if let Edit::Put(list) = edit {
+            let users = list.contacts.iter().map(|contact| &contact.user);
+            added.extend(users.filter(|user| before.lists_with(user).next().is_none()).cloned());
+        }
+    }
+    added
 }
 
 /// Whom a request wants to bring onto a list.

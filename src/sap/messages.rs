@@ -112,7 +112,10 @@ impl Sap {
                 (Some(answer), _) => answer,
             },
         };
-        let mut answer = answer.unwrap_or_else(|code| Status::new(code).into());
+        let mut answer = match answer {
+            Ok(Primitive::GetMessageResponse(got)) => Box::pin(self.made_to_fit(client, got)).await,
+            answer => answer.unwrap_or_else(|code| Status::new(code).into()),
+        };
         client.machine().abilities().show(&mut answer);
         answer
     }
@@ -347,6 +350,10 @@ impl Sap {
                     None if is_guest => Resident::Online,
                     None if self.clients.of_user(&user.id).is_empty() => {
                         Resident::Offline { waits: account.terms.offline == Offline::Store }
+                    }
+                    None if !is_elsewhere && self.nobody_takes(&user.id, &prepared) => {
+                        settled.push((entity, Code::UNABLE_TO_DELIVER));
+                        continue;
                     }
                     None => Resident::Online,
                 },

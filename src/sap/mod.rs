@@ -23,6 +23,7 @@ mod peer;
 mod polls;
 mod presence;
 mod questions;
+mod room;
 mod services;
 mod sweep;
 mod system;

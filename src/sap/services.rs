@@ -82,8 +82,9 @@ impl Sap {
                 }
                 answer
             }
-            common if is_common(&common) => self.common_from_client(client, common).await,
-            group if group_of(&group).is_some() => self.group_request(client, group).await,
+            // By themselves, so that a message needs no room for them.
+            common if is_common(&common) => Box::pin(self.common_from_client(client, common)).await,
+            group if group_of(&group).is_some() => Box::pin(self.group_request(client, group)).await,
             Primitive::ExtendConversationRequest(request) => self.extend_conversation(client, *request).await,
             primitive @ (Primitive::SubscribePresenceRequest(_)
             | Primitive::UnsubscribePresenceRequest(_)

@@ -122,7 +122,7 @@ impl Sap {
     async fn put_out_of_reach(&self, group: &GroupId, lost: &[UserId]) -> Result<(), StoreError> {
         info!(%group, users = lost.len(), "out of reach: put out of the group");
         let decide = |group: &Group, now| group::put_out_of_reach(group, lost, now).ok_or(Code::NOT_JOINED);
-        if let Err(code) = self.change_group(group, decide).await? {
+        if let Err(code) = self.change_group(group, None, decide).await? {
             debug!(%group, %code, "nobody is left there who is out of reach");
         }
         Ok(())

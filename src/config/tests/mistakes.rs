@@ -132,6 +132,33 @@ x = 1
 }
 
 #[test]
+fn calls_by_sms_need_a_sender_and_a_number() {
+    let desk = Desk::new("sms");
+    let cir = |lines: &str| format!("{MINIMAL}[csp.cir]\n{lines}\n");
+    assert_eq!(desk.good(&cir("sms-sender = \"\"\nsms-number = \"\"")).csp.cir.sms, None);
+    let sms = desk
+        .good(&cir("sms-sender = \"http://127.0.0.1:8091/sms\"\nsms-number = \"+46701234567\""))
+        .csp
+        .cir
+        .sms
+        .unwrap();
+    assert_eq!((&*sms.number, sms.gateway), ("+46701234567", "http://127.0.0.1:8091/sms".parse().ok()));
+    let told = |lines: &str| desk.told(&cir(lines));
+    let sender = r#"allowed: "" for none, "log" for trials, or http://HOST:PORT/PATH of a gateway that takes them by POST"#;
+    let log = told("sms-sender = \"log\"\nsms-number = \"46701234567\"");
+    let warned = r#"causeway.toml:4:1: warning: sms-sender = "log": clients rely on being called by SMS, and none is sent"#;
+    assert_eq!(log, [format!("{warned}; {sender}")]);
+    let https = told("sms-sender = \"https://sms.north.example/\"\nsms-number = \"+46701234567\"");
+    let wrong =
+        r#"causeway.toml:4:1: error: sms-sender = "https://sms.north.example/": does not begin with http://"#;
+    assert_eq!(https, [format!("{wrong}; {sender}")]);
+    let alone = r#"causeway.toml:4:1: error: sms-number = "+46701234567": stands alone; allowed: sms-sender and sms-number together, or neither"#;
+    assert_eq!(told("sms-number = \"+46701234567\""), [alone]);
+    let number = r#"causeway.toml:4:1: error: sms-number = "Ada": is no telephone number; allowed: "", or the number that clients greet, such as "+46701234567""#;
+    assert_eq!(told("sms-number = \"Ada\"\nsms-sender = \"log\""), [number]);
+}
+
+#[test]
 fn what_a_hub_carries_and_what_may_pass_through_is_read_and_checked() {
     let desk = Desk::new("transit");
     let peers = |south: &str, transit: &str| {

@@ -12,8 +12,8 @@
 use crate::element::group::{Group, Occupant, Rank};
 use crate::element::notify::{Notify, Reach};
 use crate::imps::primitive::{
-    CancelInviteRequest, InviteRequest, InviteResponse, InviteType, InviteUserResponse, Party, Recipient,
-    User,
+    CancelInviteRequest, InviteRequest, InviteResponse, InviteType, InviteUserResponse, NotificationType,
+    Party, Recipient, User,
 };
 use crate::imps::{Address, Code, Domain, GroupId, InviteId, Moment, TransactionId, UserId};
 
@@ -210,6 +210,11 @@ pub fn told(
         reply_to: invitation.reply_to.clone(),
         ..Notify::new(own, vec![invitation.inviter.clone().into()], response)
     }
+}
+
+/// What clients of 1.3 hear that want to know what becomes of an invitation.
+pub const fn kind_of_answer(accepted: bool) -> NotificationType {
+    if accepted { NotificationType::InvitationAccepted } else { NotificationType::InvitationRejected }
 }
 
 /// What the inviter is told of an invitation that nobody heard: a refusal that says so, since no other answer

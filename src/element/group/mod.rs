@@ -13,6 +13,7 @@ pub mod history;
 mod members;
 mod properties;
 mod talk;
+pub mod told;
 mod visits;
 
 #[cfg(test)]

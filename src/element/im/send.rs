@@ -70,6 +70,12 @@ impl Prepared {
         self.report_wanted
     }
 
+    /// Type and octets of the content that is in it; `None`: the content lies elsewhere.
+    pub fn carries(&self) -> Option<(Option<&str>, u64)> {
+        let octets = u64::try_from(self.content.as_ref()?.octets().len()).unwrap_or(u64::MAX);
+        Some((self.info.content_type.as_deref(), octets))
+    }
+
     /// Whether it waits for who is not logged in.
     pub fn waits(&self) -> bool {
         self.info.validity != Some(0)

@@ -34,7 +34,7 @@ words! {
         GroupCreated = "GC",
         /// A group was deleted.
         GroupDeleted = "GD",
-        /// The user is out of a group.
+        /// A group is gone because nobody was in it.
         GroupRemoved = "GR",
         /// The grant list has changed.
         GrantListChanged = "GLC",

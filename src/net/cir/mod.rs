@@ -9,6 +9,7 @@
 //! Nothing here waits and nothing grows: a connection takes a few lines, a datagram leaves or is dropped.
 //! A call that is lost is repeated by the session, and the client may poll at any time.
 
+pub mod gateway;
 mod lines;
 pub mod sms;
 pub mod tcp;
@@ -27,6 +28,7 @@ use crate::relay::waker::Waker;
 use crate::session::csp::cir::text::{self, PUSH_SMS_HEADER, SMS_PORT};
 use crate::session::csp::{Call, Served, Way};
 
+pub use gateway::{Courier, Gateway, GatewayUrl};
 pub use lines::Lines;
 pub use sms::{LogOnly, SmsSender};
 

@@ -1,6 +1,7 @@
-//! What carries SMS to clients: an interface, and a sender that only writes a line into the log.
+//! What carries SMS to clients: an interface, and a sender that only writes a line into the log. One that hands
+//! them to a gateway of the operator's is [`Gateway`](super::gateway::Gateway).
 //!
-//! A link to a short message centre implements [`SmsSender`] and hands what comes in for its number to
+//! What comes in for the number of a sender goes to
 //! [`Sap::greeted_by_sms`](crate::sap::Sap::greeted_by_sms).
 
 use tracing::info;
@@ -18,12 +19,21 @@ pub trait SmsSender: Send + Sync {
 }
 
 /// No link to a short message centre: what would be sent is written into the log.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogOnly;
+#[derive(Clone, Debug, Default)]
+pub struct LogOnly {
+    number: Option<Box<str>>,
+}
+
+impl LogOnly {
+    /// Calls by SMS are agreed with clients as if they left from this number.
+    pub fn from(number: Box<str>) -> Self {
+        Self { number: Some(number) }
+    }
+}
 
 impl SmsSender for LogOnly {
     fn number(&self) -> Option<&str> {
-        None
+        self.number.as_deref()
     }
 
     fn text(&self, to: &str, port: u16, text: &str) -> bool {

@@ -17,7 +17,7 @@ use crate::element::lists::access::Caller;
 use crate::element::notify::Notify;
 use crate::imps::primitive::{
     AddGroupMembersRequest, CancelInviteRequest, InviteRequest, InviteResponse, InviteType,
-    InviteUserResponse, Party, Recipient, User,
+    InviteUserResponse, NotificationRequest, NotificationType, Party, Recipient, User,
 };
 use crate::imps::status::Entity;
 use crate::imps::{Address, Code, Domain, GroupId, InviteId, Primitive, Status, TransactionId, UserId};
@@ -314,6 +314,9 @@ impl Sap {
             // Another client of the user was quicker.
             return Ok(Status::new(Code::INVALID_INVITATION).into());
         }
+        let told = about(invite::kind_of_answer(accepted), &invitation.id);
+        let hearing = vec![(user.clone(), told.clone()), (invitation.inviter.clone(), told)];
+        self.notify_each(Some(&client.id), hearing).await;
         if accepted {
             self.invitation_accepted(invitation, user).await?;
         }
@@ -356,6 +359,8 @@ impl Sap {
         if outcomes.first() != Some(&Outcome::Done) {
             return Ok(Code::INVALID_INVITATION);
         }
+        let told = about(invite::kind_of_answer(accepted), &invitation.id);
+        self.notify_each(None, vec![(inviter.clone(), told)]).await;
         if accepted {
             self.invitation_accepted(invitation, &guest).await?;
         }
@@ -372,7 +377,7 @@ impl Sap {
                 let decide = |found: &Group, _| {
                     group::accepted(found, invitation.kind, by, guest).ok_or(Code::SUCCESSFUL)
                 };
-                if let Err(code) = self.change_group(group, decide).await? {
+                if let Err(code) = self.change_group(group, None, decide).await? {
                     debug!(%group, user = %guest, %code, "an accepted invitation changes nothing");
                 }
             }
@@ -453,6 +458,7 @@ impl Sap {
         if named.is_empty() && outcomes.is_empty() {
             named = everybody(&open);
         }
+        let mut hearing = vec![(by.id.clone(), about(NotificationType::InvitationCancelled, &request.id))];
         let mut asked = Vec::new();
         let mut questions = Vec::new();
         for recipient in named {
@@ -468,6 +474,7 @@ impl Sap {
                 _ => Vec::new(),
             };
             self.commit_and_tell(vec![dropped(&by.id, &request.id, address)], notices).await?;
+            hearing.extend(told_of(&told, &request.id));
             match home {
                 Home::Here => outcomes.push((recipient.entity(), Code::SUCCESSFUL)),
                 // It would crash (reference ssp-behaviour §10); an answer from there will find nothing.
@@ -491,6 +498,7 @@ impl Sap {
                 }
             }
         }
+        self.notify_each(Some(&client.id), hearing).await;
         for (entity, reply) in asked.into_iter().zip(self.ask(questions, Vec::new()).await?) {
             let code = reply.code_for(&entity);
             outcomes.push((entity, code));
@@ -515,6 +523,7 @@ impl Sap {
             let notices = cancellations(&request, &inviter, &recipient, &told, asks.own);
             let over = dropped(&inviter.id, &request.id, address);
             let done = self.commit_and_tell(vec![over], notices).await?.first() == Some(&Outcome::Done);
+            self.notify_each(None, told_of(&told, &request.id).collect()).await;
             let code = if done { Code::SUCCESSFUL } else { Code::INVALID_INVITATION };
             outcomes.push((recipient.entity(), code));
         }
@@ -543,6 +552,20 @@ fn cancellations(
 ) -> Vec<Notify> {
     let users = told.iter().filter_map(|invitation| invitation.invitee.as_str().parse::<UserId>().ok());
     users.map(|user| invite::cancelled(request, inviter, named.clone(), user.into(), own.clone())).collect()
+}
+
+/// Clients of 1.3 may want to hear what became of an invitation that another client of their user deals with.
+fn about(kind: NotificationType, id: &InviteId) -> NotificationRequest {
+    NotificationRequest { invite: Some(id.clone()), ..NotificationRequest::of(kind) }
+}
+
+/// Those who were told of an invitation may want to hear that it was taken back.
+fn told_of<'i>(
+    told: &'i [&Invitation],
+    id: &'i InviteId,
+) -> impl Iterator<Item = (UserId, NotificationRequest)> + 'i {
+    let users = told.iter().filter_map(|invitation| invitation.invitee.as_str().parse::<UserId>().ok());
+    users.map(|user| (user, about(NotificationType::InvitationCancelled, id)))
 }
 
 /// Who speaks on a link: the user that the primitive names, else the one who asks.

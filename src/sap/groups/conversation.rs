@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::super::clients::Client;
 use super::super::{Sap, store_code};
+use crate::element::group::told::about;
 use crate::element::group::{self, conversation};
 use crate::imps::chance::token;
-use crate::imps::primitive::{DeleteGroupRequest, ExtendConversationRequest, ExtendConversationResponse};
+use crate::imps::primitive::{
+    DeleteGroupRequest, ExtendConversationRequest, ExtendConversationResponse, NotificationType,
+};
 use crate::imps::{Code, GroupId, Primitive, Status};
 use crate::relay::ports::{Change, GroupChange, Outcome, StoreError};
 use crate::relay::route::Home;
@@ -59,9 +62,11 @@ impl Sap {
         let invited = self.invite(client, conversation::invitation(&actor, request, &id)).await?;
         let result = invited.status().cloned().unwrap_or_default();
         if !result.code.is_success() {
-            self.change_group(&id, |found, _| group::delete(found, &actor)).await?.ok();
+            self.edit_group(&id, |found, _| group::delete(found, &actor)).await?.ok();
             return Ok(Err(result));
         }
+        let told = about(NotificationType::GroupCreated, &id);
+        self.notify_clients(actor.id(), actor.session.as_ref(), vec![told]).await;
         Ok(Ok((id, result)))
     }
 

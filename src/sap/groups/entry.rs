@@ -100,7 +100,7 @@ impl Sap {
         let request = group::auto_join_request(id).into();
         let age = self.age(actor, id, &request).await?;
         let decide = |group: &Group, _| group::auto_join(group, actor, age).ok_or(Code::NOT_JOINED);
-        self.change_group(id, decide).await
+        self.change_group(id, actor.session.as_ref(), decide).await
     }
 
     /// Clients that logged in come into the groups elsewhere that their users always want to be in.

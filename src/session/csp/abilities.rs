@@ -1,5 +1,7 @@
 //! What a client can take, as agreed: kept with the session, asked before every server request.
 
+mod room;
+
 use super::charset;
 use super::cir::Agreed;
 use crate::imps::content::is_textual;
@@ -44,6 +46,8 @@ struct Accepted {
     octets_max: Option<u32>,
     /// From here on the client wants the message notified instead, octets.
     notify_above: Option<u32>,
+    /// From here on the client wants the message rejected, octets.
+    refuse_above: Option<u32>,
 }
 
 /// How messages of one group are handed over.
@@ -139,13 +143,17 @@ impl Abilities {
             .iter()
             .take(CONTENT_TYPES_MAX)
             .map(|accepted| {
-                // ContentPolicy P pushes above the limit all the same; N, R and C are notified, so
-                // that the user decides.
-                let pushes = accepted.policy.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("P"));
+                // ContentPolicy P pushes above the limit all the same; N and C are notified, so that the
+                // user decides; R wants none of it.
+                let says = |policy: &str| {
+                    accepted.policy.as_deref().is_some_and(|word| word.trim().eq_ignore_ascii_case(policy))
+                };
+                let (octets_max, limit) = (accepted.rich_content_length, accepted.policy_limit);
                 Accepted {
                     essence: essence(&accepted.content_type),
-                    octets_max: stated(accepted.rich_content_length),
-                    notify_above: stated(accepted.policy_limit).filter(|_| !pushes),
+                    octets_max: stated(octets_max),
+                    notify_above: stated(limit).filter(|_| !says("P")),
+                    refuse_above: stated(limit).or(stated(octets_max)).filter(|_| says("R")),
                 }
             })
             .filter(|accepted| !accepted.essence.is_empty())
@@ -183,7 +191,8 @@ impl Abilities {
         let limited = self.types.iter().map(|accepted| LimitedType {
             content_type: accepted.essence.clone(),
             length: accepted.octets_max,
-            policy: accepted.notify_above.map(|_| "N".into()),
+            policy: (accepted.refuse_above.map(|_| "R".into()))
+                .or_else(|| accepted.notify_above.map(|_| "N".into())),
             limit: accepted.notify_above,
         });
         let limit = ContentLimit {
@@ -333,9 +342,10 @@ impl Abilities {
                 .filter(|c| !c.is_whitespace() && !c.is_control() && *c != ',')
                 .collect();
             words.push(format!(
-                "type={clean},{},{}",
+                "type={clean},{},{},{}",
                 number(accepted.octets_max),
-                number(accepted.notify_above)
+                number(accepted.notify_above),
+                number(accepted.refuse_above)
             ));
         }
         words.extend(self.client_type.map(|it| format!("client={}", it.as_str())));
@@ -375,6 +385,7 @@ impl Abilities {
                         essence: essence(parts.next().unwrap_or_default()),
                         octets_max: parts.next().and_then(|part| part.parse().ok()),
                         notify_above: parts.next().and_then(|part| part.parse().ok()),
+                        refuse_above: parts.next().and_then(|part| part.parse().ok()),
                     });
                 }
                 "client" => read.client_type = value.parse().ok(),

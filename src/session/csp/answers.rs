@@ -50,11 +50,19 @@ pub fn understood(mut request: Primitive, version: Version) -> Primitive {
 
 /// The answer, or 432 where it is a list larger than what the client said that it can parse.
 pub fn parsable(answer: Primitive, version: Version, encoding: Encoding, abilities: &Abilities) -> Primitive {
+    // Only what changes nothing: of anything else the client has to hear that it was done.
     let is_list = matches!(
         answer,
         Primitive::GetListResponse(_)
             | Primitive::ListManageResponse(_)
             | Primitive::GetBlockedListResponse(_)
+            | Primitive::GetMessageListResponse(_)
+            | Primitive::GetPresenceResponse(_)
+            | Primitive::GetWatcherListResponse(_)
+            | Primitive::GetAttributeListResponse(_)
+            | Primitive::GetGroupMembersResponse(_)
+            | Primitive::GetJoinedUsersResponse(_)
+            | Primitive::GetPublicProfileResponse(_)
     );
     if !is_list || abilities.parser_octets_max.is_none() {
         return answer;

@@ -3,22 +3,23 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::Phone;
 use causeway::imps::primitive::{
     Bearer, Capabilities, CirMethod, ClientCapabilityRequest, ClientId, ClientType, DeliveryMethod,
     LoginRequest, MessageDelivered, Password,
 };
 use causeway::imps::{Code, Primitive, Version};
-use causeway::session::csp::cir::text::read_request;
+use causeway::session::csp::cir::text::{read_push, read_request};
 use causeway::wire::csp::Transaction;
 use causeway::wire::{Carried, Encoding, Mode};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::csp;
-use crate::world::{PASSWORD, PATIENCE, World, http_get, manner, modern, receive, text};
+use crate::world::{PASSWORD, PATIENCE, Place, World, http_get, manner, modern, receive, text};
 
 /// What a phone states that wants to be called.
 fn capabilities(methods: &[CirMethod]) -> Capabilities {
@@ -218,6 +219,97 @@ async fn a_1_3_client_agrees_on_calls_in_its_login_and_hears_at_once_of_what_wai
     // Then the call follows the OK
     assert_eq!(channel.line().await.as_deref(), Some("OK"));
     assert_eq!(channel.line().await.as_deref(), Some("WVCI 1.3 17-35"));
+    node.drain().await;
+}
+
+/// The operator's gateway: the next SMS that it is handed.
+async fn handed_over(gateway: &TcpListener) -> serde_json::Value {
+    let (mut stream, _) = timeout(PATIENCE, gateway.accept()).await.expect("an SMS").unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"}") {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "{}", String::from_utf8_lossy(&request));
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    let request = String::from_utf8(request).unwrap();
+    serde_json::from_str(request.split_once("\r\n\r\n").expect("a body").1).unwrap()
+}
+
+/// An SMS came to the operator's gateway, which hands it to the node; the status of the answer.
+async fn comes_in(north: &Place, from: &str, text: &str) -> u16 {
+    let body = serde_json::json!({ "from": from, "text": text }).to_string();
+    let head = format!(
+        "POST /api/v1/sms HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        north.admin,
+        body.len()
+    );
+    csp::exchange(north.admin, &head, body.as_bytes()).await.status
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phones_are_called_by_sms_through_the_gateway_of_the_operator() {
+    let world = World::new().await;
+    let gateway = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/sms", gateway.local_addr().unwrap());
+    let lines = format!("sms-sender = \"{url}\"\nsms-number = \"+46700000\"");
+    let north = world.place_with("north.example", &Writing { cir_lines: &lines, ..Writing::default() });
+    let node = world.start(&north).await;
+    let mut bo = north.phone("bo", modern()).await;
+    // A phone whose address is its number is called by WAP push, in every version
+    for version in Version::ALL {
+        let mut kim = north.phone("+46701234567", manner(version, Encoding::Wbxml)).await;
+        let agreed = agree(&mut kim, capabilities(&[CirMethod::WapSms])).await;
+        assert_eq!((&*agreed.cir_methods, agreed.cir_sms_address), (&[CirMethod::WapSms][..], None));
+        bo.send(&[kim.user().clone()], "push", false).await.unwrap();
+        let sms = handed_over(&gateway).await;
+        assert_eq!((&sms["from"], &sms["to"]), (&"+46700000".into(), &"+46701234567".into()));
+        assert_eq!(sms["header"], "0605040B8423F0");
+        let body = sms["body"].as_str().unwrap();
+        let octets = (0..body.len()).step_by(2).map(|at| u8::from_str_radix(&body[at..at + 2], 16).unwrap());
+        let octets: Vec<u8> = octets.collect();
+        let call = format!("WVCI {} causeway-phone", version.as_str());
+        assert_eq!(read_push(&octets).map(|(_, text)| text), Some(&*call));
+        assert_eq!(text(&receive(&mut kim).await), "push");
+        kim.logout().await.unwrap();
+    }
+    // Another one, of 1.3, is told the number, and greets
+    let mut ada = north.phone("ada", manner(Version::V1_3, Encoding::Wbxml)).await;
+    let agreed = agree(&mut ada, capabilities(&[CirMethod::WapSms, CirMethod::Ssms])).await;
+    assert_eq!(agreed.cir_methods, [CirMethod::Ssms], "its number is not known");
+    assert_eq!(agreed.cir_sms_address.as_deref(), Some("+46700000"));
+    bo.send(&[north.user("ada")], "text", false).await.unwrap();
+    assert_eq!(comes_in(&north, "+46709999999", "HELO nobody").await, 404);
+    assert_eq!(comes_in(&north, "+46709999999", "hello?").await, 404);
+    let hello = format!("HELO {}", ada.session().unwrap().as_str());
+    assert_eq!(comes_in(&north, "nowhere", &hello).await, 404);
+    assert_eq!(comes_in(&north, "+46709999999", &hello).await, 200);
+    // Then it is called at once about what waits
+    let sms = handed_over(&gateway).await;
+    assert_eq!((&sms["to"], &sms["port"]), (&"+46709999999".into(), &3716.into()));
+    assert_eq!(sms["text"], "WVCI 1.3 causeway-phone");
+    assert_eq!(text(&receive(&mut ada).await), "text");
+    // And a client before 1.3 does not know the method
+    let mut old = north.phone("eve", modern()).await;
+    assert_eq!(agree(&mut old, capabilities(&[CirMethod::Ssms])).await.cir_methods, []);
+    assert!(north.metric("causeway_cir_calls_total{method=\"SSMS\",outcome=\"sent\"}").await >= 1.0);
+    assert!(north.metric("causeway_cir_calls_total{method=\"WAPSMS\",outcome=\"sent\"}").await >= 3.0);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_only_writes_into_the_log_agrees_and_sends_nothing() {
+    let world = World::new().await;
+    let lines = "sms-sender = \"log\"\nsms-number = \"+46700000\"";
+    let north = world.place_with("north.example", &Writing { cir_lines: lines, ..Writing::default() });
+    let node = world.start(&north).await;
+    let mut bo = north.phone("bo", modern()).await;
+    let mut kim = north.phone("+46701234567", modern()).await;
+    let agreed = agree(&mut kim, capabilities(&[CirMethod::WapSms])).await;
+    assert_eq!(agreed.cir_methods, [CirMethod::WapSms]);
+    bo.send(&[kim.user().clone()], "push", false).await.unwrap();
+    assert_eq!(text(&receive(&mut kim).await), "push", "who polls finds it");
+    let counted = north.metric("causeway_cir_calls_total{method=\"WAPSMS\",outcome=\"failed\"}").await;
+    assert!(counted >= 1.0, "{counted}");
     node.drain().await;
 }
 

@@ -123,7 +123,7 @@ impl Agreed {
     }
 }
 
-/// A telephone number: a plus sign and digits.
+/// A telephone number: digits, behind a plus sign or not.
 pub(crate) fn number(written: &str) -> Option<Box<str>> {
     let digits = written.strip_prefix('+').unwrap_or(written);
     let plausible = (5..=20).contains(&digits.len()) && digits.bytes().all(|octet| octet.is_ascii_digit());
