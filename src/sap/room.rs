@@ -38,22 +38,23 @@ impl Sap {
         let octets = u64::try_from(content.octets().len()).unwrap_or(u64::MAX);
         let content_type = got.info.content_type.clone();
         let kind = content_type.as_deref().and_then(Kind::of);
-        let (fits, wish) = {
+        let (fits, enough, wish) = {
             let machine = client.machine();
             let abilities = machine.abilities();
             let limit = match (&content_type, kind) {
                 (Some(content_type), Some(_)) => abilities.picture_octets_max(content_type),
-                _ => abilities.fetch_octets_max(content_type.as_deref()),
+                _ => abilities.fetch_octets_max(),
             };
             let shown = |kind: Kind| abilities.accepts(Some(kind.media_type()));
             let other = || [Kind::Jpeg, Kind::Png, Kind::Gif].into_iter().find(|kind| shown(*kind));
             let into = kind.filter(|kind| !shown(*kind)).and_then(|_| other());
+            let enough = abilities.fetch_octets_max().is_none_or(|limit| octets <= limit);
             let wish = Fit {
                 octets: limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
                 kind: into,
                 ..Fit::default()
             };
-            (limit.is_none_or(|limit| octets <= limit) && into.is_none(), wish)
+            (limit.is_none_or(|limit| octets <= limit) && into.is_none(), enough, wish)
         };
         if fits {
             got.content = Some(content);
@@ -67,10 +68,8 @@ impl Sap {
                 got.content = Some(Content::new(octets));
                 Primitive::GetMessageResponse(got)
             }
-            Err(why @ ContentError::Picture(_))
-                if wish.octets.is_none_or(|max| content.octets().len() <= max) =>
-            {
-                // Of a type that the client did not name, but it asked for it.
+            // It asked for it, and could have it by its limit.
+            Err(why @ ContentError::Picture(_)) if enough => {
                 debug!(user = %client.user(), %why, "a picture is handed over as it is");
                 got.content = Some(content);
                 Primitive::GetMessageResponse(got)

@@ -653,7 +653,7 @@ fn render() -> String {
         let kept = served.len() - among(served, None);
         (kept, served.len() + unserved.len() - kept - never, never)
     };
-    let (csp, ssp) = (counted("CSP", csp_served, csp_unserved), counted("SSP", ssp_served, ssp_unserved));
+    let (csp, ssp) = (counted("CSP", &csp_served, csp_unserved), counted("SSP", &ssp_served, ssp_unserved));
     let decoded = examples.iter().filter(|example| example.1).count();
     write!(
         page,

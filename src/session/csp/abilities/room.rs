@@ -5,26 +5,23 @@
 //! smaller. A message that no client of a user can take is refused with 410 (reference csp-messages, *Size*).
 
 use super::{Abilities, ENVELOPE_OCTETS, essence};
-use crate::imps::content::is_textual;
 
 impl Abilities {
-    /// Largest content of this type, in octets, that the answer to GetMessage may hold; `None`: any.
-    pub fn fetch_octets_max(&self, content_type: Option<&str>) -> Option<u64> {
-        let pull = self.pull_octets_max.map(u64::from);
-        // Binary content travels as BASE64 in XML, a third longer.
-        let travels = |octets: u64| match content_type {
-            Some(content_type) if !is_textual(content_type) => octets / 4 * 3,
-            _ => octets,
-        };
-        let parser =
-            self.parser_octets_max.map(|parser| travels(u64::from(parser).saturating_sub(ENVELOPE_OCTETS)));
-        pull.into_iter().chain(parser).min()
+    /// Largest content, in octets, that the client takes when it fetches (`AcceptedPullLength`); `None`: any. Its
+    /// parser is its own affair where it asks for a message whose size it was told.
+    pub fn fetch_octets_max(&self) -> Option<u64> {
+        self.pull_octets_max.map(u64::from)
     }
 
-    /// Largest picture of this type, in octets, that the client wants to fetch; `None`: any.
+    /// Largest picture of this type, in octets, that suits the client when it fetches; `None`: any.
     pub fn picture_octets_max(&self, content_type: &str) -> Option<u64> {
         let of_type = self.entry(&essence(content_type)).and_then(|entry| entry.octets_max).map(u64::from);
-        of_type.into_iter().chain(self.fetch_octets_max(Some(content_type))).min()
+        // It travels as BASE64 in XML, a third longer.
+        let parser = self
+            .parser_octets_max
+            .map(|parser| u64::from(parser).saturating_sub(ENVELOPE_OCTETS) / 4 * 3)
+            .filter(|octets| *octets > 0);
+        of_type.into_iter().chain(self.fetch_octets_max()).chain(parser).min()
     }
 
     /// Whether content of this type and size can never be handed to the client: it is larger than what it can
@@ -33,7 +30,7 @@ impl Abilities {
         let entry = self.entry(&essence(content_type.unwrap_or_default()));
         let refused = entry.and_then(|entry| entry.refuse_above);
         refused.is_some_and(|limit| octets > u64::from(limit))
-            || self.fetch_octets_max(content_type).is_some_and(|limit| octets > limit)
+            || self.fetch_octets_max().is_some_and(|limit| octets > limit)
     }
 
     /// Whether the client wants content of this type and size rejected, however it could be changed.
@@ -49,7 +46,7 @@ mod tests {
     use crate::imps::primitive::{AcceptedContentType, Capabilities};
 
     #[test]
-    fn what_is_fetched_stays_below_pull_length_and_parser_size() {
+    fn what_is_fetched_stays_below_pull_length_and_a_picture_below_parser_size_too() {
         let of = |pull, parser| {
             Abilities::of(&Capabilities {
                 any_content: Some(true),
@@ -58,11 +55,12 @@ mod tests {
                 ..Capabilities::default()
             })
         };
-        assert_eq!(of(None, None).fetch_octets_max(None), None);
-        assert_eq!(of(Some(1000), None).fetch_octets_max(None), Some(1000));
-        assert_eq!(of(Some(9000), Some(4608)).fetch_octets_max(None), Some(4096));
-        assert_eq!(of(None, Some(4608)).fetch_octets_max(Some("image/png")), Some(3072));
-        assert_eq!(of(None, Some(100)).fetch_octets_max(None), Some(0));
+        assert_eq!(of(None, None).picture_octets_max("image/png"), None);
+        assert_eq!(of(Some(1000), None).picture_octets_max("image/png"), Some(1000));
+        assert_eq!(of(Some(9000), Some(4608)).picture_octets_max("image/png"), Some(3072));
+        assert_eq!(of(Some(9000), Some(4608)).fetch_octets_max(), Some(9000));
+        assert_eq!(of(None, Some(100)).picture_octets_max("image/png"), None, "no such parser exists");
+        assert!(!of(None, Some(4608)).never_takes(None, 9000));
         assert!(of(Some(1000), None).never_takes(None, 1001));
         assert!(!of(Some(1000), None).never_takes(None, 1000));
         assert!(!of(None, None).never_takes(Some("video/mp4"), u64::MAX));
