@@ -156,7 +156,7 @@ impl Sap {
         by: Option<&SessionId>,
         decide: impl Fn(&Group, Moment) -> Result<Decision, Code>,
     ) -> Result<Result<Primitive, Code>, StoreError> {
-        Ok(match self.edit_group(id, decide).await? {
+        Ok(match Box::pin(self.edit_group(id, decide)).await? {
             Ok((answer, told)) => {
                 self.notify_each(by, told).await;
                 Ok(answer)

@@ -112,10 +112,10 @@ impl Sap {
                 (Some(answer), _) => answer,
             },
         };
-        let mut answer = match answer {
-            Ok(Primitive::GetMessageResponse(got)) => Box::pin(self.made_to_fit(client, got)).await,
-            answer => answer.unwrap_or_else(|code| Status::new(code).into()),
-        };
+        let mut answer = answer.unwrap_or_else(|code| Status::new(code).into());
+        if matches!(answer, Primitive::GetMessageResponse(_)) {
+            answer = Box::pin(self.made_to_fit(client, answer)).await;
+        }
         client.machine().abilities().show(&mut answer);
         answer
     }

@@ -10,7 +10,6 @@ use super::clients::Client;
 use super::content::ContentError;
 use crate::element::content::picture::{Fit, Kind};
 use crate::element::im::send::Prepared;
-use crate::imps::primitive::GetMessageResponse;
 use crate::imps::{Code, Content, Primitive, Status, UserId};
 
 impl Sap {
@@ -33,7 +32,8 @@ impl Sap {
     /// A message as the client that fetches it can take it. A picture that is too large becomes a smaller one, and
     /// one of a type that the client does not show becomes one that it does; 432: nothing can be done, and the
     /// message stays for another client, or to be rejected or forwarded.
-    pub(super) async fn made_to_fit(&self, client: &Arc<Client>, mut got: GetMessageResponse) -> Primitive {
+    pub(super) async fn made_to_fit(&self, client: &Arc<Client>, answer: Primitive) -> Primitive {
+        let Primitive::GetMessageResponse(mut got) = answer else { return answer };
         let Some(content) = got.content.take() else { return Primitive::GetMessageResponse(got) };
         let octets = u64::try_from(content.octets().len()).unwrap_or(u64::MAX);
         let content_type = got.info.content_type.clone();

@@ -11,6 +11,7 @@ mod attributes;
 mod conversion;
 pub mod csp;
 pub mod pa;
+pub mod pts;
 pub mod ssp;
 pub mod table;
 pub mod tree;

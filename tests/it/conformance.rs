@@ -78,13 +78,26 @@ const SSP_SINCE: [(&str, Version); 2] =
 /// Answers whose names do not say so.
 const ANSWERED_BY_CLIENTS: [&str; 3] = ["InviteUser-Response", "MessageDelivered", "SystemMessage-User"];
 
-/// Examples of communication initiation, which is no document, and the tests that read and write them.
-const INITIATION: [(&str, &str); 5] = [
-    ("80-cir-stcp.txt", "the_golden_conversation_over_tcp_is_ours"),
-    ("81-cir-sudp.txt", "the_golden_datagram_is_ours"),
-    ("82-cir-wap-push.txt", "the_golden_push_is_ours"),
-    ("83-cir-ssms.txt", "the_golden_sms_is_ours"),
-    ("84-cir-http.txt", "a_phone_asks_its_url_whether_something_waits"),
+/// Examples that are no documents in XML or WBXML: what they are, and the tests that read and write them.
+const OTHERS: [(&str, &str, &str); 10] = [
+    ("80-cir-stcp.txt", "initiation request", "the_golden_conversation_over_tcp_is_ours"),
+    ("81-cir-sudp.txt", "initiation request", "the_golden_datagram_is_ours"),
+    ("82-cir-wap-push.txt", "initiation request", "the_golden_push_is_ours"),
+    ("83-cir-ssms.txt", "initiation request", "the_golden_sms_is_ours"),
+    ("84-cir-http.txt", "initiation request", "a_phone_asks_its_url_whether_something_waits"),
+    ("90-pts-login.txt", "plain text syntax", "the_golden_examples_are_read_and_written_octet_for_octet"),
+    (
+        "91-pts-capability.txt",
+        "plain text syntax",
+        "the_golden_examples_are_read_and_written_octet_for_octet",
+    ),
+    ("92-pts-presence.txt", "plain text syntax", "the_golden_examples_are_read_and_written_octet_for_octet"),
+    (
+        "93-pts-segmented.txt",
+        "plain text syntax",
+        "the_golden_pieces_are_one_primitive_in_whatever_order_they_come",
+    ),
+    ("sizes.tsv", "octets of the documents above", "our_documents_are_hardly_longer_than_the_golden_ones"),
 ];
 
 #[derive(Deserialize)]
@@ -620,8 +633,8 @@ fn examples() -> Vec<(String, bool, String)> {
             let carried: Vec<&Carried> = message.transactions.iter().map(|one| &one.content).collect();
             verdict(&file, &carried)
         } else {
-            match INITIATION.iter().find(|(name, _)| file.ends_with(name)) {
-                Some((_, test)) => (true, format!("initiation request: `{test}`")),
+            match OTHERS.iter().find(|(name, ..)| file.ends_with(name)) {
+                Some((_, what, test)) => (true, format!("{what}: `{test}`")),
                 None => (false, "neither XML nor WBXML: text encoding".to_owned()),
             }
         };

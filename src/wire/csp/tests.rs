@@ -72,6 +72,26 @@ fn a_golden_document_says_the_same_in_both_encodings() {
 }
 
 #[test]
+fn our_documents_are_hardly_longer_than_the_golden_ones() {
+    let sizes = std::fs::read_to_string("tests/golden/csp/sizes.tsv").unwrap();
+    let mut totals = [(0, 0); 2];
+    for line in sizes.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [name, _, xml, wbxml] = columns[..] else { panic!("{line}") };
+        let path = PathBuf::from(format!("tests/golden/csp/{name}.xml"));
+        let message = read_file(&path);
+        for ((encoding, golden), total) in ENCODINGS.into_iter().zip([xml, wbxml]).zip(&mut totals) {
+            let ours = write(&Message { encoding, ..message.clone() }).unwrap_or_default().len();
+            total.0 += ours;
+            total.1 += golden.parse::<usize>().unwrap();
+        }
+    }
+    for (ours, golden) in totals {
+        assert!(0 < ours && ours <= golden + golden / 100, "{ours} octets, and {golden} of the golden ones");
+    }
+}
+
+#[test]
 fn a_golden_document_is_written_and_read_back_in_both_encodings() {
     for (path, message) in served() {
         for encoding in ENCODINGS {
