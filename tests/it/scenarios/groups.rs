@@ -1,5 +1,6 @@
 //! Groups: made by one user, joined from several domains, spoken in, moderated, and ended.
 
+mod clients;
 mod conversation;
 mod entry;
 mod history;
