@@ -481,8 +481,13 @@ impl Sap {
         Ok(())
     }
 
-    /// The wishes of homes that were said to an earlier process.
+    /// The wishes of homes that were said before, where messages are run here for anybody.
     pub(super) async fn restore_manners(&self) -> Result<(), StoreError> {
+        let is_host =
+            self.map().directory.agreements().any(|agreement| agreement.hosts.contains(&Service::Im));
+        if !is_host {
+            return Ok(());
+        }
         let manners = self.store.manners().await?;
         self.visitors().manners = manners.into_iter().collect();
         Ok(())

@@ -244,6 +244,9 @@ impl Sap {
         let directory = map.directory.keeping_offers_of(&offers.directory);
         self.map.store(Arc::new(Map { directory, ..map }));
         self.return_closed(self.now()).await;
+        if let Err(error) = self.restore_manners().await {
+            tracing::warn!(%error, "how homes want to hear of messages cannot be looked up");
+        }
     }
 
     /// The peer has told which services it offers; `None`: it knows no such tree.
