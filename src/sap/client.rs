@@ -278,7 +278,8 @@ impl Sap {
                 return self.no_session(message, code);
             }
         };
-        if self.terms_of(client.user()).await.is_ok_and(|terms| terms.is_barred()) {
+        let terms = self.terms_of(client.user()).await;
+        if terms.as_ref().is_ok_and(Terms::is_barred) {
             info!(user = %client.user(), "barred: the session ends");
             self.forget_session(&client).await;
             return self.no_session(message, Code::FORCED_LOGOUT);
@@ -310,7 +311,7 @@ impl Sap {
                 machine.seen_at(arrival.from.ip());
             }
         }
-        let CarriedOut { answer, unsettled, poll } = self.carry_out(&client, message, arrival).await;
+        let CarriedOut { answer, unsettled, poll } = self.carry_out(&client, &terms, message, arrival).await;
         client.machine().rested(poll, self.now());
         self.call_now(&client);
         if let Some(first) = &first {
@@ -352,6 +353,7 @@ impl Sap {
     async fn carry_out(
         &self,
         client: &Arc<Client>,
+        terms: &Result<Terms, StoreError>,
         message: Message,
         arrival: Option<&Arrival>,
     ) -> CarriedOut {
@@ -372,7 +374,8 @@ impl Sap {
                     let request = content.name();
                     let answer = match content {
                         Carried::Primitive(primitive) => {
-                            let answer = self.client_request(client, version, *primitive, arrival).await;
+                            let answer =
+                                self.client_request(client, version, terms, *primitive, arrival).await;
                             let answer = fitting(answer, version);
                             parsable(answer, version, encoding, client.machine().abilities())
                         }
@@ -429,14 +432,15 @@ impl Sap {
         &self,
         client: &Arc<Client>,
         version: Version,
+        terms: &Result<Terms, StoreError>,
         primitive: Primitive,
         arrival: Option<&Arrival>,
     ) -> Primitive {
         if let Some(service) = service_needed(&primitive) {
-            match self.terms_of(client.user()).await {
+            match terms {
                 Ok(terms) if terms.has(service) => {}
                 Ok(_) => return Status::new(Code::SERVICE_NOT_AGREED).into(),
-                Err(error) => return Status::new(store_code(&error)).into(),
+                Err(error) => return Status::new(store_code(error)).into(),
             }
         }
         match primitive {
@@ -460,9 +464,9 @@ impl Sap {
                 answer.into()
             }
             Primitive::ServiceRequest(request) => {
-                let terms = match self.terms_of(client.user()).await {
+                let terms = match terms {
                     Ok(terms) => terms,
-                    Err(error) => return Status::new(store_code(&error)).into(),
+                    Err(error) => return Status::new(store_code(error)).into(),
                 };
                 answer_services(&request, version, &self.settings.served.within(terms.services)).into()
             }
