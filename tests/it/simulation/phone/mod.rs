@@ -74,6 +74,8 @@ pub(super) struct Phone {
     transactions: u32,
     /// Server requests to be answered.
     asked: Vec<(TransactionId, Primitive)>,
+    /// Acknowledged, and nothing was answered to that: so it is for a session that is over, too.
+    acknowledged: Vec<Entry>,
     jumpy: bool,
     /// Who wants to see what this user publishes, and waits for its word.
     questions: Vec<UserId>,
@@ -104,6 +106,7 @@ impl Phone {
             life: None,
             transactions: 0,
             asked: Vec::new(),
+            acknowledged: Vec::new(),
             jumpy: false,
             questions: Vec::new(),
             watching: Vec::new(),
@@ -184,6 +187,7 @@ impl Phone {
         self.ledger.leaving(&self.user);
         self.session = None;
         self.asked.clear();
+        self.acknowledged.clear();
         self.questions.clear();
         self.watching.clear();
         for inside in self.inside.values_mut() {
@@ -212,11 +216,22 @@ impl Phone {
         let body = csp::write(&message).expect("a document that can be written");
         for _ in 0..REPEATS_MAX {
             match self.net.phone(&self.home, &mut self.dice, &body, self.encoding, life).await {
-                Ok((_, answer)) if answer.is_empty() => return Ok(None),
+                Ok((_, answer)) if answer.is_empty() => {
+                    // Only requests are told that a session is over.
+                    if mode == Mode::Request {
+                        self.session_lives();
+                    }
+                    return Ok(None);
+                }
                 Ok((in_life, answer)) => {
                     self.life = Some(in_life);
                     return match csp::read(&answer, self.encoding, None, &Limits::for_document(1 << 20)) {
-                        Ok(message) => Ok(Some(message)),
+                        Ok(message) => {
+                            if !tells_of_lost_session(&message) {
+                                self.session_lives();
+                            }
+                            Ok(Some(message))
+                        }
                         Err(error) => {
                             self.ledger
                                 .wrong(format!("{} cannot read the answer to {name}: {error}", self.user));
@@ -501,13 +516,35 @@ impl Phone {
         // MessageDelivered names the message, whatever the node remembers of having sent it. A Status says
         // nothing to a node that was restarted since.
         let life = if matches!(answer, Primitive::Status(_)) { self.life } else { None };
-        if let Ok(message) = self.exchange(Mode::Response, Some(id), answer, life).await {
-            if let Some(entry) = entry {
-                self.ledger.settled(entry);
+        // What was said while the session lived was heard: later answers show whether it did.
+        let before = self.acknowledged.len();
+        self.acknowledged.extend(entry);
+        match self.exchange(Mode::Response, Some(id), answer, life).await {
+            Ok(message) => {
+                if !self.jumpy {
+                    self.session_lives();
+                }
+                self.keep(message);
             }
-            self.keep(message);
+            Err(Silence) => self.acknowledged.truncate(before),
         }
     }
+
+    /// The node knows the session: it has heard what was acknowledged in it.
+    fn session_lives(&mut self) {
+        for entry in self.acknowledged.drain(..) {
+            self.ledger.settled(entry);
+        }
+    }
+}
+
+/// Whether an answer says that the session is over.
+fn tells_of_lost_session(message: &Message) -> bool {
+    message.transactions.iter().any(|transaction| {
+        let Carried::Primitive(answer) = &transaction.content else { return false };
+        transaction.mode == Mode::Response
+            && answer.status().is_some_and(|status| matches!(status.code.get(), 600 | 604))
+    })
 }
 
 /// The number of the message that a document holds, if it holds one: text stands as it is in XML and in
