@@ -76,8 +76,8 @@ struct State {
     speakers: BTreeMap<(Domain, Domain), BTreeSet<Domain>>,
     /// Numbers of messages that were forged.
     forged: BTreeSet<usize>,
-    /// First messages of documents that came through as they were, by way and id.
-    clean: BTreeSet<((Domain, Domain), String)>,
+    /// Whether a message was forged when it first came through, by way and id.
+    met: BTreeMap<((Domain, Domain), String), bool>,
     /// Messages that came from one node to another in the name of somebody else.
     foreign: Vec<String>,
 }
@@ -90,12 +90,8 @@ pub(super) struct Net {
     state: Mutex<State>,
 }
 
-/// The id of the first message of a document that shows who sent it.
-fn message_id(body: &Bytes) -> Option<&str> {
-    let text = std::str::from_utf8(body).ok()?;
-    let place = text.find("<Sender>")?;
-    text[..place].rsplit_once("messageID=\"")?.1.split('"').next()
-}
+/// How each message of a document begins.
+const MESSAGE: &str = "<SendMessageRequest";
 
 /// Why a phone has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,18 +215,7 @@ impl Net {
             return Fate::Busy(u32::try_from(dice.between(1, 8)).unwrap());
         }
         let slowest = weather.slowest.max(2);
-        let forged = self.forge(body, from, weather.forged);
-        // The weather may have changed since it came through as it was.
-        let forged = message_id(body).and_then(|id| {
-            let message = (key.clone(), id.to_owned());
-            if forged.is_none() {
-                state.clean.insert(message);
-                return None;
-            }
-            let (number, body) = forged.filter(|_| !state.clean.contains(&message))?;
-            state.forged.insert(number);
-            Some(body)
-        });
+        let forged = self.forge(body, &key, weather.forged, &mut state);
         if let Some(speakers) = state.speakers.get(&key) {
             let strange = senders(body).find(|domain| !speakers.contains(*domain));
             if let Some(strange) = strange {
@@ -248,20 +233,45 @@ impl Net {
         }
     }
 
-    /// The document with a stranger in the place of its first sender, and the number of that message, if the dice
-    /// want it so: for the same message they always want the same, or a message would be refused that has
-    /// arrived before.
-    fn forge(&self, body: &Bytes, from: &Domain, often: u64) -> Option<(usize, Bytes)> {
+    /// The document with a stranger in the place of some of its senders, if the dice want it so. A message that
+    /// was met once stays as it was then, or one would be refused that has arrived, or the other way round.
+    fn forge(&self, body: &Bytes, way: &(Domain, Domain), often: u64, state: &mut State) -> Option<Bytes> {
         let text = std::str::from_utf8(body).ok()?;
-        let place = text.find("<Sender>")?;
-        let end = place + text[place..].find("</Sender>")?;
-        let id = message_id(body)?;
-        let forged = text[place..end].replace(from.as_str(), "stranger.example");
-        let wanted = Dice::of(self.seed, id).permille(often) && forged != text[place..end];
-        let number = super::phone::number_in(&text[end..]);
-        number
-            .filter(|_| wanted)
-            .map(|number| (number, format!("{}{forged}{}", &text[..place], &text[end..]).into()))
+        let (from, mut is_forged) = (way.0.as_str(), false);
+        let mut parts = text.split(MESSAGE);
+        let mut written = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            written.push_str(MESSAGE);
+            match self.forged_part(part, from, often, |id, wanted| {
+                *state.met.entry((way.clone(), id.to_owned())).or_insert(wanted)
+            }) {
+                Some((number, forged)) => {
+                    state.forged.insert(number);
+                    written.push_str(&forged);
+                    is_forged = true;
+                }
+                None => written.push_str(part),
+            }
+        }
+        is_forged.then(|| written.into())
+    }
+
+    /// One message with a stranger for its sender, and its number. `met` knows whether it has to be so, and is told
+    /// whether the dice want it.
+    fn forged_part(
+        &self,
+        part: &str,
+        from: &str,
+        often: u64,
+        met: impl FnOnce(&str, bool) -> bool,
+    ) -> Option<(usize, String)> {
+        let place = part.find("<Sender>")?;
+        let end = place + part[place..].find("</Sender>")?;
+        let id = part[..place].rsplit_once("messageID=\"")?.1.split('"').next()?;
+        let forged = part[place..end].replace(from, "stranger.example");
+        let number = super::phone::number_in(&part[end..]).filter(|_| forged != part[place..end])?;
+        let wanted = met(id, Dice::of(self.seed, id).permille(often));
+        wanted.then(|| (number, format!("{}{forged}{}", &part[..place], &part[end..])))
     }
 
     /// What a peer that lies says after this document: an answer that nobody asked for, the same message
@@ -319,7 +329,8 @@ impl Net {
                     again.map(|again| format!(", and again {again:?} later")).unwrap_or_default(),
                     if lie.is_some() { ", and a lie follows" } else { "" }
                 ));
-                if let Some((after, lie)) = lie.and_then(|after| Some((after, self.lie(from, &job.body)?))) {
+                let body = forged.unwrap_or_else(|| job.body.clone());
+                if let Some((after, lie)) = lie.and_then(|after| Some((after, self.lie(from, &body)?))) {
                     let (net, from, to) = (self.clone(), from.clone(), to.clone());
                     tokio::spawn(async move {
                         sleep(after).await;
@@ -327,13 +338,18 @@ impl Net {
                         net.arrive(&from, &to, &lie, None, true).await;
                     });
                 }
-                let body = forged.unwrap_or_else(|| job.body.clone());
                 sleep(there).await;
                 if let Some(again) = again {
                     let (net, from, to) = (self.clone(), from.clone(), to.clone());
                     let (body, via) = (body.clone(), job.via.clone());
+                    let life = self.door(&to).map(|door| door.number);
                     tokio::spawn(async move {
                         sleep(again).await;
+                        // A notice of presence bears no number by which a later life of the node could know it, and
+                        // connections end with a node.
+                        if is_presence(&body) && net.door(&to).map(|door| door.number) != life {
+                            return;
+                        }
                         net.arrive(&from, &to, &body, via.as_deref(), true).await;
                     });
                 }
@@ -450,15 +466,22 @@ pub(super) fn identity(domain: &Domain) -> PeerIdentity {
 /// The domains of those who speak in the messages of a document.
 fn senders(body: &[u8]) -> impl Iterator<Item = &str> {
     let text = std::str::from_utf8(body).unwrap_or_default();
-    text.split("<SendMessageRequest").skip(1).filter_map(|rest| {
+    text.split(MESSAGE).skip(1).filter_map(|rest| {
         let sender = rest.split_once("<Sender>")?.1;
         Some(sender.split('"').nth(1)?.rsplit_once('@')?.1)
     })
 }
 
 fn is_message(body: &[u8]) -> bool {
-    let name = b"SendMessageRequest";
-    body.windows(name.len()).any(|window| window == name)
+    contains(body, &MESSAGE[1..])
+}
+
+fn is_presence(body: &[u8]) -> bool {
+    contains(body, "<PresenceNotification")
+}
+
+fn contains(body: &[u8], name: &str) -> bool {
+    body.windows(name.len()).any(|window| window == name.as_bytes())
 }
 
 /// The network as one node sees it, in one of its lives.

@@ -29,6 +29,8 @@ use super::site::{Ground, Habits, Site, Through};
 const QUIET_WITHIN: Duration = Duration::from_secs(1800);
 /// How long it is watched then.
 const QUIET_WATCH: Duration = Duration::from_secs(35);
+/// How soon phones have fetched what waits for them.
+const POLLED_WITHIN: Duration = Duration::from_secs(15);
 
 /// What goes wrong.
 enum Event {
@@ -378,6 +380,10 @@ impl World {
         self.journal.tell("quiet");
         let before = self.net.messages();
         sleep(QUIET_WATCH).await;
+        // Sessions of phones that came back without a word end late, and others are told: they poll for it.
+        if !self.left().await.is_empty() {
+            sleep(POLLED_WITHIN).await;
+        }
         let mut wrongs = self.left().await;
         if self.net.messages() != before {
             wrongs.push("messages go round in a quiet world".into());
