@@ -337,12 +337,17 @@ impl Sap {
                         continue;
                     }
                     // What is said in a group is for those who are in it; the user went out, and the group
-                    // does not know it yet.
-                    // What comes again was heard while the user was in.
+                    // does not know it yet. What comes again was heard while the user was in, or is not heard
+                    // though the user has come in since.
                     None if is_from_group => {
                         let heard = changes::heard_by(&user.id, prepared.origin(), prepared.id(), now);
                         let seen = self.store.was_seen(heard).await;
                         let seen = seen.map_err(|error| Status::new(store_code(&error)))?;
+                        if !seen {
+                            let heard = changes::heard_by(&user.id, prepared.origin(), prepared.id(), now);
+                            changes.push(Change::Remember(heard));
+                            slots.push(Slot::Nothing);
+                        }
                         settled.push((entity, if seen { Code::SUCCESSFUL } else { Code::NOT_JOINED }));
                         continue;
                     }

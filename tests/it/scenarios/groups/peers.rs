@@ -141,6 +141,18 @@ async fn a_message_to_a_group_elsewhere_shows_the_name_of_its_author() {
     let mut ada = north.phone("ada", modern()).await;
     let session = east.log_in(1).await;
     let lobby = group("wv:/lobby@east.else.example");
+    let server =
+        "<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@east.else.example\"/></MetaInfo>";
+    let passed_on = |id: &str, words: &str| {
+        format!(
+            "<SendMessageRequest deliveryReport=\"No\">{server}<MessageInfo messageID=\"{id}@east.else.example\">\
+             <Recipient><User userID=\"wv:ada@north.else.example\"/></Recipient><Sender>\
+             <GroupID groupID=\"{lobby}\"/><SenderDisplay><ScreenName groupID=\"{lobby}\">Zoe</ScreenName></SenderDisplay>\
+             </Sender></MessageInfo><ContentData contentType=\"text/plain\">{words}</ContentData></SendMessageRequest>"
+        )
+    };
+    // What is said before the user comes in is not for it
+    assert_eq!(east.ask(&session, "m0", &passed_on("m0", "too early")).await.code(), 808);
     // When the user joins, the peer is asked with the user's address, client and wishes
     let request_to_join = join_request(&lobby, "Ada");
     let (answer, asked) = tokio::join!(ask(&mut ada, request_to_join), async {
@@ -173,15 +185,9 @@ async fn a_message_to_a_group_elsewhere_shows_the_name_of_its_author() {
                     <ScreenName groupID=\"wv:/lobby@east.else.example\">Ada</ScreenName></SenderDisplay></Sender>";
     assert!(heard.text.contains(shown_as), "{}", heard.text);
     // And what the group passes on arrives as the group's, from a peer that says no more than the grammar
-    let server =
-        "<MetaInfo clientOriginated=\"No\"><Requestor serviceID=\"wv:@east.else.example\"/></MetaInfo>";
-    let passed_on = format!(
-        "<SendMessageRequest deliveryReport=\"No\">{server}<MessageInfo messageID=\"m1@east.else.example\">\
-         <Recipient><User userID=\"wv:ada@north.else.example\"/></Recipient><Sender>\
-         <GroupID groupID=\"{lobby}\"/><SenderDisplay><ScreenName groupID=\"{lobby}\">Zoe</ScreenName></SenderDisplay>\
-         </Sender></MessageInfo><ContentData contentType=\"text/plain\">welcome</ContentData></SendMessageRequest>"
-    );
-    assert_eq!(east.ask(&session, "m1", &passed_on).await.code(), 200);
+    assert_eq!(east.ask(&session, "m1", &passed_on("m1", "welcome")).await.code(), 200);
+    // What comes again is not heard by whoever has come in since
+    assert_eq!(east.ask(&session, "m0-again", &passed_on("m0", "too early")).await.code(), 200);
     let heard = message(&mut ada).await;
     assert_eq!((words(&heard), shown(&heard)), ("welcome", "Zoe"));
     assert_eq!(heard.info.recipients, [Recipient::Group(lobby.clone())]);
