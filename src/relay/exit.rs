@@ -27,6 +27,9 @@ pub trait Exit: Send + Sync {
     /// The row was given up (expired, or its peer closed): the exit forgets it.
     fn withdraw(&self, row: i64);
 
+    /// The peer is closed: forgets the row, unless the peer may have taken it. `false`: it may have.
+    fn take_back(&self, row: i64) -> bool;
+
     /// The row `old` with this order value, which came back, is replaced by another that says less; none if
     /// nothing of it is left. What stands behind it stays behind.
     fn replaced(&self, old: i64, order: u64, by: Option<StoredOutgoing>);

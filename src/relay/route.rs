@@ -50,6 +50,8 @@ enum Hop {
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     hops: HashMap<Domain, Hop>,
+    /// The way to domains behind agreements that are closed, once those are in force again.
+    closed: HashMap<Domain, Domain>,
     open: bool,
 }
 
@@ -86,10 +88,16 @@ impl Routes {
                 }
             }
         }
+        let mut closed = HashMap::new();
         for agreement in agreements {
             hops.entry(agreement.domain.clone()).or_insert(Hop::Closed);
+            if agreement.state == PeerState::Closed {
+                for domain in std::iter::once(&agreement.domain).chain(&agreement.carries) {
+                    closed.entry(domain.clone()).or_insert_with(|| agreement.domain.clone());
+                }
+            }
         }
-        Self { hops, open }
+        Self { hops, closed, open }
     }
 
     /// The way to a domain, given in normal form ([`Domain::as_str`], `Address::domain_str`).
@@ -103,6 +111,16 @@ impl Routes {
             }
             None if self.open => Route::Discover,
             Some(Hop::Via { .. } | Hop::Closed) | None => Route::Unknown,
+        }
+    }
+
+    /// The peer by which a domain is reached now or, if there is no way now, once an agreement with it that the
+    /// operator has closed is in force again. What is owed there waits for that (architecture §4, *State*).
+    pub fn owed_to(&self, domain: &str) -> Option<&Domain> {
+        match self.hops.get(domain) {
+            Some(Hop::Own(_)) => None,
+            Some(Hop::Via { peer, .. }) => Some(peer),
+            Some(Hop::Closed) | None => self.closed.get(domain),
         }
     }
 
@@ -187,6 +205,26 @@ mod tests {
         let routes = Routes::new([domain("north.example")], [&closed], true);
         assert_eq!(routes.of("west.example", now()), Route::Discover);
         assert_eq!(routes.of("east.example", now()), Route::Unknown);
+    }
+
+    #[test]
+    fn what_is_behind_a_closed_agreement_is_owed_to_its_peer() {
+        let hub = Agreement {
+            state: PeerState::Closed,
+            carries: vec![domain("far.example")],
+            ..agreement("hub.example")
+        };
+        let over = Agreement { valid_until: Some(DateTime::from_unix(1)), ..agreement("over.example") };
+        let routes =
+            Routes::new([domain("north.example")], [&hub, &over, &agreement("south.example")], false);
+        let owed = |name: &str| routes.owed_to(name).map(Domain::as_str);
+        assert_eq!(routes.of("far.example", now()), Route::Unknown);
+        assert_eq!(["hub.example", "far.example"].map(owed), [Some("hub.example"); 2]);
+        assert_eq!(
+            ["over.example", "south.example"].map(owed),
+            [Some("over.example"), Some("south.example")]
+        );
+        assert_eq!(["north.example", "nowhere.example"].map(owed), [None; 2]);
     }
 
     proptest! {

@@ -217,6 +217,27 @@ pub fn by_domain<T>(
     divided
 }
 
+impl<T> ByDomain<T> {
+    /// What goes nowhere now because an agreement is closed is owed to the peer of that agreement: it goes there
+    /// once that is in force again.
+    #[must_use]
+    pub fn owing(mut self, domain: impl Fn(&T) -> Option<&str>, routes: &Routes) -> Self {
+        for item in std::mem::take(&mut self.unknown) {
+            let home = domain(&item).and_then(|home| home.parse::<Domain>().ok());
+            let way = home.and_then(|home| Some((routes.owed_to(home.as_str())?.clone(), home)));
+            let Some((peer, domain)) = way else {
+                self.unknown.push(item);
+                continue;
+            };
+            match self.remote.iter_mut().find(|known| known.domain == domain && known.peer == peer) {
+                Some(elsewhere) => elsewhere.items.push(item),
+                None => self.remote.push(Elsewhere { peer, domain, items: vec![item] }),
+            }
+        }
+        self
+    }
+}
+
 fn domain_of(recipient: &Recipient) -> Option<Domain> {
     match recipient {
         Recipient::User(user) => user.id.domain(),

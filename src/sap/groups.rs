@@ -10,6 +10,7 @@ mod elsewhere;
 mod entry;
 mod history;
 mod names;
+mod reach;
 
 pub(super) use elsewhere::to_elements;
 
@@ -27,9 +28,7 @@ use crate::element::group::told::{about, told};
 use crate::element::group::{self, Decision, Edit, Group};
 use crate::element::notify::{Actor, Notify, Reach};
 use crate::imps::agreement::Service;
-use crate::imps::primitive::{
-    LeaveGroupRequest, LeaveGroupResponse, NotificationRequest, NotificationType, User,
-};
+use crate::imps::primitive::{LeaveGroupResponse, NotificationRequest, NotificationType, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive, SessionId, Status, UserId};
 use crate::relay::admit::Origin;
@@ -384,22 +383,13 @@ impl Sap {
             let others = self.store.visitors(visit.group.clone(), vec![visit.user.clone()]).await?;
             let is_back =
                 others.iter().any(|other| other.session != *session && other.client == visit.client);
-            let home = if is_back { Home::Nowhere } else { self.home_of(&visit.group) };
+            let home = if is_back { Home::Nowhere } else { self.home_owed(&visit.group) };
             let Home::At(peer) = home else {
                 self.store.commit(vec![end]).await?;
                 continue;
             };
             let Some(own) = visit.user.domain() else { continue };
-            let question = Question {
-                own,
-                peer,
-                order: format!("{} {}", visit.user.key(), visit.group.key()).into(),
-                by: Some(User { client: Some(visit.client), ..User::from(visit.user) }),
-                client_originated: true,
-                primitive: LeaveGroupRequest { group: visit.group }.into(),
-                kept: Some(LEAVE_LIFE),
-            };
-            self.ask_for_nobody(vec![question], vec![end]).await?;
+            self.ask_for_nobody(vec![reach::leaves(own, peer, visit)], vec![end]).await?;
         }
         Ok(())
     }

@@ -209,6 +209,11 @@ fn way<'a>(map: &'a Map, home: &'a Domain, mail: &Mail, now: Moment) -> Way<'a> 
     match map.routes.of(mail.origin.as_str(), now.date_time()) {
         Route::Local(_) => Way::Here,
         Route::Peer(peer) => Way::Over(Link { own: home, peer, style: style(map, peer) }),
-        Route::Discover | Route::Unknown => Way::Lost,
+        Route::Discover => Way::Lost,
+        // Behind a closed agreement it is heard once that is in force again.
+        Route::Unknown => match map.routes.owed_to(mail.origin.as_str()) {
+            Some(peer) => Way::Over(Link { own: home, peer, style: style(map, peer) }),
+            None => Way::Lost,
+        },
     }
 }

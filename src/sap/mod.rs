@@ -9,6 +9,7 @@ mod budget;
 mod cir;
 mod client;
 mod clients;
+mod closed;
 mod common;
 mod content;
 mod delegated;
@@ -163,6 +164,8 @@ pub struct Sap {
     visitors: Mutex<delegated::Visitors>,
     /// Sessions that ended and have not left their groups yet.
     gone: Mutex<Vec<SessionId>>,
+    /// How far the queues of closed peers were looked at.
+    closed: tokio::sync::Mutex<closed::Looked>,
     /// Clients that logged in and have not come into their groups elsewhere yet.
     joining: Mutex<Vec<(Arc<clients::Client>, Vec<GroupId>)>>,
     glances: Mutex<presence::Glances>,
@@ -202,6 +205,7 @@ impl Sap {
             searches: Mutex::default(),
             visitors: Mutex::default(),
             gone: Mutex::default(),
+            closed: tokio::sync::Mutex::default(),
             joining: Mutex::default(),
             glances: Mutex::default(),
             easel: content::Easel::default(),
@@ -247,6 +251,7 @@ impl Sap {
         if let Err(error) = self.restore_manners().await {
             tracing::warn!(%error, "how homes want to hear of messages cannot be looked up");
         }
+        self.sweep_visits().await;
     }
 
     /// The peer has told which services it offers; `None`: it knows no such tree.

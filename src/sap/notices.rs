@@ -21,6 +21,10 @@ enum Row {
     Leaves(Box<Outgoing>),
 }
 
+fn home(user: &User) -> Option<&str> {
+    user.id.domain_str()
+}
+
 impl Sap {
     /// Commits what was decided, together with what others are told of it; they hear it after the commit,
     /// and only if the change before it took effect. Gives the outcomes of `changes`. Notices need no
@@ -78,7 +82,9 @@ impl Sap {
     /// The rows of one notice: for each of our users, or each of its sessions, and for each other domain.
     fn rows(&self, map: &Map, notice: &Notify) -> Vec<Row> {
         let now = self.now();
-        let mut to = by_domain(notice.to.iter().cloned(), |user| user.id.domain_str(), &map.routes, now);
+        // Who is behind a closed agreement hears it once that is in force again, if it is still worth telling.
+        let to = by_domain(notice.to.iter().cloned(), home, &map.routes, now);
+        let mut to = to.owing(home, &map.routes);
         if map.directory.own_domain(notice.own.as_str()).is_none() {
             // It is about a user of another provider whose element is run here: it leaves by that user's home.
             let there = to.remote.into_iter().flat_map(|elsewhere| elsewhere.items);

@@ -12,7 +12,7 @@ use super::Sap;
 use super::delegated::link_to;
 use crate::element::im::send;
 use crate::element::im::{Mail, StoredMail, report};
-use crate::imps::agreement::{PeerState, Profile};
+use crate::imps::agreement::Profile;
 use crate::imps::primitive::Recipient;
 use crate::imps::status::Entity;
 use crate::imps::{Code, Moment, Primitive, UserId, Version};
@@ -22,9 +22,6 @@ use crate::relay::pending;
 use crate::relay::ports::{Change, Outcome, Outgoing, Settlement, StoredOutgoing};
 use crate::wire::Carried;
 use crate::wire::ssp::{self, Style};
-
-/// Rows of a closed peer that are returned at a time.
-const RETURNED_PAGE: usize = 200;
 
 /// What a link does with a row that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,41 +145,6 @@ impl Sap {
             exit.withdraw(row.row);
         }
         self.ended_for_all(row, outbox::EXPIRED, Undelivered::Expired);
-    }
-
-    /// What waits for peers without an agreement in force goes back to its authors (architecture §4).
-    pub(super) async fn return_closed(self: &Arc<Self>, now: Moment) {
-        let queues = match self.store.queues().await {
-            Ok(queues) => queues,
-            Err(error) => return warn!(%error, "the queues cannot be counted"),
-        };
-        let map = self.map.load_full();
-        for agreement in map.directory.agreements() {
-            let queue = queues.iter().find(|queue| queue.peer == agreement.domain);
-            let messages = queue.map_or(0, |queue| usize::try_from(queue.messages).unwrap_or(usize::MAX));
-            self.events.outbox(&agreement.domain, messages, queue.map(|queue| queue.oldest));
-        }
-        let closed = |queue: &&crate::relay::ports::QueueSummary| {
-            map.directory
-                .agreement(queue.peer.as_str())
-                .is_none_or(|agreement| agreement.state_at(now.date_time()) == PeerState::Closed)
-        };
-        for queue in queues.iter().filter(closed) {
-            for own in map.directory.own() {
-                match self.store.outbox(own.clone(), queue.peer.clone(), 0, RETURNED_PAGE).await {
-                    Ok(rows) => {
-                        for row in rows {
-                            info!(row = row.row, peer = %queue.peer, "no agreement any more: returned to the author");
-                            if let Some(exit) = self.exit(&row.outgoing) {
-                                exit.withdraw(row.row);
-                            }
-                            self.ended_for_all(&row, outbox::CLOSED, Undelivered::Closed);
-                        }
-                    }
-                    Err(error) => warn!(%error, "the queue of a closed peer cannot be read"),
-                }
-            }
-        }
     }
 
     pub(super) fn dropped(&self, row: &StoredOutgoing) -> Settled {

@@ -294,6 +294,12 @@ impl Sap {
         }
     }
 
+    /// The peer is closed: whether the question is kept for it, so that nobody waits for the answer.
+    pub(super) fn is_owed(&self, row: i64) -> bool {
+        self.question_waits(row);
+        !self.askers().contains_key(&row)
+    }
+
     /// The peer turns out to be in trouble: whoever asked for something that is kept need not wait.
     pub(super) fn question_waits(&self, row: i64) {
         let mut askers = self.askers();

@@ -72,6 +72,7 @@ impl Sap {
                 if let Err(error) = self.sweep_untold().await {
                     warn!(%error, "watchers who were not told yet cannot be looked up");
                 }
+                self.sweep_visits().await;
                 if let Err(error) = self.sweep_absent().await {
                     warn!(%error, "sessions that are over cannot be put out of groups");
                 }

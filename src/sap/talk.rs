@@ -119,7 +119,7 @@ impl Sap {
 
     /// Whoever is in a group of ours and cannot be told any more what is said in it, since the agreement with
     /// that provider is closed or holds no groups now, is put out: the others see that they are not heard there.
-    async fn put_out_of_reach(&self, group: &GroupId, lost: &[UserId]) -> Result<(), StoreError> {
+    pub(super) async fn put_out_of_reach(&self, group: &GroupId, lost: &[UserId]) -> Result<(), StoreError> {
         info!(%group, users = lost.len(), "out of reach: put out of the group");
         let decide = |group: &Group, now| group::put_out_of_reach(group, lost, now).ok_or(Code::NOT_JOINED);
         if let Err(code) = self.change_group(group, None, decide).await? {

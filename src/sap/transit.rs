@@ -124,6 +124,18 @@ impl Sap {
                             passed.done.push((transaction, encoded(&Status::new(code), ingress.agreement)));
                         }
                     },
+                    Err(refused) if refused.reason == events::Refused::Closed => {
+                        // What left while the agreement was in force may have arrived.
+                        let row = self.under_way(ingress, &asked, now);
+                        let answer = if let Some(row) = row {
+                            under_way.push(row);
+                            None
+                        } else {
+                            self.refused(ingress, &asked, &refused);
+                            encoded(&refused.status, ingress.agreement)
+                        };
+                        passed.done.push((asked.transaction, answer));
+                    }
                     Err(refused) => {
                         self.refused(ingress, &asked, &refused);
                         passed.done.push((asked.transaction, encoded(&refused.status, ingress.agreement)));
@@ -172,6 +184,22 @@ impl Sap {
                 Err(transit::looped(what))
             }
         }
+    }
+
+    /// The row of a request that came before and has not ended.
+    fn under_way(&self, ingress: Ingress<'_>, asked: &Asked<'_>, now: Moment) -> Option<i64> {
+        let outline = asked.outline.as_deref()?;
+        let context = PeerContext { own: ingress.own, agreement: ingress.agreement };
+        let to = transit::destination(&context, outline)?;
+        let waiter = Waiter {
+            own: ingress.own.clone(),
+            ingress: ingress.agreement.domain.clone(),
+            transaction: asked.transaction.clone(),
+        };
+        let digest = digest(asked.octets);
+        let mut relaying = self.relaying();
+        let key = relaying.memory.key(outline, &to, digest);
+        relaying.passages.again(key, digest, &waiter, now)
     }
 
     /// The row for the next hop.

@@ -50,6 +50,8 @@ pub const LISTED_MAX: usize = 2000;
 pub const NAMED_MAX: usize = 500;
 /// Characters of a screen name.
 pub const SCREEN_NAME_CHARACTERS_MAX: usize = 50;
+/// How long somebody who was put out may hear of it, seconds: one week.
+pub const PUT_OUT_SECONDS: u32 = 7 * 86_400;
 /// Octets of a welcome note; more are 806.
 pub const NOTE_OCTETS_MAX: usize = 8192;
 
@@ -300,6 +302,10 @@ impl Group {
         let told =
             LeaveGroupResponse { group: Some(self.id.clone()), result: Status::new(code), users: Vec::new() };
         let mut notices = self.notify(out.iter().copied(), &told.into());
+        for notice in &mut notices {
+            // Whoever does not hear it takes itself for a member.
+            notice.seconds = PUT_OUT_SECONDS;
+        }
         let left = self.gone(&after);
         if !left.is_empty() {
             notices.extend(after.tell(Moves { left, ..Moves::default() }, None, Vec::new(), None));

@@ -142,9 +142,11 @@ pub fn log_out(group: &Group, session: &SessionId, now: Moment) -> Option<Decisi
     if edits.is_empty() { None } else { Some(Decision { answer, edits, notices }) }
 }
 
-/// Puts out users who cannot be told of anything any more; `None` if none of them is in.
+/// Puts out users who cannot be told any more what is said; `None` if none of them is in. They hear that as soon
+/// as they can be told anything.
 pub fn put_out_of_reach(group: &Group, users: &[UserId], now: Moment) -> Option<Decision> {
-    let (edits, notices) = silent(group, |occupant| users.contains(&occupant.user.id), now);
+    let is_lost = |occupant: &Occupant| users.contains(&occupant.user.id);
+    let (edits, notices) = group.put_out(Code::DOMAIN_NOT_SUPPORTED, is_lost, now);
     let answer = Status::ok().into();
     if edits.is_empty() { None } else { Some(Decision { answer, edits, notices }) }
 }

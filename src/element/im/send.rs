@@ -364,6 +364,19 @@ pub fn recipients(body: &[u8]) -> Result<Vec<Recipient>, Code> {
     Ok(request.info.recipients)
 }
 
+/// The group in which this was said, and those whom the request tells so; `None` if it is no message of a group.
+pub fn heard_in(body: &[u8]) -> Result<Option<(GroupId, Vec<UserId>)>, Code> {
+    let (request, _) = fragment::open_message(body)?;
+    let Some(Author::Group(group)) = request.info.sender.map(|sender| sender.author) else {
+        return Ok(None);
+    };
+    let users = request.info.recipients.into_iter().filter_map(|recipient| match recipient {
+        Recipient::User(user) => Some(user.id),
+        _ => None,
+    });
+    Ok(Some((group, users.collect())))
+}
+
 /// The same message for some of its recipients, where only these are to be tried again.
 pub fn narrowed(body: &[u8], recipients: Vec<Recipient>, style: Style) -> Result<std::sync::Arc<[u8]>, Code> {
     let (mut request, meta) = fragment::open_message(body)?;

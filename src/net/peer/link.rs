@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::carrier::{Job, Road};
+use super::doubts::Doubts;
 use super::lanes::Lanes;
 use super::quota::Work;
 use super::sight::Watch;
@@ -60,6 +61,8 @@ pub(super) struct State {
     pub(super) window: Window,
     /// Rows that the link holds, in their order.
     pub(super) flying: BTreeMap<OperationId, StoredOutgoing>,
+    /// Rows that the peer may have taken.
+    doubts: Doubts,
     /// Notices that have arrived and that the peer may still say something about.
     told_notices: Told,
     pub(super) chance: Box<dyn Chance>,
@@ -120,6 +123,7 @@ impl PeerLink {
             link,
             window: Window::default(),
             flying: BTreeMap::new(),
+            doubts: Doubts::default(),
             told_notices: Told::default(),
             chance: (shared.chance)(),
             left: false,
@@ -216,7 +220,11 @@ impl PeerLink {
             self.carry_out().await;
             let Some(after) = wants else { break };
             match self.shared.sap.store().outbox(self.own.clone(), self.peer.clone(), after, PAGE).await {
-                Ok(rows) => self.state().window.loaded(rows, PAGE),
+                Ok(rows) => {
+                    let mut state = self.state();
+                    state.doubts.found(&rows);
+                    state.window.loaded(rows, PAGE);
+                }
                 Err(error) => {
                     warn!(peer = %self.peer, %error, "the outbox cannot be read");
                     return Some(self.now().after(Duration::from_secs(5)));
@@ -279,6 +287,11 @@ impl PeerLink {
                 let mut state = self.state();
                 state.feed(self.now());
                 let outputs: Vec<_> = std::iter::from_fn(|| state.link.poll_output()).collect();
+                for output in &outputs {
+                    if let Output::Post(post) = output {
+                        state.leaves(post);
+                    }
+                }
                 state.carrying = !outputs.is_empty();
                 self.taken.fetch_add(1, Ordering::AcqRel);
                 outputs
@@ -366,8 +379,12 @@ impl PeerLink {
         let Some(row) = self.state().flying.remove(&operation) else { return };
         let order = row.outgoing.order;
         match settle(&row) {
-            Settled::Done => self.state().window.done(row.row, order),
-            Settled::Held => {}
+            Settled::Done => {
+                let mut state = self.state();
+                state.doubts.gone(row.row);
+                state.window.done(row.row, order);
+            }
+            Settled::Held => self.state().doubts.gone(row.row),
             Settled::Again(at) => {
                 self.state().window.later(row, at);
                 self.nudge.notify_one();
@@ -385,6 +402,9 @@ impl PeerLink {
             } else {
                 state.feed(now);
                 let posts: Vec<_> = std::iter::from_fn(|| state.link.poll_post()).collect();
+                for post in &posts {
+                    state.leaves(post);
+                }
                 (posts, state.link.has_output() || state.window.is_short())
             }
         };
@@ -449,7 +469,8 @@ impl PeerLink {
             self.watch.posted(&outcome, now);
             {
                 let mut state = self.state();
-                let State { link, chance, flying, .. } = &mut *state;
+                let State { link, chance, flying, doubts, .. } = &mut *state;
+                doubts.came_to(job.post, outcome);
                 link.posted(job.post, outcome, now, &mut **chance);
                 if link.is_down(now) {
                     self.shared.sap.outgoing_waits(flying.keys().map(|operation| operation.0));
@@ -628,6 +649,7 @@ impl PeerLink {
         let mut state = self.state();
         let operation = OperationId(row);
         state.link.withdraw(operation);
+        state.doubts.gone(row);
         match state.flying.remove(&operation) {
             Some(flown) => state.window.done(row, flown.outgoing.order),
             None => state.window.forget(row),
@@ -640,6 +662,17 @@ impl State {
     /// lets them leave again wakes the driver by itself.
     fn next_due(&self) -> Option<Moment> {
         if self.link.capacity() == 0 || self.left { None } else { self.window.next_due() }
+    }
+
+    /// A POST is on its way from now on.
+    fn leaves(&mut self, post: &Post) {
+        self.doubts.leaves(post, &self.instance);
+    }
+
+    /// Whether the peer may have taken a row, or will.
+    fn may_have_left(&self, row: i64) -> bool {
+        let is_leaving = self.link.has_output() && self.flying.contains_key(&OperationId(row));
+        is_leaving || self.doubts.holds(row)
     }
 
     /// A notice has arrived; the peer may still say something about it.
@@ -727,6 +760,14 @@ impl Exit for PeerLink {
     fn withdraw(&self, row: i64) {
         PeerLink::withdraw(self, row);
         self.nudge.notify_one();
+    }
+
+    fn take_back(&self, row: i64) -> bool {
+        let may_have_left = self.state().may_have_left(row);
+        if !may_have_left {
+            Exit::withdraw(self, row);
+        }
+        !may_have_left
     }
 
     fn replaced(&self, old: i64, order: u64, by: Option<StoredOutgoing>) {

@@ -4,6 +4,7 @@
 
 mod carrier;
 mod common;
+mod doubts;
 mod lanes;
 mod link;
 mod places;

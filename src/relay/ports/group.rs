@@ -118,6 +118,9 @@ pub trait GroupStore {
     /// Whoever is in a group elsewhere, at most `limit`.
     fn all_visitors(&self, group: GroupId, limit: usize) -> Promise<Vec<Visit>>;
 
+    /// The groups elsewhere that somebody is in, at most `limit`, after this one in an order of their own.
+    fn visited(&self, after: Option<GroupId>, limit: usize) -> Promise<Vec<GroupId>>;
+
     /// Sessions that are over, and are in groups, watch somebody or have something in a mailbox, at most `limit`.
     fn absent_sessions(&self, limit: usize) -> Promise<Vec<SessionId>>;
 }

@@ -111,8 +111,8 @@ pub fn decide(
         return Way::Here;
     }
     let checked = not_back(ingress, egress, routes, &to, now)
-        .and_then(|()| agreed(ingress, directory, egress, outline, now))
-        .and_then(|()| vouched(context, outline));
+        .and_then(|()| vouched(context, outline))
+        .and_then(|()| agreed(ingress, directory, egress, outline, now));
     let via = match checked.and_then(|()| via.and(context.own).map_err(|error| looped(error.to_string()))) {
         Ok(via) => via,
         Err(refused) => return Way::Refused(refused),
@@ -122,7 +122,7 @@ pub fn decide(
 }
 
 /// The one domain that is addressed; `None` if that is none, several, or something unreadable.
-fn destination(context: &PeerContext<'_>, outline: &Outline) -> Option<Domain> {
+pub fn destination(context: &PeerContext<'_>, outline: &Outline) -> Option<Domain> {
     let mut found: Option<Address> = None;
     for mark in &outline.marks {
         if !matches!(mark.role, Role::To | Role::Either) {
@@ -173,8 +173,9 @@ fn agreed(
         Refused::new(Code::DOMAIN_NOT_SUPPORTED, events::Refused::Closed, what)
     };
     let next = directory.outbound(egress.as_str()).ok_or_else(no_way)?;
-    // What is for a suspended peer waits for it: of a notice nobody would hear that it was refused.
-    if next.state_at(now.date_time()) == PeerState::Closed {
+    // What is for a suspended peer waits for it; and so does a notice for one that is closed, since nobody would
+    // hear that it was refused.
+    if next.state_at(now.date_time()) == PeerState::Closed && !life(outline).0 {
         return Err(no_way());
     }
     let Some(service) = service(outline) else { return Ok(()) };
@@ -270,8 +271,8 @@ fn life(outline: &Outline) -> (bool, Duration) {
         "SendMessageRequest" => (false, validity.unwrap_or(DAY).min(MESSAGE_LONGEST)),
         "InviteRequest" => (false, validity.unwrap_or(DAY).min(DAY)),
         "SubscribeRequest" | "UnsubscribeRequest" | "CancelInviteRequest" => (false, DAY),
-        "DeliveryStatusReport" | "InviteResponse" => (true, DAY),
-        "PresenceNotification" | "GroupChangeNotice" | "LeaveGroupIndication" => (true, NOTICE),
+        "DeliveryStatusReport" | "InviteResponse" | "LeaveGroupIndication" => (true, DAY),
+        "PresenceNotification" | "GroupChangeNotice" => (true, NOTICE),
         _ => (false, QUERY),
     }
 }

@@ -298,8 +298,11 @@ pub(in super::super) fn link_to<'a>(
     author: &UserId,
     now: Moment,
 ) -> Option<Link<'a>> {
-    match map.routes.of(author.domain_str()?, now.date_time()) {
-        Route::Peer(peer) => Some(Link { own, peer, style: style(map, peer) }),
-        _ => None,
-    }
+    let home = author.domain_str()?;
+    let peer = match map.routes.of(home, now.date_time()) {
+        Route::Peer(peer) => Some(peer),
+        Route::Unknown => map.routes.owed_to(home),
+        Route::Local(_) | Route::Discover => None,
+    };
+    peer.map(|peer| Link { own, peer, style: style(map, peer) })
 }

@@ -324,7 +324,11 @@ impl Sap {
     }
 
     pub(super) async fn unsubscribe_elsewhere(&self, client: &Arc<Client>, presentities: Vec<UserId>) {
-        let divided = self.divided(presentities);
+        // Behind a closed agreement it is heard once that is in force again.
+        let divided = {
+            let map = self.map();
+            self.divided(presentities).owing(|user| user.domain_str(), &map.routes)
+        };
         let asks = |users| UnsubscribePresenceRequest { users, ..UnsubscribePresenceRequest::default() };
         let questions = divided
             .remote

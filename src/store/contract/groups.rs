@@ -145,6 +145,8 @@ pub(in crate::store) async fn visits_are_kept_until_they_end(store: &dyn Store) 
     assert_eq!(store.visitors(rowing.clone(), who()).await.unwrap().len(), 2);
     assert_eq!(store.all_visitors(rowing.clone(), 10).await.unwrap().len(), 2);
     assert_eq!(store.all_visitors(rowing.clone(), 1).await.unwrap().len(), 1);
+    assert_eq!(store.visited(None, 10).await.unwrap(), std::slice::from_ref(&rowing));
+    assert_eq!(store.visited(Some(rowing.clone()), 10).await.unwrap(), []);
     all(store, vec![enter(&visit("s-1", None))]).await;
     assert_eq!(store.visits("s-1".parse().unwrap()).await.unwrap(), [visit("s-1", Some("Cox"))]);
     assert_eq!(store.absent_sessions(10).await.unwrap().len(), 2);

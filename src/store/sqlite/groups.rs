@@ -194,6 +194,17 @@ pub(super) fn all_visitors(connection: &Connection, group: &GroupId, limit: usiz
     many(connection, &sql, params![group.key(), rows::octets(limit)], visit)
 }
 
+/// Groups elsewhere that somebody is in.
+pub(super) fn visited(
+    connection: &Connection,
+    after: Option<&GroupId>,
+    limit: usize,
+) -> Result<Vec<GroupId>> {
+    let sql = "SELECT address FROM group_visit WHERE key > ?1 GROUP BY key ORDER BY key LIMIT ?2";
+    let after = after.map(|group| group.key()).unwrap_or_default();
+    many(connection, sql, params![after, rows::octets(limit)], address)
+}
+
 /// Sessions that are over, and are in groups, watch somebody or have something in a mailbox.
 pub(super) fn absent(connection: &Connection, limit: usize) -> Result<Vec<SessionId>> {
     let sql = "SELECT session FROM group_occupant

@@ -57,6 +57,10 @@ impl GroupStore for Sqlite {
         self.ask(move |connection| groups::all_visitors(connection, &group, limit))
     }
 
+    fn visited(&self, after: Option<GroupId>, limit: usize) -> Promise<Vec<GroupId>> {
+        self.ask(move |connection| groups::visited(connection, after.as_ref(), limit))
+    }
+
     fn visitors(&self, group: GroupId, users: Vec<UserId>) -> Promise<Vec<Visit>> {
         self.ask(move |connection| groups::visitors(connection, &group, &users))
     }

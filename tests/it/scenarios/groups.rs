@@ -1,6 +1,7 @@
 //! Groups: made by one user, joined from several domains, spoken in, moderated, and ended.
 
 mod clients;
+mod closing;
 mod conversation;
 mod entry;
 mod history;

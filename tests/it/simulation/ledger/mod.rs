@@ -26,8 +26,7 @@ pub(super) struct Ledger {
 struct Book {
     /// Disks never fail here, so that what was settled stays settled.
     strict: bool,
-    /// An agreement was closed for a while: what was on its way may have arrived, and its author hears that
-    /// it was returned.
+    /// An agreement was closed for a while: messages may fail for that reason.
     torn: bool,
     views: presence::Views,
     talks: talk::Talks,
@@ -314,7 +313,7 @@ impl Ledger {
             }
         }
         book.judge_order(&mut wrongs);
-        book.views.judge(truths, book.torn || !book.strict, &mut wrongs);
+        book.views.judge(truths, !book.strict, &mut wrongs);
         wrongs
     }
 }
@@ -405,7 +404,6 @@ impl Book {
         match (accepted, copies, failures) {
             (true, 1, 0) => {}
             (true, 0, 1) if may_fail => {}
-            (true, 1, 1) if self.torn => {}
             // Whoever has lost its session is told so; where it must not happen its phone complains.
             (false, 0, 0) if may_fail || matches!(code.get(), 600 | 604) => {}
             (false, 0, 0) if code.outcome() == Outcome::Temporary => {}
@@ -426,7 +424,7 @@ impl Book {
             }
         }
         let due = usize::from(sent.wants_report && accepted && copies == 1);
-        if successes != due && !(self.torn && successes < due) {
+        if successes != due {
             wrongs.push(format!("{what}: {successes} reports of delivery where {due} are due"));
         }
     }
@@ -454,10 +452,10 @@ impl Book {
         let code = status.code_for(&Entity::Group(group.clone()));
         let about = |report: &&Report| report.about == group.as_str() && !report.code.is_success();
         let failed = self.reports_of(sent, id.as_ref()).any(|report| about(&report));
-        if (failed || !code.is_success()) && !readers.is_empty() && !self.torn {
+        if (failed || !code.is_success()) && !readers.is_empty() {
             wrongs.push(format!("{what}: failed with {code}, and reached {readers:?}"));
         }
-        if failed || !code.is_success() || self.may_fail(number, forged) {
+        if failed || !code.is_success() || !self.strict || forged.contains(&number) {
             return;
         }
         for member in self.talks.must_hear(group, sent.begun) {

@@ -113,7 +113,7 @@ impl Views {
     }
 
     /// What is wrong in a quiet world.
-    pub(super) fn judge(&self, truths: &BTreeMap<UserId, Truth>, torn: bool, wrongs: &mut Vec<String>) {
+    pub(super) fn judge(&self, truths: &BTreeMap<UserId, Truth>, lossy: bool, wrongs: &mut Vec<String>) {
         for (user, truth) in truths {
             let mine = || self.said.iter().enumerate().filter(|(_, said)| said.user == *user);
             let took = |said: &Said| said.heard.is_some_and(|(_, took)| took);
@@ -137,7 +137,7 @@ impl Views {
         for (pair, watch) in &self.subscriptions {
             let (watcher, owner) = pair;
             let Some(truth) = truths.get(owner) else { continue };
-            if watch.surely_on_since().is_none() || torn {
+            if watch.surely_on_since().is_none() || lossy {
                 continue;
             }
             let due = if truth.shown_to.contains(watcher) { truth.value.as_ref() } else { None };
