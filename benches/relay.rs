@@ -125,9 +125,10 @@ async fn measure(duration: Duration) {
     drop((north, south));
     written_first(&laboratory, fastest, duration).await;
     println!();
-    for profile in ["standard", "causeway"] {
+    for (profile, http2) in [("standard", false), ("causeway", false), ("causeway", true)] {
         for transactions in [1, 16] {
-            transit(&laboratory, (transactions, profile), &bare, duration).await;
+            let spoken = Spoken { profile, http2, transactions };
+            transit(&laboratory, &spoken, &bare, duration).await;
         }
     }
 }
@@ -194,8 +195,8 @@ struct Node {
     admin: SocketAddr,
 }
 
-/// Starts a provider with these entries in its `peers.toml`, and lines for `[limits]`.
-fn node(laboratory: &Laboratory, domain: &str, peers: &str, limits: &str) -> Node {
+/// Starts a provider with these entries in its `peers.toml`, and lines for `[ssp]` and `[limits]`.
+fn node(laboratory: &Laboratory, domain: &str, peers: &str, (ssp_lines, limits): (&str, &str)) -> Node {
     let sections = format!("[log]\nlevel = \"warn\"\n[limits]\n{limits}");
     let listeners: Vec<std::net::TcpListener> =
         (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
@@ -205,6 +206,7 @@ fn node(laboratory: &Laboratory, domain: &str, peers: &str, limits: &str) -> Nod
         ssp: ports[0],
         csp: ports[1],
         admin: ports[2],
+        ssp_lines,
         csp_lines: "registration = \"open\"",
         sections: &sections,
         ..Writing::default()
@@ -225,8 +227,8 @@ fn peer(domain: &str, transactions: usize, lines: &str) -> String {
 }
 
 async fn providers(laboratory: &Laboratory, (from, to): (&str, &str), limits: &str) -> (Node, Node) {
-    let north = node(laboratory, from, &peer(to, 16, ""), limits);
-    let south = node(laboratory, to, &peer(from, 16, ""), limits);
+    let north = node(laboratory, from, &peer(to, 16, ""), ("", limits));
+    let south = node(laboratory, to, &peer(from, 16, ""), ("", limits));
     load::ready(north.admin).await;
     load::ready(south.admin).await;
     load::register(south.csp, to, RECIPIENTS).await;
@@ -247,15 +249,22 @@ async fn written_first(laboratory: &Laboratory, fastest: f64, duration: Duration
     );
 }
 
-/// What the node in the middle spends on a message that only passes it, over HTTP/1.1 between `standard`
-/// nodes and HTTP/2 between `causeway` ones.
+/// How the nodes of a transit speak.
+struct Spoken {
+    profile: &'static str,
+    http2: bool,
+    /// Transactions in a POST, at most.
+    transactions: usize,
+}
+
+/// What the node in the middle spends on a message that only passes it.
 async fn transit(
     laboratory: &Laboratory,
-    (transactions, profile): (usize, &str),
+    &Spoken { profile, http2, transactions }: &Spoken,
     bare: &Bare,
     duration: Duration,
 ) {
-    let domain = |role: &str| format!("{role}{transactions}-{profile}.example");
+    let domain = |role: &str| format!("{role}{transactions}-{profile}{}.example", u8::from(http2));
     let (one, hub, other) = (domain("one"), domain("hub"), domain("other"));
     let triple =
         |from: &str, to: &str| format!("[[transit]]\nfrom = \"{from}\"\nto = \"{to}\"\nvia = \"{to}\"\n");
@@ -267,9 +276,10 @@ async fn transit(
         triple(&one, &other),
         triple(&other, &one),
     ];
-    let middle = node(laboratory, &hub, &entries.concat(), "");
-    let front = node(laboratory, &one, &peer(&hub, transactions, &carries(&other)), "");
-    let back = node(laboratory, &other, &peer(&hub, transactions, &carries(&one)), "");
+    let sections = (if http2 { "" } else { "http2 = false" }, "");
+    let middle = node(laboratory, &hub, &entries.concat(), sections);
+    let front = node(laboratory, &one, &peer(&hub, transactions, &carries(&other)), sections);
+    let back = node(laboratory, &other, &peer(&hub, transactions, &carries(&one)), sections);
     for node in [&middle, &front, &back] {
         load::ready(node.admin).await;
     }
@@ -279,12 +289,13 @@ async fn transit(
     let bare = run(&[&bare.middle], &mut bare_lanes, duration).await;
     let real = run(&[&middle.process], &mut lanes, duration).await;
     println!(
-        "{:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}   transit, {transactions} a POST, {profile}, the middle node alone",
+        "{:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}   transit, {transactions} a POST, {profile}{}, the middle node alone",
         SENDERS,
         real.messages,
         real.per_second,
         real.cpu_micros,
         bare.cpu_micros,
         real.cpu_micros / bare.cpu_micros,
+        if http2 { " over HTTP/2" } else { "" },
     );
 }

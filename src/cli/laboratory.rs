@@ -51,6 +51,8 @@ pub struct Writing<'a> {
     pub peers: &'a [&'a str],
     /// Lines that every entry of `peers.toml` gets besides; services are messages alone if they say none.
     pub agreement: &'a str,
+    /// Lines for `[ssp]`.
+    pub ssp_lines: &'a str,
     /// Lines for `[csp]`.
     pub csp_lines: &'a str,
     /// Lines for `[csp.cir]`.
@@ -70,6 +72,7 @@ impl Default for Writing<'_> {
             admin: free,
             peers: &[],
             agreement: "",
+            ssp_lines: "",
             csp_lines: "",
             cir_lines: "",
             sections: "",
@@ -104,12 +107,13 @@ impl Laboratory {
         let folder = self.folder.join(domain.as_str());
         fs::create_dir_all(&folder)?;
         pki::issue(&self.folder, std::slice::from_ref(&domain), false)?;
-        let Writing { ssp, csp, cir, admin, peers, agreement, csp_lines, cir_lines, sections } = writing;
+        let Writing { ssp, csp, cir, admin, peers, agreement, .. } = writing;
+        let Writing { ssp_lines, csp_lines, cir_lines, sections, .. } = writing;
         let dns = self.dns.addr();
         let node = format!(
             "[node]\ndomains = [\"{domain}\"]\ndata = \"data\"\n\n\
              [ssp]\nlisten = [\"{ssp}\"]\ncertificate = \"../{domain}.pem\"\nkey = \"../{domain}.key\"\n\
-             trust = [\"../ca.pem\"]\npeers = \"peers.toml\"\n\n\
+             trust = [\"../ca.pem\"]\npeers = \"peers.toml\"\n{ssp_lines}\n\n\
              [csp]\nlisten = [\"{csp}\"]\n{csp_lines}\n\n\
              [csp.cir]\ntcp-listen = [\"{cir}\"]\n{cir_lines}\n\n[admin]\nlisten = \"{admin}\"\n\n\
              [dns]\nservers = [\"{dns}\"]\n\n{sections}\n"
