@@ -24,7 +24,10 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::discover::Candidate;
-use super::listen::{SSP_MEDIA_TYPE, X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID};
+use super::listen::{
+    ANSWERS_HERE, SSP_MEDIA_TYPE, X_CAUSEWAY_ANSWERS, X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID,
+    is_ssp,
+};
 use super::tls::{self, Connected, HandshakeError, Offer, PeerTls};
 use crate::imps::Domain;
 use crate::imps::agreement::{IdentityError, PeerIdentity};
@@ -138,17 +141,61 @@ impl PostError {
 }
 
 /// The HTTP answer to a POST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostAnswer {
     /// Any 2xx means accepted.
     pub status: StatusCode,
     /// `Retry-After`, if it is a number of seconds.
     pub retry_after: Option<Duration>,
+    /// The document in the body of a 2xx, if answers were to come there ([`Headers::answers_here`]); empty
+    /// if there is none, or one that is too long.
+    pub answers: Bytes,
 }
 
 impl PostAnswer {
     fn of<B>(response: &Response<B>) -> Self {
-        Self { status: response.status(), retry_after: retry_after(response.headers()) }
+        Self {
+            status: response.status(),
+            retry_after: retry_after(response.headers()),
+            answers: Bytes::new(),
+        }
+    }
+}
+
+/// The body of an HTTP answer: read away so that the connection can be used again, and kept if it has answers
+/// in it.
+struct Body {
+    kept: Option<Vec<u8>>,
+    octets: usize,
+}
+
+impl Body {
+    /// `wanted`: whether answers may come there.
+    fn of<B>(response: &Response<B>, wanted: bool) -> Self {
+        let keeps = wanted && response.status().is_success() && is_ssp(response.headers());
+        Self { kept: keeps.then(Vec::new), octets: 0 }
+    }
+
+    /// Another piece; `false` if that is too much.
+    fn push(&mut self, piece: &Bytes) -> bool {
+        self.octets = self.octets.saturating_add(piece.len());
+        if self.octets > ANSWER_OCTETS_MAX {
+            self.kept = None;
+            return false;
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(piece);
+        }
+        true
+    }
+
+    /// Whether it is of any use to anybody.
+    const fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    fn done(self) -> Bytes {
+        self.kept.unwrap_or_default().into()
     }
 }
 
@@ -161,6 +208,8 @@ pub struct Headers<'a> {
     pub session: Option<&'a str>,
     /// `x-causeway-via`: the relays that it has passed.
     pub via: Option<&'a str>,
+    /// `x-causeway-answers: here`: answers may come in the body of the HTTP answer.
+    pub answers_here: bool,
 }
 
 /// Why a POST has no answer, before it is known where to.
@@ -369,12 +418,12 @@ impl Connection {
         if !self.is_usable() {
             return Err(self.lost(self.refusal().map_or(Lost::Unsent, Lost::Refused)));
         }
-        let request = self.request(headers, body);
+        let (request, answers) = (self.request(headers, body), headers.answers_here);
         let limit = self.known.answer_timeout;
         let exchange = async {
             match &mut self.wire {
-                Wire::One(line) => line.exchange(request).await,
-                Wire::Two(line) => line.exchange(request).await,
+                Wire::One(line) => line.exchange(request, answers).await,
+                Wire::Two(line) => line.exchange(request, answers).await,
             }
         };
         let outcome = match timeout(limit, exchange).await {
@@ -390,7 +439,7 @@ impl Connection {
         outcome
     }
 
-    fn request(&self, ids: Headers<'_>, body: Bytes) -> Request<Full<Bytes>> {
+    fn request(&self, told: Headers<'_>, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         let headers = match self.wire {
@@ -408,15 +457,18 @@ impl Connection {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SSP_MEDIA_TYPE));
         let ids = [
-            (X_WV_TRANSACTION_ID, ids.transaction),
-            (X_WV_SESSION_ID, ids.session),
-            (X_CAUSEWAY_VIA, ids.via),
+            (X_WV_TRANSACTION_ID, told.transaction),
+            (X_WV_SESSION_ID, told.session),
+            (X_CAUSEWAY_VIA, told.via),
         ];
         for (name, id) in ids {
             // An id that no header can hold is left out: the body is authoritative.
             if let Some(value) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
                 headers.insert(name, value);
             }
+        }
+        if told.answers_here {
+            headers.insert(X_CAUSEWAY_ANSWERS, ANSWERS_HERE);
         }
         request
     }

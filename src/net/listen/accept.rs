@@ -25,8 +25,8 @@ use tracing::{debug, info, warn};
 
 use super::body::{self, BodyRefusal, Memory, Share};
 use super::{
-    Answer, ConnectionEvents, CspHandler, CspRequest, ListenLimits, SSP, SspHandler, SspRequest,
-    X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
+    ANSWERS_HERE, Answer, ConnectionEvents, CspHandler, CspRequest, ListenLimits, SSP, SspHandler,
+    SspRequest, X_CAUSEWAY_ANSWERS, X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
 };
 use crate::imps::Domain;
 use crate::imps::agreement::PeerIdentity;
@@ -306,10 +306,14 @@ async fn ssp_request<H: SspHandler>(
     let transaction_id = request.headers().get(X_WV_TRANSACTION_ID).cloned();
     let session_id = request.headers().get(X_WV_SESSION_ID).cloned();
     let via = request.headers().get_all(X_CAUSEWAY_VIA).into_iter().cloned().collect();
+    let answers_here = request.headers().get(X_CAUSEWAY_ANSWERS) == Some(&ANSWERS_HERE);
     let (head, body) = request.into_parts();
     let mut share = Share::new(&server.memory);
     match server.body((&head, body), from, Some(&peer), octets_max, &mut share).await {
-        Ok(body) => handler.post(SspRequest { peer, own, from, transaction_id, session_id, via, body }).await,
+        Ok(body) => {
+            let request = SspRequest { peer, own, from, transaction_id, session_id, via, answers_here, body };
+            handler.post(request).await
+        }
         Err(answer) => answer,
     }
 }

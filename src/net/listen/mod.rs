@@ -47,6 +47,11 @@ pub(crate) const X_WV_SESSION_ID: HeaderName = HeaderName::from_static("x-wv-ses
 
 /// The relays that a POST has passed (reference ssp-behaviour §8 R4).
 pub(crate) const X_CAUSEWAY_VIA: HeaderName = HeaderName::from_static("x-causeway-via");
+/// Whoever posts takes the answers in the body of the HTTP answer, if they are there by then (profile
+/// `causeway`).
+pub(crate) const X_CAUSEWAY_ANSWERS: HeaderName = HeaderName::from_static("x-causeway-answers");
+/// Its value.
+pub(crate) const ANSWERS_HERE: HeaderValue = HeaderValue::from_static("here");
 
 /// What one listener takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +183,8 @@ pub struct SspRequest {
     pub session_id: Option<HeaderValue>,
     /// `x-causeway-via`, as often as it was given.
     pub via: Vec<HeaderValue>,
+    /// `x-causeway-answers: here`: answers may go in the body of the HTTP answer.
+    pub answers_here: bool,
     /// The document.
     pub body: Bytes,
 }
@@ -291,7 +298,7 @@ pub async fn serve_csp<H: CspHandler>(
 }
 
 /// Whether this is the media type of SSP: a case-insensitive prefix, parameters allowed.
-fn is_ssp(headers: &HeaderMap) -> bool {
+pub(super) fn is_ssp(headers: &HeaderMap) -> bool {
     let given = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
     given.get(..SSP_MEDIA_TYPE.len()).is_some_and(|prefix| {
         prefix.eq_ignore_ascii_case(SSP_MEDIA_TYPE.as_bytes())

@@ -366,7 +366,7 @@ async fn a_peer_posts_and_the_listener_knows_it() {
     for _ in 0..3 {
         let answer = north
             .post(
-                Headers { transaction: Some("t-1"), session: Some("s@north.example"), via: None },
+                Headers { transaction: Some("t-1"), session: Some("s@north.example"), ..Headers::default() },
                 "<x/>".into(),
             )
             .await

@@ -18,8 +18,23 @@ use crate::session::ssp::{PostId, PostOutcome};
 /// Makes a source of randomness for whoever needs one of his own.
 pub type Chances = Arc<dyn Fn() -> Box<dyn Chance> + Send + Sync>;
 
-/// A POST on its way: its outcome comes later.
-pub type Placing<'a> = Pin<Box<dyn Future<Output = PostOutcome> + Send + 'a>>;
+/// A POST on its way: what becomes of it comes later.
+pub type Placing<'a> = Pin<Box<dyn Future<Output = Placed> + Send + 'a>>;
+
+/// What became of a POST.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// How it ended.
+    pub outcome: PostOutcome,
+    /// A document with answers that came in the HTTP answer; empty if none did.
+    pub answers: Bytes,
+}
+
+impl From<PostOutcome> for Placed {
+    fn from(outcome: PostOutcome) -> Self {
+        Self { outcome, answers: Bytes::new() }
+    }
+}
 
 /// One POST.
 #[derive(Clone, Debug)]
@@ -34,6 +49,8 @@ pub struct Job {
     pub session: Option<String>,
     /// Value of `x-causeway-via`: the relays that it has passed.
     pub via: Option<String>,
+    /// Whether the answers may come in the HTTP answer.
+    pub answers_here: bool,
     /// The document.
     pub body: Bytes,
     /// What it carries, for the log; empty if nobody reads that.
@@ -47,6 +64,7 @@ impl Job {
             transaction: self.transaction.as_deref(),
             session: self.session.as_deref(),
             via: self.via.as_deref(),
+            answers_here: self.answers_here,
         }
     }
 }

@@ -16,23 +16,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::carrier::{Job, Road};
+use super::carrier::{Job, Placed, Road};
 use super::doubts::Doubts;
 use super::lanes::Lanes;
 use super::quota::Work;
 use super::sight::Watch;
 use super::stray;
 use super::told::Told;
-use super::{POSTS, Shared};
+use super::{POSTS, Shared, is_answers, read};
 use crate::element::common::offer;
 use crate::imps::agreement::{Agreement, PeerState, Profile};
 use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId, Version};
-use crate::net::listen::{Answer, StatusCode};
-use crate::relay::events::{Direction, Refused};
+use crate::net::listen::{Answer, SSP_MEDIA_TYPE, StatusCode};
+use crate::relay::events::{Direction, Listener, Refused};
 use crate::relay::exit::Exit;
 use crate::relay::ports::{Change, Settlement, StoredOutgoing};
 use crate::relay::queue::Window;
@@ -43,6 +44,7 @@ use crate::session::ssp::{
     Alarm, Arrived, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
     PostOutcome, SessionRecord,
 };
+use crate::wire::Limits;
 use crate::wire::ssp::{self, Message};
 
 /// Rows of the outbox that are read at a time.
@@ -429,6 +431,7 @@ impl PeerLink {
             transaction: post.transaction().map(ToString::to_string),
             session: post.session().map(ToString::to_string),
             via: post.via().filter(|_| ours).map(ToOwned::to_owned),
+            answers_here: ours && post.session().is_some(),
             body: Bytes::from(post.to_bytes()),
             what: if tracing::enabled!(target: POSTS, tracing::Level::DEBUG) {
                 contents(post)
@@ -455,7 +458,7 @@ impl PeerLink {
             let Some(job) = job else { return };
             let begin = Instant::now();
             let agreement = Some(self.last_agreement());
-            let outcome = lane.place(agreement.as_deref(), &job).await;
+            let Placed { outcome, answers } = lane.place(agreement.as_deref(), &job).await;
             let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
             let octets = job.body.len();
             debug!(target: POSTS, from = %self.own, to = %self.peer, what = %job.what, octets, %outcome, micros, "posted");
@@ -476,18 +479,42 @@ impl PeerLink {
                     self.shared.sap.outgoing_waits(flying.keys().map(|operation| operation.0));
                 }
             }
+            if !answers.is_empty() {
+                self.answers_came(&answers).await;
+            }
             self.nudge.notify_one();
         }
     }
 
+    /// Answers came in the HTTP answer to a POST of ours: they are what they would be in a POST of their own.
+    async fn answers_came(&self, document: &[u8]) {
+        let Some(agreement) = self.agreement().filter(|_| self.standing() == PeerState::Active) else {
+            return;
+        };
+        let relays = self.shared.sap.map().directory.transit().begins_with(&self.peer);
+        let read = read(document, &Limits::for_document(agreement.max_document_bytes), relays);
+        match read {
+            Ok(message) if is_answers(&message) => {
+                // What is wrong with it is told there.
+                let _ = self.receive(message, document, &Ok(Via::default()), &agreement, false).await;
+            }
+            Ok(_) => warn!(peer = %self.peer, "an HTTP answer holds something else than answers"),
+            Err(refusal) => {
+                warn!(peer = %self.peer, "an HTTP answer cannot be read: {refusal}");
+                self.shared.sap.events().wire_rejected(Listener::Ssp, refusal.reason());
+            }
+        }
+    }
+
     /// A message of the peer: everything in it is carried out and stored before the answer.
-    /// `body` is the document, `via` the way it has come.
+    /// `body` is the document, `via` the way it has come, `along` says that the peer takes answers in ours.
     pub(super) async fn receive(
         &self,
         message: Message,
         body: &[u8],
         via: &Result<Via, ViaError>,
         agreement: &Agreement,
+        along: bool,
     ) -> Answer {
         let now = self.now();
         self.watch.received();
@@ -563,12 +590,16 @@ impl PeerLink {
         // An answer is never answered.
         let mut stored = told.iter().all(|(_, carried)| carried.is_ok());
         let done = self.carry_through(ingress, asked).await;
-        stored &= done.is_empty() || self.carried(done);
+        let mut answers = None;
+        if !done.is_empty() {
+            stored &= done.iter().all(|(_, carried)| carried.is_ok());
+            answers = self.carried(done, along && stored);
+        }
         self.go();
-        if stored {
-            Answer::empty(StatusCode::OK)
-        } else {
-            Answer::later(StatusCode::SERVICE_UNAVAILABLE, STORE_RETRY_SECONDS)
+        match answers {
+            _ if !stored => Answer::later(StatusCode::SERVICE_UNAVAILABLE, STORE_RETRY_SECONDS),
+            Some(answers) => Answer::document(HeaderValue::from_static(SSP_MEDIA_TYPE), answers),
+            None => Answer::empty(StatusCode::OK),
         }
     }
 
@@ -602,18 +633,22 @@ impl PeerLink {
         done
     }
 
-    /// Tells the machine what became of requests, whose answers leave together; `false` if one of them
-    /// could not be stored.
-    fn carried(&self, carried: Vec<PeerAnswer>) -> bool {
+    /// Tells the machine what became of requests, whose answers leave together: in the HTTP answer, as the
+    /// document that is given back, if they may go `along`.
+    fn carried(&self, carried: Vec<PeerAnswer>, along: bool) -> Option<Vec<u8>> {
         let now = self.now();
         let mut state = self.state();
         let State { link, chance, .. } = &mut *state;
-        let mut stored = true;
+        let along = along && link.settings().profile == Profile::Causeway;
+        let mut answered = Vec::new();
         link.hold();
         for (transaction, carried) in carried {
             match carried {
                 Ok(answer) => {
                     link.accepted(&transaction);
+                    if along && answer.is_some() {
+                        answered.push(transaction.clone());
+                    }
                     match answer {
                         Some(Encoded { fragment, for_now: true }) => {
                             link.answer_for_now(&transaction, fragment.into(), now, &mut **chance);
@@ -627,12 +662,12 @@ impl PeerLink {
                 Err(error) => {
                     warn!(peer = %self.peer, %transaction, %error, "a request could not be stored");
                     link.abandoned(&transaction);
-                    stored = false;
                 }
             }
         }
+        let answers = link.answers_along(&answered);
         link.release(now, &mut **chance);
-        stored
+        answers
     }
 
     /// Whether there is a session under this id, whichever side issued it.

@@ -32,12 +32,12 @@ use crate::relay::ports::StoreError;
 use crate::relay::transit::{Via, ViaError};
 use crate::sap::Sap;
 use crate::wire::ssp::{self, Body, Message};
-use crate::wire::{Limits, Refusal};
+use crate::wire::{Limits, Mode, Refusal};
 
 use link::PeerLink;
 use quota::Place;
 
-pub use carrier::{Carrier, Chances, Job, Lane, Placing, Road, Seen};
+pub use carrier::{Carrier, Chances, Job, Lane, Placed, Placing, Road, Seen};
 pub use sight::LinkView;
 pub use sockets::Sockets;
 
@@ -243,7 +243,8 @@ impl Peers {
             Ok(place) => place,
             Err(answer) => return (Some(peer), answer),
         };
-        let answer = link.receive(message, &request.body, &via(&request.via), agreement).await;
+        let answer =
+            link.receive(message, &request.body, &via(&request.via), agreement, request.answers_here).await;
         (Some(peer), answer)
     }
 
@@ -272,6 +273,14 @@ fn read(body: &[u8], limits: &Limits, relays: bool) -> Result<Message, Refusal> 
         return ssp::read(body, None, limits);
     }
     ssp::scan(body, limits).map_or_else(|| ssp::read_outlined(body, None, limits), Ok)
+}
+
+/// Whether there is nothing in it but answers.
+fn is_answers(message: &Message) -> bool {
+    match &message.body {
+        Body::Session(session) => session.transactions.iter().all(|it| it.mode == Mode::Response),
+        Body::Setup(_) => false,
+    }
 }
 
 /// The way that a POST has come.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustls_pki_types::CertificateDer;
 use tracing::{info, warn};
 
-use super::carrier::{Carrier, Chances, Job, Lane, Placing, Road, Seen};
+use super::carrier::{Carrier, Chances, Job, Lane, Placed, Placing, Road, Seen};
 use super::common::{Common, Found};
 use super::places::Places;
 use crate::imps::agreement::{Agreement, Endpoint, Profile};
@@ -173,12 +173,7 @@ impl Street {
 
     /// Places one POST: on the connection there is, else on a new one; on to the next address when one
     /// fails before it has seen the document, or answers 5xx (decisions.md 9).
-    async fn place(
-        &self,
-        connection: &mut Option<Kept>,
-        agreement: Option<&Agreement>,
-        job: &Job,
-    ) -> PostOutcome {
+    async fn place(&self, connection: &mut Option<Kept>, agreement: Option<&Agreement>, job: &Job) -> Placed {
         let mut last = PostOutcome::Unreachable;
         // A place that has failed meanwhile.
         let mut failing: Option<Candidate> = None;
@@ -188,7 +183,7 @@ impl Street {
                 Some(open) => open,
                 None => match self.join(job, agreement, failing.as_ref()).await {
                     Some(fresh) => fresh,
-                    None => return last,
+                    None => return last.into(),
                 },
             };
             let target = current.connection.target().clone();
@@ -198,7 +193,7 @@ impl Street {
                     if job.at.is_none() {
                         *connection = Some(current);
                     }
-                    return PostOutcome::Accepted;
+                    return Placed { outcome: PostOutcome::Accepted, answers: answer.answers };
                 }
                 Ok(answer) => {
                     let seconds =
@@ -213,7 +208,7 @@ impl Street {
                         if job.at.is_none() {
                             *connection = Some(current);
                         }
-                        return last;
+                        return last.into();
                     }
                     failing = Some(target);
                 }
@@ -223,18 +218,18 @@ impl Street {
                     self.trouble(&error);
                     self.places.bad(&target);
                     if attempt + 1 >= self.places.len() {
-                        return PostOutcome::Unreachable;
+                        return PostOutcome::Unreachable.into();
                     }
                     failing = Some(target);
                 }
                 Err(error) => {
                     info!(peer = %self.peer, "{error}");
                     self.trouble(&error);
-                    return PostOutcome::Closed;
+                    return PostOutcome::Closed.into();
                 }
             }
         }
-        last
+        last.into()
     }
 
     /// The connection that the lanes share, if there is one and it does not lead to `failing`; else a new one,

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::{ANSWER_OCTETS_MAX, HEAD_OCTETS_MAX, Lost, PostAnswer};
+use super::{ANSWER_OCTETS_MAX, Body, HEAD_OCTETS_MAX, Lost, PostAnswer};
 use crate::net::io::words;
 use crate::net::tls::{self, HandshakeError};
 
@@ -63,7 +63,12 @@ impl Line {
         self.ended.as_ref().and_then(|ended| tls::alert_in(ended))
     }
 
-    pub(super) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<PostAnswer, Lost> {
+    /// `answers`: they may come in the body of the HTTP answer.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        answers: bool,
+    ) -> Result<PostAnswer, Lost> {
         let ready = self.drive(|line, cx| line.sender.poll_ready(cx)).await;
         if ready.is_err() {
             return Err(Lost::Unsent);
@@ -73,8 +78,8 @@ impl Line {
         match response {
             Ok(response) => {
                 let answer = PostAnswer::of(&response);
-                self.forget(response).await;
-                Ok(answer)
+                let answers = self.body(response, answers).await?;
+                Ok(PostAnswer { answers, ..answer })
             }
             Err(mut failed) => {
                 let unsent = failed.take_message().is_some();
@@ -89,22 +94,24 @@ impl Line {
         }
     }
 
-    /// Reads the body of an answer away, so that the connection can be used again.
-    async fn forget(&mut self, response: Response<Incoming>) {
+    /// Reads the body of an answer.
+    async fn body(&mut self, response: Response<Incoming>, answers: bool) -> Result<Bytes, Lost> {
+        let mut read = Body::of(&response, answers);
         let mut body = response.into_body();
-        let mut octets = 0;
         loop {
             let mut frame = pin!(body.frame());
-            match self.drive(|_, cx| frame.as_mut().poll(cx)).await {
+            let fits = match self.drive(|_, cx| frame.as_mut().poll(cx)).await {
                 None => break,
-                Some(Ok(data)) => octets += data.data_ref().map_or(0, Bytes::len),
-                Some(Err(_)) => octets = usize::MAX,
-            }
-            if octets > ANSWER_OCTETS_MAX {
+                Some(Ok(data)) => data.data_ref().is_none_or(|piece| read.push(piece)),
+                Some(Err(found)) if read.is_kept() => return Err(Lost::Closed(words(&found))),
+                Some(Err(_)) => false,
+            };
+            if !fits {
                 self.give_up();
                 break;
             }
         }
+        Ok(read.done())
     }
 
     /// Waits for `step`, keeping the connection moving meanwhile.

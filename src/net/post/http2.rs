@@ -21,13 +21,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{ANSWER_OCTETS_MAX, HEAD_OCTETS_MAX, Lost, PostAnswer};
+use super::{Body, HEAD_OCTETS_MAX, Lost, PostAnswer};
 use crate::net::io::{WriteTimeout, words};
 use crate::net::tls::{self, HandshakeError};
 
 /// Streams that are opened before the peer has said how many it takes: with more, some might be refused.
 const FIRST_STREAMS: usize = 1;
-/// Octets of one answer, and of all together, that a peer may send before they are read: answers are empty.
+/// Octets of one answer, and of all together, that a peer may send before they are read: answers are empty or short.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Octets of one document that are kept ready for the network.
@@ -95,12 +95,17 @@ impl Line {
         })
     }
 
-    pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<PostAnswer, Lost> {
+    /// `answers`: they may come in the body of the HTTP answer.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        answers: bool,
+    ) -> Result<PostAnswer, Lost> {
         match self.sender.clone().try_send_request(request).await {
             Ok(response) => {
                 let answer = PostAnswer::of(&response);
-                forget(response.into_body()).await;
-                Ok(answer)
+                let read = Body::of(&response, answers);
+                Ok(PostAnswer { answers: body(response.into_body(), read).await?, ..answer })
             }
             Err(mut failed) => {
                 let unsent = failed.take_message().is_some();
@@ -115,15 +120,20 @@ impl Line {
     }
 }
 
-/// Reads the body of an answer away; one that is too long is refused in its course.
-async fn forget(mut body: Incoming) {
-    let mut octets = 0;
-    while let Some(Ok(data)) = body.frame().await {
-        octets += data.data_ref().map_or(0, Bytes::len);
-        if octets > ANSWER_OCTETS_MAX {
-            return;
+/// Reads the body of an answer; one that is too long is refused in its course.
+async fn body(mut body: Incoming, mut read: Body) -> Result<Bytes, Lost> {
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(data) => {
+                if !data.data_ref().is_none_or(|piece| read.push(piece)) {
+                    break;
+                }
+            }
+            Err(found) if read.is_kept() => return Err(Lost::Closed(words(&found))),
+            Err(_) => break,
         }
     }
+    Ok(read.done())
 }
 
 /// A stream that remembers the alert by which TLS ended: the library above keeps its words only.

@@ -81,7 +81,11 @@ async fn a_post_looks_as_the_reference_says() {
     let mut lane = to(&ca, &[addr]).await.unwrap();
     assert!(lane.is_usable());
     lane.post(
-        Headers { transaction: Some("0000000123-45"), session: Some("7@north.example"), via: None },
+        Headers {
+            transaction: Some("0000000123-45"),
+            session: Some("7@north.example"),
+            ..Headers::default()
+        },
         "<x/>".into(),
     )
     .await
@@ -157,6 +161,43 @@ async fn closed_without_an_answer_is_told_from_silence_and_nonsense() {
     let mut lane = to(&ca, &[addr]).await.unwrap();
     let nonsense = lane.post(Headers::default(), "<x/>".into()).await.unwrap_err();
     assert!(matches!(nonsense, PostError::Protocol { .. }), "{nonsense:?}");
+}
+
+#[tokio::test]
+async fn answers_are_kept_where_they_were_asked_for_and_nothing_else_is() {
+    let ca = authority("CA");
+    let with = |media_type: &str| {
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: 4\r\n\r\n<y/>")
+    };
+    let (ssp, text) = (with(SSP_MEDIA_TYPE), with("text/plain"));
+    let refused = ssp.replacen("200 OK", "403 Forbidden", 1);
+    let (addr, peer) = scripted(&ca, "south.example", &[&ssp, &ssp, &text, &refused]).await;
+    let mut lane = to(&ca, &[addr]).await.unwrap();
+    let here = Headers { answers_here: true, ..Headers::default() };
+    for (headers, kept) in [(here, "<y/>"), (Headers::default(), ""), (here, ""), (here, "")] {
+        let answer = lane.post(headers, "<x/>".into()).await.unwrap();
+        assert_eq!(answer.answers, kept);
+    }
+    drop(lane);
+    let requests = peer.await.unwrap().to_lowercase();
+    assert_eq!(requests.matches("x-causeway-answers: here\r\n").count(), 3, "{requests}");
+    // Answers that end too early have not come: the same POST has to ask for them again.
+    let broken = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {SSP_MEDIA_TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<y/\r\nno\r\n"
+    );
+    let (addr, _task) = scripted(&ca, "south.example", &[&broken]).await;
+    let mut lane = to(&ca, &[addr]).await.unwrap();
+    let lost = lane.post(here, "<x/>".into()).await;
+    assert!(matches!(lost, Err(PostError::ClosedWithoutAnswer { .. })), "{lost:?}");
+    // And too long a document is none.
+    let long = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {SSP_MEDIA_TYPE}\r\nContent-Length: 99999\r\n\r\n{}",
+        "y".repeat(99_999)
+    );
+    let (addr, _task) = scripted(&ca, "south.example", &[&long]).await;
+    let mut lane = to(&ca, &[addr]).await.unwrap();
+    assert_eq!(lane.post(here, "<x/>".into()).await.unwrap().answers, "");
+    assert!(!lane.is_usable());
 }
 
 #[tokio::test]

@@ -196,6 +196,27 @@ impl Transactions {
         taken
     }
 
+    /// Takes the answers of these transactions, if they were the last that were queued; they count as sent.
+    /// What would make more than so many octets stays.
+    pub(super) fn take_answers(&mut self, of: &[TransactionId], octets_max: usize) -> Vec<Part> {
+        let mut taken = Vec::with_capacity(of.len());
+        let mut octets = 0_usize;
+        while let Some(key) = self.urgent.back().copied()
+            && let Some(item) = self.items.get_mut(&key)
+            && of.contains(&item.transaction)
+        {
+            octets = octets.saturating_add(item.body.octets());
+            if octets > octets_max {
+                break;
+            }
+            self.urgent.pop_back();
+            item.state = State::Posting;
+            taken.extend(self.remove(key).map(|item| item.part()));
+        }
+        taken.reverse();
+        taken
+    }
+
     /// The POST was accepted.
     pub(super) fn accepted(&mut self, key: Key, session: &SessionId, now: Moment) -> Option<Ended> {
         let item = self.items.get_mut(&key)?;
@@ -512,6 +533,25 @@ mod tests {
             let dropped = table.answer(id(&n.to_string()), body());
             assert_eq!(dropped.is_some(), n == ANSWERS_MAX);
         }
+    }
+
+    #[test]
+    fn answers_just_given_may_be_taken_and_those_that_waited_before_stay() {
+        let mut table = Transactions::default();
+        for name in ["before", "p1", "p2"] {
+            table.answer(id(name), body());
+        }
+        let of = [id("before"), id("p1"), id("p2")];
+        let ids = |parts: Vec<Part>| {
+            parts.iter().map(|part| part.transaction.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(table.take_answers(&of[1..], 1000)), ["p1", "p2"]);
+        assert!(table.take_answers(&of[1..], 1000).is_empty(), "they count as sent");
+        assert!(table.take_answers(&of, 1).is_empty(), "it is too long");
+        // What was taken may be answered anew, to a repeat; what stayed leaves in a POST.
+        assert_eq!(table.answer(id("p1"), body()), None);
+        let left = table.take(10).into_iter().map(|(_, part)| part).collect();
+        assert_eq!(ids(left), ["before", "p1"]);
     }
 
     #[test]

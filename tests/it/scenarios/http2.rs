@@ -22,14 +22,11 @@ async fn nodes_of_our_kind_talk_over_http_2_and_one_that_does_not_know_it_over_h
     // Given three nodes that hold each other for their own kind, one of which takes HTTP/1.1 alone
     let world = World::new().await;
     let (first, second, old) = ("north.two.example", "south.two.example", "old.two.example");
-    let with = |domain: &str, peers: &[&str]| {
-        world.place_with(domain, &Writing { peers, agreement: OURS, ..Writing::default() })
+    let with = |domain: &str, peers: &[&str], ssp_lines: &str| {
+        world.place_with(domain, &Writing { peers, agreement: OURS, ssp_lines, ..Writing::default() })
     };
-    let (north, south) = (with(first, &[second, old]), with(second, &[first]));
-    let east = with(old, &[first]);
-    let file = east.provider.folder.join("causeway.toml");
-    let written = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, written.replacen("[ssp]", "[ssp]\nhttp2 = false", 1)).unwrap();
+    let (north, south) = (with(first, &[second, old], ""), with(second, &[first], ""));
+    let east = with(old, &[first], "http2 = false");
     let nodes = [world.start(&north).await, world.start(&south).await, world.start(&east).await];
     let mut ada = north.phone("ada", modern()).await;
     let mut bo = south.phone("bo", modern()).await;
@@ -47,6 +44,11 @@ async fn nodes_of_our_kind_talk_over_http_2_and_one_that_does_not_know_it_over_h
     }
     send(&mut bo, &["wv:ada@north.two.example"], "and back", false).await;
     assert_eq!(text(&receive(&mut ada).await), "and back");
+    // And no answer needed a POST of its own
+    let posts = south
+        .metric(&format!("causeway_ssp_posts_total{{direction=\"out\",peer=\"{first}\",status=\"200\"}}"))
+        .await;
+    assert!(posts < 20.0, "{posts} POSTs for forty answers and a message");
     // And operators see what is spoken
     assert_eq!((spoken(&north, second).await, spoken(&south, first).await), ("2".into(), "2".into()));
     assert_eq!((spoken(&north, old).await, spoken(&east, first).await), ("1.1".into(), "1.1".into()));

@@ -346,6 +346,44 @@ async fn the_path_is_told_to_our_own_kind_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_goes_in_the_http_answer_to_our_own_kind_that_takes_it_there() {
+    let world = World::new().await;
+    let (_hub, node, south, east) = scripted(&world, &there_and_back()).await;
+    // Given a next hop that answers, and a peer that takes answers in the HTTP answer
+    let first = south.peer.message("m-0@south.example", BO, &[EVE], "first", false);
+    south.say(&[request("s-0", &first)]).await;
+    let passed = east.peer.next().await;
+    east.say(&[response(passed.transaction().id.as_str(), &sent(200))]).await;
+    assert!(south.peer.next().await.text.contains(&sent(200)));
+    let message = south.peer.message("m-1@south.example", BO, &[EVE], "plain", false);
+    let body = in_session(&south.session.ours, &[request("s-1", &message)]);
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: hub.example\r\nContent-Type: {MEDIA_TYPE}\r\nX-Causeway-Answers: here\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let octets = [head.as_bytes(), body.as_bytes()].concat();
+    let say = async || south.peer.raw(&octets).await.unwrap();
+    // When its message passes the hub
+    let (answered, ()) = tokio::join!(say(), async {
+        let passed = east.peer.next().await;
+        assert!(passed.head.to_ascii_lowercase().contains("x-causeway-answers: here"), "{}", passed.head);
+        east.say(&[response(passed.transaction().id.as_str(), &sent(200))]).await;
+    });
+    // Then the answer is in the HTTP answer, and nothing is posted
+    assert_eq!((answered.status, answered.header("Content-Type")), (200, Some(MEDIA_TYPE)));
+    let document = String::from_utf8(answered.body).unwrap();
+    assert!(document.contains("transactionID=\"s-1\"") && document.contains(&sent(200)), "{document}");
+    assert!(document.contains(&south.session.theirs), "{document}");
+    assert!(south.peer.next_within(std::time::Duration::from_millis(300)).await.is_none(), "told twice");
+    // When that got lost and the message comes once more, it is posted
+    let again = say().await;
+    assert_eq!((again.status, again.body.len()), (200, 0));
+    assert!(south.peer.next().await.text.contains(&sent(200)));
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_for_several_domains_is_not_taken_apart() {
     // Given a message that its author's provider should have split by domain
     let world = World::new().await;

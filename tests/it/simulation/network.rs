@@ -14,7 +14,7 @@ use std::time::Duration;
 use causeway::imps::Domain;
 use causeway::imps::agreement::{Agreement, PeerIdentity};
 use causeway::net::listen::{Answer, SspHandler as _, SspRequest};
-use causeway::net::peer::{Carrier, Job, Lane, Peers, Placing, Road};
+use causeway::net::peer::{Carrier, Job, Lane, Peers, Placed, Placing, Road};
 use causeway::sap::{ClientDocument, Sap};
 use causeway::session::ssp::PostOutcome;
 use causeway::wire::Encoding;
@@ -88,6 +88,8 @@ pub(super) struct Net {
     pub(super) journal: Journal,
     dice: Mutex<Dice>,
     state: Mutex<State>,
+    /// Documents that come once more, or are made up, later on.
+    late: TaskTracker,
 }
 
 /// How each message of a document begins.
@@ -119,7 +121,8 @@ enum Fate {
 
 impl Net {
     pub(super) fn new(seed: u64, journal: Journal) -> Arc<Self> {
-        Arc::new(Self { seed, journal, dice: Mutex::new(Dice::of(seed, "network")), state: Mutex::default() })
+        let (dice, late) = (Mutex::new(Dice::of(seed, "network")), TaskTracker::new());
+        Arc::new(Self { seed, journal, dice, state: Mutex::default(), late })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -187,6 +190,11 @@ impl Net {
     /// POSTs between nodes so far.
     pub(super) fn posts(&self) -> u64 {
         self.state().posts
+    }
+
+    /// Whether documents are still to come once more.
+    pub(super) fn is_late(&self) -> bool {
+        !self.late.is_empty()
     }
 
     /// Those among them that carried messages.
@@ -301,7 +309,7 @@ impl Net {
     }
 
     /// One POST, from the lane that places it to its outcome.
-    async fn carry(self: &Arc<Self>, from: &Domain, to: &Domain, job: &Job) -> PostOutcome {
+    async fn carry(self: &Arc<Self>, from: &Domain, to: &Domain, job: &Job) -> Placed {
         assert!(self.posts() < POSTS_MAX, "more POSTs than {POSTS_MAX}: the nodes go round in circles");
         let fate = self.fate(from, to, &job.body);
         let tell = |fate: String| self.journal.post(from.as_str(), to.as_str(), &job.body, fate);
@@ -309,17 +317,17 @@ impl Net {
             Fate::NoWay => {
                 tell("nobody there".into());
                 sleep(Duration::from_millis(40)).await;
-                PostOutcome::Unreachable
+                PostOutcome::Unreachable.into()
             }
             Fate::Lost => {
                 tell("lost on the way".into());
                 sleep(Duration::from_secs(3)).await;
-                PostOutcome::Closed
+                PostOutcome::Closed.into()
             }
             Fate::Busy(seconds) => {
                 tell(format!("503, {seconds} s"));
                 sleep(Duration::from_millis(3)).await;
-                PostOutcome::Status(503, Some(seconds))
+                PostOutcome::Status(503, Some(seconds)).into()
             }
             Fate::Arrives { there, back, unheard, again, forged, lie } => {
                 tell(format!(
@@ -332,39 +340,40 @@ impl Net {
                 let body = forged.unwrap_or_else(|| job.body.clone());
                 if let Some((after, lie)) = lie.and_then(|after| Some((after, self.lie(from, &body)?))) {
                     let (net, from, to) = (self.clone(), from.clone(), to.clone());
-                    tokio::spawn(async move {
+                    self.late.spawn(async move {
                         sleep(after).await;
                         net.journal.post(from.as_str(), to.as_str(), &lie, "A LIE".into());
-                        net.arrive(&from, &to, &lie, None, true).await;
+                        net.arrive(&from, &to, &lie, (None, false), true).await;
                     });
                 }
                 sleep(there).await;
                 if let Some(again) = again {
                     let (net, from, to) = (self.clone(), from.clone(), to.clone());
-                    let (body, via) = (body.clone(), job.via.clone());
+                    let (body, via, here) = (body.clone(), job.via.clone(), job.answers_here);
                     let life = self.door(&to).map(|door| door.number);
-                    tokio::spawn(async move {
+                    self.late.spawn(async move {
                         sleep(again).await;
                         // A notice of presence bears no number by which a later life of the node could know it, and
                         // connections end with a node.
                         if is_presence(&body) && net.door(&to).map(|door| door.number) != life {
                             return;
                         }
-                        net.arrive(&from, &to, &body, via.as_deref(), true).await;
+                        net.arrive(&from, &to, &body, (via.as_deref(), here), true).await;
                     });
                 }
-                let answer = self.arrive(from, to, &body, job.via.as_deref(), false).await;
+                let answer =
+                    self.arrive(from, to, &body, (job.via.as_deref(), job.answers_here), false).await;
                 sleep(back).await;
                 match answer {
                     Some(answer) if !unheard => {
                         let status = answer.status.as_u16();
                         if (200..300).contains(&status) {
-                            PostOutcome::Accepted
+                            Placed { outcome: PostOutcome::Accepted, answers: answer.body }
                         } else {
-                            PostOutcome::Status(status, answer.retry_after_seconds)
+                            PostOutcome::Status(status, answer.retry_after_seconds).into()
                         }
                     }
-                    _ => PostOutcome::Closed,
+                    _ => PostOutcome::Closed.into(),
                 }
             }
         }
@@ -376,7 +385,7 @@ impl Net {
         from: &Domain,
         to: &Domain,
         body: &Bytes,
-        via: Option<&str>,
+        (via, answers_here): (Option<&str>, bool),
         again: bool,
     ) -> Option<Answer> {
         let door = self.door(to)?;
@@ -387,6 +396,7 @@ impl Net {
             transaction_id: None,
             session_id: None,
             via: via.iter().filter_map(|via| via.parse().ok()).collect(),
+            answers_here,
             body: body.clone(),
         };
         // A listener runs what it has begun to its end, whoever hangs up; only the end of the node ends it.
@@ -517,11 +527,11 @@ impl Lane for WayLane {
         let way = &self.0;
         Box::pin(async move {
             if agreement.is_none() {
-                return PostOutcome::Unreachable;
+                return PostOutcome::Unreachable.into();
             }
             tokio::select! {
                 biased;
-                () = way.life.cancelled() => PostOutcome::Closed,
+                () = way.life.cancelled() => PostOutcome::Closed.into(),
                 outcome = way.net.carry(&way.own, &way.peer, job) => outcome,
             }
         })

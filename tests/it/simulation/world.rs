@@ -370,7 +370,8 @@ impl World {
         }
         let begin = Instant::now();
         let mut left = self.left().await;
-        while !left.is_empty() {
+        // What the network still has to repeat may pass a hub anew that has begun a new life since.
+        while !left.is_empty() || self.net.is_late() {
             if begin.elapsed() > QUIET_WITHIN || self.net.posts() >= POSTS_MAX {
                 return left;
             }

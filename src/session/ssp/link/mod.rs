@@ -55,6 +55,9 @@ const BETWEEN_SETUPS: Duration = Duration::from_secs(60);
 /// (reference ssp-session §2.3).
 const SIBLING_IDLE: Duration = Duration::from_secs(60);
 
+/// Octets of answers that go along with an HTTP answer: whoever posted need not take more than 64 KiB there.
+const ALONG_OCTETS_MAX: usize = 32 * 1024;
+
 /// A door that stays shut until a moment.
 #[derive(Debug, Clone, Copy, Default)]
 struct Gate {
@@ -296,6 +299,21 @@ impl Link {
     ) {
         self.answer(transaction, fragment, now, chance);
         self.memory.forget(transaction);
+    }
+
+    /// The answers to these transactions, just given, as a document for the HTTP answer to the POST that
+    /// brought them (profile `causeway`); they count as sent. If that HTTP answer is lost on its way, the peer
+    /// asks again and they are given again. `None`: there are none, or they are too long to go along; then
+    /// they leave in a POST.
+    pub fn answers_along(&mut self, of: &[TransactionId]) -> Option<Vec<u8>> {
+        let record = &self.sessions.current()?.record;
+        let (session, version) = (record.own_id.clone(), record.version);
+        let parts = self.transactions.take_answers(of, ALONG_OCTETS_MAX);
+        if parts.is_empty() {
+            return None;
+        }
+        let content = PostContent::Session { session, parts };
+        Some(Post { id: PostId(0), at: None, version, legacy: false, content }.to_bytes())
     }
 
     /// The request is on disk (or needs no disk): HTTP 200 may go out.
