@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::imps::Moment;
 use crate::relay::ports::StoredOutgoing;
 use crate::session::ssp::{Post, PostContent, PostId, PostOutcome};
 use crate::wire::Mode;
@@ -20,12 +21,21 @@ pub(super) struct Doubts {
     posting: HashMap<PostId, Vec<i64>>,
     /// There were too many to know them.
     any: bool,
+    /// What was accepted before this moment may have been posted by an earlier run of this node; `None` if no
+    /// session with the peer has survived that run.
+    before: Option<Moment>,
 }
 
 impl Doubts {
-    /// These were found in the store: an earlier run of this node may have posted them.
+    /// None yet. `survived` tells whether a session with the peer is there from an earlier run of this node.
+    pub(super) fn new(survived: bool, now: Moment) -> Self {
+        Self { before: survived.then_some(now), ..Self::default() }
+    }
+
+    /// These were found in the store: an earlier run of this node may have posted those that are older than this one.
     pub(super) fn found(&mut self, rows: &[StoredOutgoing]) {
-        for row in rows {
+        let Some(before) = self.before else { return };
+        for row in rows.iter().filter(|row| row.outgoing.accepted < before) {
             self.add(row.row);
         }
     }
@@ -72,6 +82,7 @@ impl Doubts {
 mod tests {
     use super::*;
     use crate::imps::Version;
+    use crate::relay::ports::{Outgoing, Settlement};
     use crate::session::ssp::{Body, Part};
 
     fn post(id: u64, rows: &[&str]) -> Post {
@@ -99,6 +110,36 @@ mod tests {
         assert_eq!([7, 8].map(|row| doubts.holds(row)), [true, false], "the second may have arrived");
         doubts.gone(7);
         assert!(!doubts.holds(7));
+    }
+
+    #[test]
+    fn what_an_earlier_run_may_have_posted_is_in_doubt_if_a_session_has_survived_it() {
+        let now = Moment::from_millis(1000);
+        let rows = [(1, 999), (2, 1001)].map(|(row, accepted)| StoredOutgoing {
+            row,
+            attempts: 0,
+            not_before: now,
+            outgoing: Outgoing {
+                own: "a.test".parse().unwrap(),
+                peer: "b.test".parse().unwrap(),
+                settlement: Settlement::Request,
+                primitive: "SendMessageRequest".into(),
+                message_id: None,
+                author: None,
+                order: 0,
+                accepted: Moment::from_millis(accepted),
+                expires: Moment::from_millis(9999),
+                reply_to: None,
+                replaces: None,
+                via: None,
+                body: b"<X/>".as_slice().into(),
+            },
+        });
+        for (survived, held) in [(true, [true, false]), (false, [false, false])] {
+            let mut doubts = Doubts::new(survived, now);
+            doubts.found(&rows);
+            assert_eq!([1, 2].map(|row| doubts.holds(row)), held);
+        }
     }
 
     #[test]

@@ -115,7 +115,8 @@ impl PeerLink {
     ) -> Arc<Self> {
         let peer = agreement.domain.clone();
         let settings = settings(&own, agreement);
-        let link = Link::new(settings, records, shared.sap.now());
+        let (survived, now) = (!records.is_empty(), shared.sap.now());
+        let link = Link::new(settings, records, now);
         shared.sap.events().ssp_link(&peer, link.is_up());
         if link.settings().profile == Profile::Legacy {
             shared.sap.found_legacy(&peer);
@@ -125,7 +126,7 @@ impl PeerLink {
             link,
             window: Window::default(),
             flying: BTreeMap::new(),
-            doubts: Doubts::default(),
+            doubts: Doubts::new(survived, now),
             told_notices: Told::default(),
             chance: (shared.chance)(),
             left: false,
