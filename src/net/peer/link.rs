@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use hyper::header::HeaderValue;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -26,26 +25,22 @@ use super::doubts::Doubts;
 use super::lanes::Lanes;
 use super::quota::Work;
 use super::sight::Watch;
-use super::stray;
 use super::told::Told;
-use super::{POSTS, Shared, is_answers, read};
+use super::{POSTS, Shared};
 use crate::element::common::offer;
 use crate::imps::agreement::{Agreement, PeerState, Profile};
-use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId, Version};
-use crate::net::listen::{Answer, SSP_MEDIA_TYPE, StatusCode};
-use crate::relay::events::{Direction, Listener, Refused};
+use crate::imps::{Chance, Domain, Moment, SessionId, TransactionId};
+use crate::relay::events::{Direction, Refused};
 use crate::relay::exit::Exit;
 use crate::relay::ports::{Change, Settlement, StoredOutgoing};
 use crate::relay::queue::Window;
 use crate::relay::rate::Meter;
-use crate::relay::transit::{Via, ViaError};
-use crate::sap::{Asked, Encoded, Ingress, PeerAnswer, PeerRequest, Settled};
+use crate::sap::Settled;
 use crate::session::ssp::{
-    Alarm, Arrived, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
+    Alarm, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
     PostOutcome, SessionRecord,
 };
-use crate::wire::Limits;
-use crate::wire::ssp::{self, Message};
+use crate::wire::ssp;
 
 /// Rows of the outbox that are read at a time.
 const PAGE: usize = 256;
@@ -54,8 +49,6 @@ const SETUP_LANES: usize = 2;
 /// How long the driver sleeps at most: it is not woken for what is only due much later, such as the wait
 /// for an answer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
-/// Seconds that a peer is told to wait when we could not store what it sent.
-const STORE_RETRY_SECONDS: u32 = 5;
 
 /// What the lock guards.
 pub(super) struct State {
@@ -96,7 +89,7 @@ pub(crate) struct PeerLink {
     /// What of it is in work.
     pub(super) work: Work,
     /// Wakes the driver.
-    nudge: Notify,
+    pub(super) nudge: Notify,
     /// Outputs that were taken from the machine and that were carried out; set-up answers wait until
     /// the second has reached the first.
     taken: AtomicU64,
@@ -167,7 +160,7 @@ impl PeerLink {
     }
 
     /// The agreement as it stands now; `None` if there is none any more.
-    fn agreement(&self) -> Option<Arc<Agreement>> {
+    pub(super) fn agreement(&self) -> Option<Arc<Agreement>> {
         self.shared.sap.map().directory.agreement(self.peer.as_str()).cloned()
     }
 
@@ -177,7 +170,7 @@ impl PeerLink {
     }
 
     /// The state of the agreement now.
-    fn standing(&self) -> PeerState {
+    pub(super) fn standing(&self) -> PeerState {
         self.agreement().map_or(PeerState::Closed, |agreement| agreement.state_at(self.now().date_time()))
     }
 
@@ -312,7 +305,7 @@ impl PeerLink {
     }
 
     /// Waits until the driver has carried out everything that the machine wants at this moment.
-    async fn settled(&self) {
+    pub(super) async fn settled(&self) {
         let wanted = self.taken.load(Ordering::Acquire) + 1;
         let mut done = self.carried_out.subscribe();
         self.nudge.notify_one();
@@ -378,7 +371,7 @@ impl PeerLink {
     }
 
     /// A row came back from the link: it is done, or goes back into the window.
-    fn finish(&self, operation: OperationId, settle: impl FnOnce(&StoredOutgoing) -> Settled) {
+    pub(super) fn finish(&self, operation: OperationId, settle: impl FnOnce(&StoredOutgoing) -> Settled) {
         let Some(row) = self.state().flying.remove(&operation) else { return };
         let order = row.outgoing.order;
         match settle(&row) {
@@ -396,7 +389,7 @@ impl PeerLink {
     }
 
     /// Places what can be placed at once; the driver does the rest.
-    fn go(&self) {
+    pub(super) fn go(&self) {
         let (posts, rest) = {
             let now = self.now();
             let mut state = self.state();
@@ -487,196 +480,12 @@ impl PeerLink {
         }
     }
 
-    /// Answers came in the HTTP answer to a POST of ours: they are what they would be in a POST of their own.
-    async fn answers_came(&self, document: &[u8]) {
-        let Some(agreement) = self.agreement().filter(|_| self.standing() == PeerState::Active) else {
-            return;
-        };
-        let relays = self.shared.sap.map().directory.transit().begins_with(&self.peer);
-        let read = read(document, &Limits::for_document(agreement.max_document_bytes), relays);
-        match read {
-            Ok(message) if is_answers(&message) => {
-                // What is wrong with it is told there.
-                let _ = self.receive(message, document, &Ok(Via::default()), &agreement, false).await;
-            }
-            Ok(_) => warn!(peer = %self.peer, "an HTTP answer holds something else than answers"),
-            Err(refusal) => {
-                warn!(peer = %self.peer, "an HTTP answer cannot be read: {refusal}");
-                self.shared.sap.events().wire_rejected(Listener::Ssp, refusal.reason());
-            }
-        }
-    }
-
-    /// A message of the peer: everything in it is carried out and stored before the answer.
-    /// `body` is the document, `via` the way it has come, `along` says that the peer takes answers in ours.
-    pub(super) async fn receive(
-        &self,
-        message: Message,
-        body: &[u8],
-        via: &Result<Via, ViaError>,
-        agreement: &Agreement,
-        along: bool,
-    ) -> Answer {
-        let now = self.now();
-        self.watch.received();
-        let version = message.version;
-        let is_setup = matches!(message.body, ssp::Body::Setup(_));
-        let arrived = {
-            let mut state = self.state();
-            let State { link, chance, window, .. } = &mut *state;
-            let was_flowing = link.is_flowing(now);
-            let arrived = link.receive(message, now, &mut **chance);
-            // A sign of life after trouble (decisions.md 4). What the peer itself put off keeps its time
-            // while traffic flows, or two such rows would hurry each other for ever.
-            if arrived.is_ok() && (is_setup || !was_flowing) {
-                window.hurry();
-            }
-            arrived
-        };
-        let arrived = match arrived {
-            Ok(arrived) => arrived,
-            Err(error) => {
-                warn!(peer = %self.peer, own = %self.own, "{error}");
-                self.watch.trouble(now, error.to_string());
-                self.shared.sap.events().ssp_refused(Some(&self.peer), refused_reason(error.reason()));
-                self.nudge.notify_one();
-                let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::FORBIDDEN);
-                return match error.retry_after() {
-                    Some(seconds) => Answer::later(status, seconds),
-                    None => Answer::empty(status),
-                };
-            }
-        };
-        if is_setup {
-            self.settled().await;
-        }
-        let (mut asked, mut told, mut strays) = (Vec::new(), Vec::new(), Vec::new());
-        for arrived in arrived {
-            match arrived {
-                Arrived::Told { transaction, meta, content, place, outline } => {
-                    let octets = body.get(place).unwrap_or_default();
-                    told.push(Asked { transaction, meta, content, outline, octets });
-                }
-                Arrived::Request { transaction, meta, content, place, outline } => {
-                    let octets = body.get(place).unwrap_or_default();
-                    asked.push(Asked { transaction, meta, content, outline, octets });
-                }
-                Arrived::Answer { operation, content, place, .. } => {
-                    let profile = self.state().link.settings().profile;
-                    // Others are given octets of their own version only.
-                    let place = if version == Version::V1_3 { place } else { 0..0 };
-                    let octets = body.get(place).unwrap_or_default();
-                    let answered =
-                        |row: &_| self.shared.sap.outgoing_answered(row, &content, octets, profile);
-                    self.finish(operation, answered);
-                }
-                Arrived::Stray { transaction } => {
-                    debug!(peer = %self.peer, %transaction, "an answer that nobody waits for");
-                    if strays.len() < stray::LOOKED_AT_MAX {
-                        strays.push(transaction);
-                    }
-                }
-                Arrived::Acknowledged { operation, content, .. } => {
-                    let notice = self.state().notice(operation);
-                    if let Some(notice) = notice {
-                        self.shared.sap.notice_acknowledged(&notice, &content);
-                    }
-                }
-                Arrived::Repeat { .. } | Arrived::Control { .. } => {}
-            }
-        }
-        self.look_at_strays(&strays);
-        let ingress = Ingress { own: &self.own, agreement, version, via };
-        let told = self.carry_through(ingress, told).await;
-        // An answer is never answered.
-        let mut stored = told.iter().all(|(_, carried)| carried.is_ok());
-        let done = self.carry_through(ingress, asked).await;
-        let mut answers = None;
-        if !done.is_empty() {
-            stored &= done.iter().all(|(_, carried)| carried.is_ok());
-            answers = self.carried(done, along && stored);
-        }
-        self.go();
-        match answers {
-            _ if !stored => Answer::later(StatusCode::SERVICE_UNAVAILABLE, STORE_RETRY_SECONDS),
-            Some(answers) => Answer::document(HeaderValue::from_static(SSP_MEDIA_TYPE), answers),
-            None => Answer::empty(StatusCode::OK),
-        }
-    }
-
-    /// Carries requests out, or passes them on; tells what became of each.
-    async fn carry_through(&self, ingress: Ingress<'_>, mut asked: Vec<Asked<'_>>) -> Vec<PeerAnswer> {
-        let sap = &self.shared.sap;
-        let mut done = Vec::new();
-        if !asked.is_empty() && sap.may_pass(ingress) {
-            let all: Vec<TransactionId> = asked.iter().map(|asked| asked.transaction.clone()).collect();
-            match sap.pass_on(ingress, asked).await {
-                Ok(passed) => {
-                    done.extend(
-                        passed.done.into_iter().map(|(transaction, answer)| (transaction, Ok(answer))),
-                    );
-                    asked = passed.here;
-                }
-                Err(error) => {
-                    return all.into_iter().map(|transaction| (transaction, Err(error.clone()))).collect();
-                }
-            }
-        }
-        if !asked.is_empty() {
-            let requests = asked.into_iter().map(|Asked { transaction, meta, content, .. }| PeerRequest {
-                transaction,
-                meta,
-                content,
-            });
-            let legacy = self.is_legacy();
-            done.extend(sap.peer_requests(&self.own, ingress.agreement, legacy, requests.collect()).await);
-        }
-        done
-    }
-
-    /// Tells the machine what became of requests, whose answers leave together: in the HTTP answer, as the
-    /// document that is given back, if they may go `along`.
-    fn carried(&self, carried: Vec<PeerAnswer>, along: bool) -> Option<Vec<u8>> {
-        let now = self.now();
-        let mut state = self.state();
-        let State { link, chance, .. } = &mut *state;
-        let along = along && link.settings().profile == Profile::Causeway;
-        let mut answered = Vec::new();
-        link.hold();
-        for (transaction, carried) in carried {
-            match carried {
-                Ok(answer) => {
-                    link.accepted(&transaction);
-                    if along && answer.is_some() {
-                        answered.push(transaction.clone());
-                    }
-                    match answer {
-                        Some(Encoded { fragment, for_now: true }) => {
-                            link.answer_for_now(&transaction, fragment.into(), now, &mut **chance);
-                        }
-                        Some(Encoded { fragment, .. }) => {
-                            link.answer(&transaction, fragment.into(), now, &mut **chance);
-                        }
-                        None => {}
-                    }
-                }
-                Err(error) => {
-                    warn!(peer = %self.peer, %transaction, %error, "a request could not be stored");
-                    link.abandoned(&transaction);
-                }
-            }
-        }
-        let answers = link.answers_along(&answered);
-        link.release(now, &mut **chance);
-        answers
-    }
-
     /// Whether there is a session under this id, whichever side issued it.
     pub(super) fn knows(&self, session: &SessionId) -> bool {
         self.state().link.knows(session)
     }
 
-    fn is_legacy(&self) -> bool {
+    pub(super) fn is_legacy(&self) -> bool {
         self.state().link.settings().profile == Profile::Legacy
     }
 
@@ -719,7 +528,7 @@ impl State {
     }
 
     /// The notice that an answer is about: one that has arrived, or one whose 2xx the answer overtook.
-    fn notice(&mut self, operation: OperationId) -> Option<StoredOutgoing> {
+    pub(super) fn notice(&mut self, operation: OperationId) -> Option<StoredOutgoing> {
         self.told_notices.take(operation).or_else(|| self.flying.get(&operation).cloned())
     }
 
@@ -866,9 +675,4 @@ fn contents(post: &Post) -> String {
 /// The transaction id of a row: the same whenever it leaves (decisions.md 3).
 fn transaction(instance: &str, row: &StoredOutgoing) -> Option<TransactionId> {
     row.outgoing.reply_to.clone().or_else(|| format!("{instance}-{}", row.row).parse().ok())
-}
-
-/// The word for metrics of a refusal by the link.
-fn refused_reason(reason: &str) -> Refused {
-    reason.parse().unwrap_or(Refused::Session)
 }

@@ -9,6 +9,7 @@ mod lanes;
 mod link;
 mod places;
 mod quota;
+mod received;
 mod sight;
 mod sockets;
 mod stray;
