@@ -516,6 +516,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_group_says_reaches_a_legacy_peer_in_somebodys_name_and_others_in_nobodys() {
+        let mut said = request(ADA, false);
+        let group = "wv:/sailing@north.example".parse().unwrap();
+        said.info.sender = Some(Sender { author: Author::Group(group), shown: None });
+        let said = prepare(said, Home::Here, id("m-1@north.example"), NOW).unwrap();
+        for (style, somebody) in [(STANDARD, None), (LEGACY, Some("wv:sailing@north.example"))] {
+            let parcel = with_link(style, |link| to_peer(&said, vec![to(BO)], None, &link).unwrap());
+            let (_, meta) = fragment::open_message(&parcel.body).unwrap();
+            assert_eq!(meta.client_originated, somebody.is_some());
+            assert_eq!(meta.user.as_ref().map(|user| user.id.as_str()), somebody);
+        }
+    }
+
+    #[test]
     fn what_is_left_of_a_request_is_the_same_message_for_fewer() {
         let recipients = vec![to(BO), to("wv:dee@south.example")];
         let parcel = with_link(STANDARD, |link| {
