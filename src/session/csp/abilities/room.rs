@@ -27,9 +27,7 @@ impl Abilities {
     /// Whether content of this type and size can never be handed to the client: it is larger than what it can
     /// fetch, or the client wants such content rejected (`ContentPolicy` R).
     pub fn never_takes(&self, content_type: Option<&str>, octets: u64) -> bool {
-        let entry = self.entry(&essence(content_type.unwrap_or_default()));
-        let refused = entry.and_then(|entry| entry.refuse_above);
-        refused.is_some_and(|limit| octets > u64::from(limit))
+        self.rejects(content_type.unwrap_or_default(), octets)
             || self.fetch_octets_max().is_some_and(|limit| octets > limit)
     }
 
