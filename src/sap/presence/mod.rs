@@ -108,7 +108,7 @@ impl Sap {
             let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
             let online = self.online(owner);
             let last = last_of_page(&watchers, &publisher);
-            let (answer, edits, notices, again, rest) = {
+            let (answer, mut edits, notices, again, rest) = {
                 let old = self.old_watchers(&publisher);
                 let home = Home { publisher: &publisher, lists: &lists, online: &online, old: &old };
                 let (answer, Decision { mut edits, mut notices }) = decide(&home).map_err(Failed::Code)?;
@@ -126,7 +126,6 @@ impl Sap {
                 let rest = last.filter(|_| !held);
                 (answer, edits, notices, telling.again, rest)
             };
-            let mut edits = edits;
             if edits.is_empty() && notices.is_empty() {
                 if let Some(last) = rest {
                     self.tell_the_rest(owner, &own, last, publisher.version).await;
