@@ -122,7 +122,7 @@ fn watchers(connection: &Connection, id: i64, which: &Watchers) -> Result<Vec<Wa
         }
         Watchers::Page { after: Some(WatchKey { watcher, place }), limit } => {
             let key = watcher.key();
-            let home = key.rsplit_once('@').map_or(&*key, |(_, domain)| domain);
+            let home = key.split_once('@').map_or(&*key, |(_, domain)| domain);
             // In two steps, each of which the index answers: the others of the same domain, and further domains.
             let sql = [
                 select,
