@@ -192,14 +192,14 @@ impl Net {
         self.state().posts
     }
 
-    /// Whether documents are still to come once more.
-    pub(super) fn is_late(&self) -> bool {
-        !self.late.is_empty()
-    }
-
     /// Those among them that carried messages.
     pub(super) fn messages(&self) -> u64 {
         self.state().messages
+    }
+
+    /// Whether documents are still to come once more.
+    pub(super) fn is_late(&self) -> bool {
+        !self.late.is_empty()
     }
 
     fn door(&self, domain: &Domain) -> Option<Door> {
