@@ -396,14 +396,21 @@ pub fn attribute_lists(home: &Home<'_>, request: &GetAttributeListRequest) -> Ge
     GetAttributeListResponse { result: Status::merge(outcomes), default, grants }
 }
 
-/// The user says whether somebody who asked may see something. A refusal is remembered as an empty list.
+/// The user says whether somebody who asked may see something. A refusal is remembered as an empty list, which
+/// says nothing of what was asked: whoever accepts after all grants what the watcher's subscriptions want. Where
+/// nothing tells what that is, nothing is accepted. `publisher` comes with the subscriptions of that watcher.
 pub fn auth_user(publisher: &Publisher, answer: &PresenceAuthUser) -> Result<Decision, Code> {
     if let Some(list) = &answer.attributes {
         known(list)?;
     }
     let question = publisher.questions.iter().find(|question| question.watcher == answer.user);
     let before = publisher.grant(&For::User(answer.user.clone())).and_then(|grant| grant.attributes);
-    let asked = question.map(|question| question.attributes).or(before);
+    let wanted = || {
+        let watches = publisher.watchers.iter().filter(|watch| watch.watcher.id == answer.user);
+        watches.map(|watch| watch.wanted).reduce(AttributeSet::union)
+    };
+    let granted = before.filter(|attributes| *attributes != AttributeSet::NONE);
+    let asked = question.map(|question| question.attributes).or(granted).or_else(wanted);
     let attributes = match &answer.attributes {
         _ if !answer.acceptance => AttributeSet::NONE,
         Some(list) if !list.attributes.is_empty() => list.names(),

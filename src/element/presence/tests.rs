@@ -225,6 +225,26 @@ fn a_watcher_nobody_spoke_of_is_asked_about_once_and_the_answer_is_a_rule() {
 }
 
 #[test]
+fn whoever_accepts_a_watcher_it_has_refused_grants_what_the_watcher_wants() {
+    let mut stage = Stage::new();
+    stage.says("hello");
+    let asked = stage.watched_by(BO, None);
+    assert_eq!(asked.notices.len(), 1);
+    let answer = |acceptance| PresenceAuthUser { user: id(BO), acceptance, attributes: None };
+    let refused = requests::auth_user(&stage.publisher, &answer(false)).unwrap();
+    stage.done(&refused);
+    assert_eq!(stage.home().allowed(&id(BO).into()), Some(AttributeSet::NONE));
+    let accepted = requests::auth_user(&stage.publisher, &answer(true)).unwrap();
+    stage.done(&accepted);
+    assert_eq!(stage.home().allowed(&id(BO).into()), Some(AttributeSet::ALL));
+    assert_eq!(stage.told().len(), 1, "and the watcher sees it");
+    stage.done(&requests::auth_user(&stage.publisher, &answer(false)).unwrap());
+    stage.publisher.watchers.clear();
+    let gone = requests::auth_user(&stage.publisher, &answer(true));
+    assert_eq!(gone, Err(Code::NOT_FOUND), "success would be said of a grant of nothing");
+}
+
+#[test]
 fn attribute_lists_name_what_exists_and_stay_within_bounds() {
     let stage = Stage::new();
     let request = |lists: &[&str], default_list| CreateAttributeListRequest {

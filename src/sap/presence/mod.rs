@@ -288,7 +288,12 @@ impl Sap {
                 _ => Err(Code::NOT_IMPLEMENTED),
             }
         };
-        let answer = self.presence_change(user, Watchers::behind(None), decide).await?;
+        // Of what is said about one user nobody else hears.
+        let watchers = match &primitive {
+            Primitive::PresenceAuthUser(answer) => Watchers::Of(answer.user.clone()),
+            _ => Watchers::behind(None),
+        };
+        let answer = self.presence_change(user, watchers, decide).await?;
         if let Some(told) = notices::of_authorization(&primitive)
             && answer.code().is_success()
         {
