@@ -108,7 +108,7 @@ impl Sap {
             let lists = lists.ok_or(Failed::Code(Code::INTERNAL_ERROR))?;
             let online = self.online(owner);
             let last = last_of_page(&watchers, &publisher);
-            let (answer, mut edits, notices, again, rest) = {
+            let (answer, mut edits, notices, again, rest, held) = {
                 let old = self.old_watchers(&publisher);
                 let home = Home { publisher: &publisher, lists: &lists, online: &online, old: &old };
                 let (answer, Decision { mut edits, mut notices }) = decide(&home).map_err(Failed::Code)?;
@@ -118,13 +118,13 @@ impl Sap {
                 }
                 let old = self.old_watchers(&after);
                 let apart = pace::apart(&publisher, &edits, self.settings.presence_pause);
-                let held = apart.is_some_and(|apart| self.is_too_soon(owner, apart));
-                let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own, held);
+                let held = apart.filter(|apart| self.is_too_soon(owner, *apart));
+                let telling = fan::tell(&Home { publisher: &after, old: &old, ..home }, &own, held.is_some());
                 edits.extend(telling.edits);
                 notices.extend(telling.notices);
                 // What is held back is told to all of them later.
-                let rest = last.filter(|_| !held);
-                (answer, edits, notices, telling.again, rest)
+                let rest = last.filter(|_| held.is_none());
+                (answer, edits, notices, telling.again, rest, held)
             };
             if edits.is_empty() && notices.is_empty() {
                 if let Some(last) = rest {
@@ -142,6 +142,9 @@ impl Sap {
                     if again {
                         self.keep_pace(owner);
                     }
+                    if let Some(apart) = held {
+                        self.later(owner, apart);
+                    }
                     if let Some(last) = rest {
                         let made = publisher.version.saturating_add(1);
                         self.tell_the_rest(owner, &own, last, made).await;
@@ -155,12 +158,15 @@ impl Sap {
         Err(Failed::Code(Code::SERVICE_UNAVAILABLE))
     }
 
-    /// Something that a user's watchers may see by is not what it was: its sessions or its lists.
+    /// Something that a user's watchers may see by is not what it was: its sessions or its lists. Where they cannot
+    /// be told now, they are told later.
     pub(in crate::sap) async fn presence_changed(&self, user: &UserId) {
-        if let Err(failed) =
-            self.presence_change(user, Watchers::behind(None), |_| Ok(((), Decision::default()))).await
-        {
-            warn!(%user, code = %failed.code(), "watchers cannot be told");
+        match self.presence_change(user, Watchers::behind(None), |_| Ok(((), Decision::default()))).await {
+            Ok(()) | Err(Failed::Code(Code::UNKNOWN_USER)) => {}
+            Err(failed) => {
+                warn!(%user, code = %failed.code(), "watchers cannot be told now");
+                self.later(user, self.settings.presence_pause);
+            }
         }
     }
 

@@ -33,27 +33,42 @@ pub(in crate::sap) struct Beat {
     due: Option<Moment>,
 }
 
+impl Beat {
+    fn is_too_soon(self, apart: Duration, now: Moment) -> bool {
+        self.told.after(apart) > now
+    }
+
+    fn later(&mut self, apart: Duration) {
+        let due = self.told.after(apart);
+        self.due = Some(self.due.map_or(due, |sooner| sooner.min(due)));
+    }
+
+    /// Whether something is due, which it is no more then.
+    fn take_due(&mut self, now: Moment) -> bool {
+        self.due.take_if(|due| *due <= now).is_some()
+    }
+}
+
 impl Sap {
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the watchers were told something less than so long ago. They are told again then.
+    /// Whether the watchers were told something less than so long ago. What is held back for that has to be told
+    /// [`Self::later`].
     pub(super) fn is_too_soon(&self, owner: &UserId, apart: Duration) -> bool {
-        let now = self.now();
-        let mut pace = self.pace();
-        let Some(beat) = pace.get_mut(owner) else { return false };
-        let due = beat.told.after(apart);
-        if due <= now {
-            return false;
-        }
-        beat.due = Some(beat.due.map_or(due, |sooner| sooner.min(due)));
-        true
+        self.pace().get(owner).is_some_and(|beat| beat.is_too_soon(apart, self.now()))
     }
 
-    /// Watchers who were told something before were told again, and nothing is held back.
+    /// Something is held back and is told so long after what was told last. Said when it is on disk and no sooner: on
+    /// a slow disk it would be due before there is anything to tell, and never again.
+    pub(super) fn later(&self, owner: &UserId, apart: Duration) {
+        self.pace().entry(owner.clone()).or_default().later(apart);
+    }
+
+    /// Watchers who were told something before were told again. What was held back meanwhile stays due.
     pub(super) fn keep_pace(&self, owner: &UserId) {
-        self.pace().insert(owner.clone(), Beat { told: self.now(), due: None });
+        self.pace().entry(owner.clone()).or_default().told = self.now();
     }
 
     /// Tells what was held back and is due, and forgets what is long past.
@@ -61,13 +76,8 @@ impl Sap {
         let mut due: Vec<UserId> = {
             let mut pace = self.pace();
             pace.retain(|_, beat| beat.due.is_some() || now.since(beat.told) < PLACES_APART);
-            let beats = pace.iter_mut().filter(|(_, beat)| beat.due.is_some_and(|due| due <= now));
-            beats
-                .map(|(user, beat)| {
-                    beat.due = None;
-                    user.clone()
-                })
-                .collect()
+            let beats = pace.iter_mut().filter_map(|(user, beat)| beat.take_due(now).then(|| user.clone()));
+            beats.collect()
         };
         // In an order of their own, so that a simulation repeats itself.
         due.sort();
@@ -107,4 +117,35 @@ pub(super) fn apart(before: &Publisher, edits: &[Edit], pause: Duration) -> Opti
         }
     }
     apart.filter(|_| !edits.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Beat, Duration, Moment};
+
+    const PAUSE: Duration = Duration::from_secs(2);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::default().after(Duration::from_secs(1000 + seconds))
+    }
+
+    #[test]
+    fn what_is_held_back_stays_due_although_others_are_told_meanwhile() {
+        let mut beat = Beat { told: at(0), due: None };
+        assert!(beat.is_too_soon(PAUSE, at(1)));
+        assert!(!beat.take_due(at(5)), "nothing is due before something is held back");
+        beat.later(PAUSE);
+        beat.told = at(6);
+        assert!(beat.take_due(at(6)), "held back on a slow disk: due at once");
+        assert!(!beat.take_due(at(9)), "and no more");
+    }
+
+    #[test]
+    fn the_sooner_of_two_pauses_counts() {
+        let mut beat = Beat { told: at(0), due: None };
+        beat.later(super::PLACES_APART);
+        beat.later(PAUSE);
+        assert!(!beat.take_due(at(1)));
+        assert!(beat.take_due(at(2)));
+    }
 }
