@@ -63,6 +63,17 @@ pub(super) struct Door {
     pub(super) handling: TaskTracker,
 }
 
+/// Messages that were not left as their authors sent them, by number.
+#[derive(Debug, Default)]
+pub(super) struct Meddled {
+    /// Somebody put a stranger in the place of the sender.
+    pub(super) forged: BTreeSet<usize>,
+    /// A peer that lies said them once more, as another transaction. Whoever had to refuse such a message the first
+    /// time and has no reason to refuse it the second can know of no lie: to it the peer tries again. It is the peer
+    /// whose word to the author, that the message failed, was untrue then.
+    pub(super) said_anew: BTreeSet<usize>,
+}
+
 #[derive(Default)]
 struct State {
     doors: BTreeMap<Domain, Door>,
@@ -76,6 +87,8 @@ struct State {
     speakers: BTreeMap<(Domain, Domain), BTreeSet<Domain>>,
     /// Numbers of messages that were forged.
     forged: BTreeSet<usize>,
+    /// Numbers of messages that a peer said once more, as another transaction.
+    said_anew: BTreeSet<usize>,
     /// Whether a message was forged when it first came through, by way and id.
     met: BTreeMap<((Domain, Domain), String), bool>,
     /// Messages that came from one node to another in the name of somebody else.
@@ -172,9 +185,10 @@ impl Net {
         self.state().speakers.insert((from.clone(), to.clone()), domains);
     }
 
-    /// Numbers of messages that were forged.
-    pub(super) fn forged(&self) -> BTreeSet<usize> {
-        self.state().forged.clone()
+    /// Messages that were not left as their authors sent them.
+    pub(super) fn meddled(&self) -> Meddled {
+        let state = self.state();
+        Meddled { forged: state.forged.clone(), said_anew: state.said_anew.clone() }
     }
 
     /// The world's number.
@@ -305,6 +319,8 @@ impl Net {
             return Some(renamed(&lie, number).into());
         }
         let is_answer = text.contains("mode=\"Response\"") && !text.contains("mode=\"Request\"");
+        let messages = text.split(MESSAGE).skip(1).filter_map(super::phone::number_in);
+        self.state().said_anew.extend(messages);
         (is_answer || is_message(body)).then(|| renamed(text, number).into())
     }
 

@@ -29,6 +29,8 @@ use super::site::{Ground, Habits, Site, Through};
 const QUIET_WITHIN: Duration = Duration::from_secs(1800);
 /// How long it is watched then.
 const QUIET_WATCH: Duration = Duration::from_secs(35);
+/// How soon every session has ended whose phone is in another one.
+const SESSIONS_END_WITHIN: Duration = Duration::from_secs(240);
 /// How soon phones have fetched what waits for them.
 const POLLED_WITHIN: Duration = Duration::from_secs(15);
 
@@ -88,7 +90,7 @@ impl World {
             site.drain().await;
         }
         let truths = world.truths().await;
-        wrongs.extend(world.ledger.judge(&truths, &world.net.forged()));
+        wrongs.extend(world.ledger.judge(&truths, &world.net.meddled()));
         wrongs.extend(world.net.foreign());
         Played { wrongs, journal: world.journal, counts: world.ledger.counts(), through: world.through }
     }
@@ -381,11 +383,13 @@ impl World {
         self.journal.tell("quiet");
         let before = self.net.messages();
         sleep(QUIET_WATCH).await;
-        // Sessions of phones that came back without a word end late, and others are told: they poll for it.
-        if !self.left().await.is_empty() {
+        // Sessions of phones that came back without a word end late, and others are told: they poll for it. What is
+        // for another such session, which nobody has any more, goes with that.
+        let (late, mut wrongs) = (Instant::now(), self.left().await);
+        while !wrongs.is_empty() && late.elapsed() < SESSIONS_END_WITHIN {
             sleep(POLLED_WITHIN).await;
+            wrongs = self.left().await;
         }
-        let mut wrongs = self.left().await;
         if self.net.messages() != before {
             wrongs.push("messages go round in a quiet world".into());
         }

@@ -12,6 +12,7 @@ use causeway::imps::status::{Entity, Outcome};
 use causeway::imps::{Code, GroupId, MessageId, Status, UserId};
 
 use super::journal::Journal;
+use super::network::Meddled;
 
 pub(super) use presence::Truth;
 
@@ -299,17 +300,16 @@ impl Ledger {
         Counts { sent: book.sent.len(), received: book.received.len(), seen: book.views.seen }
     }
 
-    /// Everything that broke a promise. Asked when the world is quiet. `forged`: messages in which
-    /// somebody put a stranger in the place of the sender.
-    pub(super) fn judge(&self, truths: &BTreeMap<UserId, Truth>, forged: &BTreeSet<usize>) -> Vec<String> {
+    /// Everything that broke a promise. Asked when the world is quiet.
+    pub(super) fn judge(&self, truths: &BTreeMap<UserId, Truth>, meddled: &Meddled) -> Vec<String> {
         let book = self.book();
         let mut wrongs = book.wrongs.clone();
         for (number, sent) in book.sent.iter().enumerate() {
             for to in &sent.to {
-                book.judge_copy(number, sent, to, truths, forged, &mut wrongs);
+                book.judge_copy(number, sent, to, truths, meddled, &mut wrongs);
             }
             if let Some(group) = &sent.group {
-                book.judge_talk(number, sent, group, forged, &mut wrongs);
+                book.judge_talk(number, sent, group, meddled, &mut wrongs);
             }
         }
         book.judge_order(&mut wrongs);
@@ -372,8 +372,13 @@ impl Book {
     }
 
     /// Whether there is a reason that a message may fail for good.
-    fn may_fail(&self, number: usize, forged: &BTreeSet<usize>) -> bool {
-        self.torn || !self.strict || forged.contains(&number)
+    fn may_fail(&self, number: usize, meddled: &Meddled) -> bool {
+        self.torn || !self.strict || meddled.forged.contains(&number)
+    }
+
+    /// Whether it may have arrived all the same, because it was refused for a while and a liar tried again then.
+    fn may_fail_in_vain(&self, number: usize, meddled: &Meddled) -> bool {
+        (self.torn || !self.strict) && meddled.said_anew.contains(&number)
     }
 
     /// One recipient of one message: exactly one outcome.
@@ -383,7 +388,7 @@ impl Book {
         sent: &Sent,
         to: &UserId,
         users: &BTreeMap<UserId, Truth>,
-        forged: &BTreeSet<usize>,
+        meddled: &Meddled,
         wrongs: &mut Vec<String>,
     ) {
         let copies = self.copies(number, to);
@@ -400,10 +405,11 @@ impl Book {
         let failures = reports.iter().filter(|report| !report.code.is_success()).count();
         let successes = reports.len() - failures;
         let accepted = code.is_success();
-        let may_fail = !users.contains_key(to) || self.may_fail(number, forged);
+        let may_fail = !users.contains_key(to) || self.may_fail(number, meddled);
         match (accepted, copies, failures) {
             (true, 1, 0) => {}
             (true, 0, 1) if may_fail => {}
+            (true, 1, 1) | (false, 1, 0) if self.may_fail_in_vain(number, meddled) => return,
             // Whoever has lost its session is told so; where it must not happen its phone complains.
             (false, 0, 0) if may_fail || matches!(code.get(), 600 | 604) => {}
             (false, 0, 0) if code.outcome() == Outcome::Temporary => {}
@@ -436,7 +442,7 @@ impl Book {
         number: usize,
         sent: &Sent,
         group: &GroupId,
-        forged: &BTreeSet<usize>,
+        meddled: &Meddled,
         wrongs: &mut Vec<String>,
     ) {
         let what = format!("number {number} of {} in {group}", sent.author);
@@ -452,10 +458,10 @@ impl Book {
         let code = status.code_for(&Entity::Group(group.clone()));
         let about = |report: &&Report| report.about == group.as_str() && !report.code.is_success();
         let failed = self.reports_of(sent, id.as_ref()).any(|report| about(&report));
-        if (failed || !code.is_success()) && !readers.is_empty() {
+        if (failed || !code.is_success()) && !readers.is_empty() && !self.may_fail_in_vain(number, meddled) {
             wrongs.push(format!("{what}: failed with {code}, and reached {readers:?}"));
         }
-        if failed || !code.is_success() || !self.strict || forged.contains(&number) {
+        if failed || !code.is_success() || !self.strict || meddled.forged.contains(&number) {
             return;
         }
         for member in self.talks.must_hear(group, sent.begun) {
