@@ -164,7 +164,7 @@ pub enum Unanswered {
 }
 
 /// Decides about a request that has no protocol answer [`ANSWER_WAIT`] after it was taken. `repeats` is
-/// how often it was repeated for this reason; to a `legacy` peer never, since it would be shown twice
+/// how often it was repeated for this reason alone, since what was never taken was never heard either; to a `legacy` peer never, since it would be shown twice
 /// (decisions.md 3).
 pub fn unanswered(now: Moment, repeats: u32, profile: Profile, chance: &mut dyn Chance) -> Unanswered {
     if profile == Profile::Legacy || repeats >= REPEATS_MAX {

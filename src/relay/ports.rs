@@ -128,6 +128,8 @@ pub struct StoredOutgoing {
     pub row: i64,
     /// How often it was tried so far.
     pub attempts: u32,
+    /// How often the peer took it and did not answer, in this life of the node.
+    pub unanswered: u32,
     /// Not before this moment.
     pub not_before: Moment,
     /// What leaves.

@@ -300,6 +300,7 @@ mod tests {
         StoredOutgoing {
             row: number,
             attempts: 0,
+            unanswered: 0,
             not_before: Moment::default(),
             outgoing: Outgoing {
                 own: "north.example".parse().unwrap(),

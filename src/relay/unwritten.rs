@@ -163,6 +163,7 @@ mod tests {
         StoredOutgoing {
             row: number,
             attempts: 0,
+            unanswered: 0,
             not_before: NOW,
             outgoing: Outgoing {
                 own: "north.example".parse().unwrap(),

@@ -185,6 +185,7 @@ impl Sap {
                     leaving.push(StoredOutgoing {
                         row,
                         attempts: 0,
+                        unanswered: 0,
                         not_before: now,
                         outgoing: parcel.into(),
                     });

@@ -30,6 +30,8 @@ pub enum Settled {
     Done,
     /// It leaves again, not before this moment.
     Again(Moment),
+    /// The same, because the peer took it and did not answer.
+    Repeated(Moment),
     /// It keeps its place until it is replaced ([`crate::relay::exit::Exit::replaced`]).
     Held,
 }
@@ -104,9 +106,12 @@ impl Sap {
 
     /// The peer took it and never answered.
     pub fn outgoing_unanswered(self: &Arc<Self>, row: &StoredOutgoing, profile: Profile) -> Settled {
-        let decision = outbox::unanswered(self.now(), row.attempts, profile, &mut **self.chance());
+        let decision = outbox::unanswered(self.now(), row.unanswered, profile, &mut **self.chance());
         match decision {
-            Unanswered::Repeat(at) => self.deferred(row, at),
+            Unanswered::Repeat(at) => {
+                self.deferred(row, at);
+                Settled::Repeated(at)
+            }
             Unanswered::Settle => {
                 info!(row = row.row, peer = %row.outgoing.peer, "never answered; taken for delivered");
                 self.events.ssp_unconfirmed(&row.outgoing.peer);
@@ -247,7 +252,13 @@ impl Sap {
             (Report::Here(mail), Outcome::Row(row)) => self.arrived(StoredMail { row, mail: *mail }),
             (Report::There(outgoing), Outcome::Row(row)) => {
                 let not_before = self.now();
-                self.offer(vec![StoredOutgoing { row, attempts: 0, not_before, outgoing: *outgoing }]);
+                self.offer(vec![StoredOutgoing {
+                    row,
+                    attempts: 0,
+                    unanswered: 0,
+                    not_before,
+                    outgoing: *outgoing,
+                }]);
             }
             _ => {}
         }
@@ -303,7 +314,13 @@ impl Sap {
                     }
                 }
             }
-            let by = StoredOutgoing { row: by, attempts: old.attempts + 1, not_before: at, outgoing };
+            let by = StoredOutgoing {
+                row: by,
+                attempts: old.attempts + 1,
+                unanswered: 0,
+                not_before: at,
+                outgoing,
+            };
             sap.replaced(&old, Some(by));
         });
         Settled::Held

@@ -264,7 +264,13 @@ impl Sap {
         };
         let outcomes = self.store.commit(vec![Change::Send(outgoing.clone())]).await?;
         if let Some(row) = outcomes.first().and_then(|outcome| outcome.row()) {
-            self.offer(vec![StoredOutgoing { row, attempts: 0, not_before: self.now(), outgoing }]);
+            self.offer(vec![StoredOutgoing {
+                row,
+                attempts: 0,
+                unanswered: 0,
+                not_before: self.now(),
+                outgoing,
+            }]);
         }
         Ok(Status::ok().into())
     }

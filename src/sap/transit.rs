@@ -309,7 +309,7 @@ impl Sap {
                 self.relaying().passages.open(row, waiter, key, digest, now);
             }
             passed.done.push((transaction, None));
-            rows.push(StoredOutgoing { row, attempts: 0, not_before: now, outgoing });
+            rows.push(StoredOutgoing { row, attempts: 0, unanswered: 0, not_before: now, outgoing });
         }
         // Only now may they leave: an answer can overtake everything.
         self.offer(rows);
@@ -332,7 +332,7 @@ impl Sap {
             let Leaving { transaction, key, digest, outgoing } = next;
             debug!(from = %peer, to = %outgoing.peer, row, primitive = %outgoing.primitive, "passes through");
             self.events.ssp_transit(peer, &outgoing.peer, Passing::Accepted);
-            let row = StoredOutgoing { row: *row, attempts: 0, not_before: now, outgoing };
+            let row = StoredOutgoing { row: *row, attempts: 0, unanswered: 0, not_before: now, outgoing };
             let (hears, landed) = Hears::answer();
             self.unwritten().insert(row.clone(), Some(hears));
             if row.outgoing.settlement == Settlement::Question {

@@ -118,6 +118,7 @@ mod tests {
         let rows = [(1, 999), (2, 1001)].map(|(row, accepted)| StoredOutgoing {
             row,
             attempts: 0,
+            unanswered: 0,
             not_before: now,
             outgoing: Outgoing {
                 own: "a.test".parse().unwrap(),

@@ -381,8 +381,10 @@ impl PeerLink {
                 state.window.done(row.row, order);
             }
             Settled::Held => self.state().doubts.gone(row.row),
-            Settled::Again(at) => {
-                self.state().window.later(row, at);
+            again @ (Settled::Again(at) | Settled::Repeated(at)) => {
+                let silences = u32::from(matches!(again, Settled::Repeated(_)));
+                let unanswered = row.unanswered.saturating_add(silences);
+                self.state().window.later(StoredOutgoing { unanswered, ..row }, at);
                 self.nudge.notify_one();
             }
         }

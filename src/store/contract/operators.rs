@@ -44,6 +44,7 @@ pub(in crate::store) async fn operators_see_what_waits_in_pages_without_what_it_
     let whole = StoredOutgoing {
         row: rows[1],
         attempts: 0,
+        unanswered: 0,
         not_before: at(20),
         outgoing: outgoing("east.example", "A", 4),
     };

@@ -245,6 +245,7 @@ pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
     Ok(StoredOutgoing {
         row: columns.get()?,
         attempts: columns.get()?,
+        unanswered: 0,
         not_before: columns.moment()?,
         outgoing: Outgoing {
             own: columns.parsed()?,

@@ -71,6 +71,22 @@ impl Cast {
         }
     }
 
+    /// Two providers whose users send messages, and nothing goes wrong by itself.
+    pub(super) const fn quiet() -> Self {
+        Self {
+            shape: Shape::Mesh(2),
+            presence: false,
+            groups: false,
+            rates: false,
+            suspends: false,
+            closes: false,
+            jumps: false,
+            liars: false,
+            fleeting: false,
+            failing: false,
+        }
+    }
+
     /// How many providers.
     pub(super) const fn count(&self) -> usize {
         match self.shape {

@@ -80,6 +80,15 @@ fn play(seed: u64, aloud: bool) -> Played {
 }
 
 fn play_among(seed: u64, aloud: bool, playing: &Playing) -> Played {
+    let played = play_with(aloud, async |journal: Journal| {
+        playing_now(playing).insert(seed, journal.clone());
+        World::play(seed, journal).await
+    });
+    playing_now(playing).remove(&seed);
+    played
+}
+
+fn play_with(aloud: bool, world: impl AsyncFnOnce(Journal) -> Played) -> Played {
     watch_panics();
     PANICS.with(|panics| panics.borrow_mut().clear());
     let runtime =
@@ -97,10 +106,8 @@ fn play_among(seed: u64, aloud: bool, playing: &Playing) -> Played {
         } else {
             tracing::subscriber::set_default(NoSubscriber::new())
         };
-        playing_now(playing).insert(seed, journal.clone());
-        World::play(seed, journal).await
+        world(journal).await
     });
-    playing_now(playing).remove(&seed);
     let panics = PANICS.with(RefCell::take);
     played.wrongs.extend(panics.into_iter().map(|panic| format!("panic: {panic}")));
     played
@@ -197,6 +204,16 @@ fn two_hundred_worlds_keep_their_promises() {
     assert!((received > 0 && seen > 0) || count < 10, "nothing was received anywhere");
     let tried = answered > 0 && written > 0 && killed > 0;
     assert!(tried || count < SEEDS, "nothing left before it was written, or nobody died of it");
+}
+
+/// What was never taken was never heard: only silence after it was taken makes a message count as delivered
+/// (decisions.md 3), and here there was too little of that.
+#[test]
+fn a_message_that_was_put_off_often_still_waits_for_its_refusal() {
+    let played = play_with(true, World::a_refusal_that_comes_late);
+    assert!(played.wrongs.is_empty(), "{}", complaint(0, &played));
+    let text = played.journal.text();
+    assert!(text.lines().any(|line| line.contains("wv:nobody@south.example 531")), "{text}");
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(super) struct Weather {
     pub(super) repeated: u64,
     /// Answered 503.
     pub(super) busy: u64,
+    /// Every POST is answered 500.
+    pub(super) broken: bool,
     /// A message whose sender is made a stranger.
     pub(super) forged: u64,
     /// After which the peer says something untrue.
@@ -122,6 +124,7 @@ enum Fate {
     NoWay,
     Lost,
     Busy(u32),
+    Broken,
     Arrives {
         there: Duration,
         back: Duration,
@@ -229,6 +232,9 @@ impl Net {
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         if state.cut.contains(&key) || !state.doors.contains_key(to) {
             return Fate::NoWay;
+        }
+        if weather.broken {
+            return Fate::Broken;
         }
         if dice.permille(weather.lost) {
             return Fate::Lost;
@@ -344,6 +350,11 @@ impl Net {
                 tell(format!("503, {seconds} s"));
                 sleep(Duration::from_millis(3)).await;
                 PostOutcome::Status(503, Some(seconds)).into()
+            }
+            Fate::Broken => {
+                tell("500".into());
+                sleep(Duration::from_millis(3)).await;
+                PostOutcome::Status(500, None).into()
             }
             Fate::Arrives { there, back, unheard, again, forged, lie } => {
                 tell(format!(

@@ -77,8 +77,46 @@ impl World {
         for site in &mut world.sites {
             site.start().await;
         }
-        world.people(seed);
+        world.people();
         world.suffer().await;
+        world.end().await
+    }
+
+    /// Two providers whose peers say nothing but what is written here. A message waits while the disk of the
+    /// other provider fails, is taken in the end, and its refusal is lost for more than a minute.
+    pub(super) async fn a_refusal_that_comes_late(journal: Journal) -> Played {
+        let mut world = Self::with(0, Cast::quiet(), Dice::of(0, "world"), journal).await;
+        world.trouble.store(false, Ordering::Relaxed);
+        for site in &mut world.sites {
+            site.start().await;
+        }
+        let (north, south) = (world.sites[0].domain.clone(), world.sites[1].domain.clone());
+        let mut phone = world.phone(&world.sites[0], &world.users[0][0]);
+        phone.says_to(&world.users[1][0]).await;
+        world.net.blow(&north, &south, Weather { broken: true, ..Weather::default() });
+        phone.says_to(&"wv:nobody@south.example".parse().unwrap()).await;
+        sleep(Duration::from_secs(100)).await;
+        world.net.blow(&north, &south, Weather::default());
+        world.net.blow(&south, &north, Weather { lost: 1000, ..Weather::default() });
+        sleep(Duration::from_secs(80)).await;
+        world.net.heal();
+        // Its session has ended meanwhile, since it did not poll.
+        let plan = Plan { jumpy: true, ..Plan::default() };
+        let ready = CancellationToken::new();
+        world.ready.push(ready.clone());
+        world.phones.push(tokio::spawn(phone.live(plan, ready, world.end.clone())));
+        let other = world.phone(&world.sites[1], &world.users[1][0]);
+        world.phones.push(tokio::spawn(other.live(
+            Plan::default(),
+            CancellationToken::new(),
+            world.end.clone(),
+        )));
+        world.end().await
+    }
+
+    /// The verdict.
+    async fn end(mut self) -> Played {
+        let world = &mut self;
         let mut wrongs = world.recover().await;
         world.end.cancel();
         for phone in std::mem::take(&mut world.phones) {
@@ -92,11 +130,17 @@ impl World {
         let truths = world.truths().await;
         wrongs.extend(world.ledger.judge(&truths, &world.net.meddled()));
         wrongs.extend(world.net.foreign());
-        Played { wrongs, journal: world.journal, counts: world.ledger.counts(), through: world.through }
+        let counts = self.ledger.counts();
+        Played { wrongs, journal: self.journal, counts, through: self.through }
     }
 
     async fn make(seed: u64, journal: Journal) -> Self {
         let mut dice = Dice::of(seed, "world");
+        let cast = Cast::draw(&mut dice);
+        Self::with(seed, cast, dice, journal).await
+    }
+
+    async fn with(seed: u64, cast: Cast, mut dice: Dice, journal: Journal) -> Self {
         let net = Net::new(seed, journal.clone());
         let trouble = Arc::new(AtomicBool::new(true));
         let (killer, deaths) = mpsc::unbounded_channel();
@@ -110,7 +154,6 @@ impl World {
             begin,
             through: through.clone(),
         };
-        let cast = Cast::draw(&mut dice);
         journal.tell(format!("{cast:?}"));
         let count = cast.count();
         let domains: Vec<Domain> = DOMAINS[..count].iter().map(|domain| domain.parse().unwrap()).collect();
@@ -152,7 +195,12 @@ impl World {
         }
     }
 
-    fn people(&mut self, seed: u64) {
+    fn phone(&self, site: &Site, user: &UserId) -> Phone {
+        let dice = Dice::of(self.net.seed(), &format!("phone {user}"));
+        Phone::new(user.clone(), site.domain.clone(), self.net.clone(), self.ledger.clone(), dice)
+    }
+
+    fn people(&mut self) {
         let everybody: Vec<UserId> = self.users.iter().flatten().cloned().collect();
         let mut groups: Vec<(GroupId, UserId)> = Vec::new();
         if self.cast.groups {
@@ -176,14 +224,7 @@ impl World {
                 if self.dice.permille(200) {
                     known.push("wv:someone@nowhere.example".parse().unwrap());
                 }
-                let dice = Dice::of(seed, &format!("phone {user}"));
-                let phone = Phone::new(
-                    user.clone(),
-                    site.domain.clone(),
-                    self.net.clone(),
-                    self.ledger.clone(),
-                    dice,
-                );
+                let phone = self.phone(site, user);
                 let mut some = |from, to| usize::try_from(self.dice.between(from, to)).unwrap();
                 let plan = Plan {
                     messages: if self.cast.presence || self.cast.groups { some(1, 5) } else { some(3, 8) },
@@ -339,6 +380,7 @@ impl World {
                 }
                 let dice = &mut self.dice;
                 let weather = Weather {
+                    broken: false,
                     lost: *dice.pick(&[0, 30, 150, 400]),
                     unheard: *dice.pick(&[0, 30, 150, 400]),
                     repeated: *dice.pick(&[0, 100, 400]),

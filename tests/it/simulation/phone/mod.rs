@@ -37,6 +37,7 @@ pub(super) const PASSWORD: &str = "correct horse";
 const REPEATS_MAX: u32 = 8;
 
 /// The plan of a phone.
+#[derive(Default)]
 pub(super) struct Plan {
     /// Messages to send.
     pub(super) messages: usize,
@@ -169,6 +170,14 @@ impl Phone {
                 () = sleep(pause) => {}
             }
         }
+    }
+
+    /// Logs in if it has to, and sends one message.
+    pub(super) async fn says_to(&mut self, user: &UserId) {
+        if self.session.is_none() {
+            self.log_in().await;
+        }
+        self.send(std::slice::from_ref(user)).await;
     }
 
     /// Goes out of reach with all that it knows, and comes back as a phone that was switched off.
