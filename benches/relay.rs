@@ -7,7 +7,8 @@
 //! compared with a bare one that the same bodies pass: the message, and the answer that the protocol has
 //! come back in a POST of its own.
 //!
-//! `cargo bench --bench relay -- SECONDS` sets how long each level lasts (default 5).
+//! `cargo bench --bench relay -- SECONDS` sets how long each level lasts (default 5);
+//! `cargo bench --bench relay -- transit SECONDS` leaves out all but the node in the middle.
 
 // A benchmark may panic: that is how it fails. Its numbers are small enough for floats.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -15,9 +16,12 @@
 
 #[path = "support/bare.rs"]
 mod bare;
+#[path = "support/ends.rs"]
+mod ends;
 #[path = "support/load.rs"]
 mod load;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -75,18 +79,30 @@ fn main() {
         Some("bare-middle") => {
             runtime.block_on(bare::middle(Path::new(&words[1]), words[2].parse().unwrap()));
         }
-        seconds => {
-            let seconds = seconds.and_then(|word| word.parse().ok()).unwrap_or(5);
-            runtime.block_on(measure(Duration::from_secs(seconds)));
+        Some("end") => {
+            let role = ends::Role {
+                domain: words[2].clone(),
+                hub: words[3].clone(),
+                to: Some(words[4].clone()).filter(|to| to != "-"),
+                transactions: words[5].parse().unwrap(),
+                along: words[6] == "along",
+                content: CONTENT_OCTETS,
+            };
+            runtime.block_on(ends::end(Path::new(&words[1]), role));
+        }
+        word => {
+            let only_transit = word == Some("transit");
+            let seconds = words.last().and_then(|word| word.parse().ok()).unwrap_or(5);
+            runtime.block_on(measure(only_transit, Duration::from_secs(seconds)));
         }
     }
 }
 
-async fn measure(duration: Duration) {
+async fn measure(only_transit: bool, duration: Duration) {
     let folder = Folder(std::env::temp_dir().join(format!("causeway-bench-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).unwrap();
     let laboratory = Laboratory::new(&folder.0).await.unwrap();
-
+    let bare = Bare::start(&laboratory);
     println!(
         "A message of {CONTENT_OCTETS} octets from a client to a mailbox of another provider; CPU over both processes\n"
     );
@@ -94,10 +110,21 @@ async fn measure(duration: Duration) {
         "{:<10} {:>9} {:>12} {:>14} {:>14} {:>7}",
         "in flight", "messages", "messages/s", "CPU µs/message", "bare µs/POST", "ratio"
     );
+    if !only_transit {
+        end_to_end(&laboratory, &bare, duration).await;
+        println!();
+    }
+    for profile in ["standard", "causeway"] {
+        for transactions in [1, 16] {
+            transit(&laboratory, (profile, transactions), &bare, duration).await;
+        }
+    }
+}
 
-    let bare = Bare::start(&laboratory);
+/// What both providers of a message spend on it.
+async fn end_to_end(laboratory: &Laboratory, bare: &Bare, duration: Duration) {
     let domains = ("north.example", "south.example");
-    let (north, south) = providers(&laboratory, domains, "").await;
+    let (north, south) = providers(laboratory, domains, "").await;
     let mut lanes = load::log_in(north.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, domains).await;
     let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare.pair)).collect();
 
@@ -105,14 +132,7 @@ async fn measure(duration: Duration) {
     for in_flight in [1, 32, 1000] {
         let bare = run(&[&bare.front, &bare.back], &mut bare_lanes[..in_flight], duration).await;
         let real = run(&[&north.process, &south.process], &mut lanes[..in_flight], duration).await;
-        println!(
-            "{in_flight:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}",
-            real.messages,
-            real.per_second,
-            real.cpu_micros,
-            bare.cpu_micros,
-            real.cpu_micros / bare.cpu_micros,
-        );
+        row(&in_flight.to_string(), &real, &bare, "");
         fastest = real.per_second;
     }
     let mut delays = load::paced(&mut lanes[..64], 200, duration.max(Duration::from_secs(5))).await;
@@ -123,14 +143,19 @@ async fn measure(duration: Duration) {
         sample(&delays, 0.99)
     );
     drop((north, south));
-    written_first(&laboratory, fastest, duration).await;
-    println!();
-    for (profile, http2) in [("standard", false), ("causeway", false), ("causeway", true)] {
-        for transactions in [1, 16] {
-            let spoken = Spoken { profile, http2, transactions };
-            transit(&laboratory, &spoken, &bare, duration).await;
-        }
-    }
+    written_first(laboratory, fastest, duration).await;
+}
+
+/// Prints what a level of ours and of the bare ones cost.
+fn row(in_flight: &str, real: &Level, bare: &Level, note: &str) {
+    println!(
+        "{in_flight:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}{note}",
+        real.messages,
+        real.per_second,
+        real.cpu_micros,
+        bare.cpu_micros,
+        real.cpu_micros / bare.cpu_micros,
+    );
 }
 
 /// Runs a level and reads the processes' clocks around it.
@@ -150,6 +175,25 @@ async fn run(processes: &[&Measured], lanes: &mut [Lane], duration: Duration) ->
     }
 }
 
+/// What a process prints, line by line: addresses.
+struct Lines(std::io::BufReader<std::process::ChildStdout>);
+
+impl Lines {
+    fn next(&mut self) -> SocketAddr {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut self.0, &mut line).unwrap();
+        line.trim().parse().unwrap()
+    }
+}
+
+/// Another process of this program, in the role that the words say.
+fn of_this_program(words: &[&str]) -> (Measured, Lines) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = Lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    (Measured(child), lines)
+}
+
 /// What a real node is compared with.
 struct Bare {
     front: Measured,
@@ -166,18 +210,11 @@ struct Bare {
 impl Bare {
     fn start(laboratory: &Laboratory) -> Self {
         let folder = laboratory.folder();
-        laboratory.provider("bare.example", &Writing::default()).unwrap();
+        laboratory.provider(bare::DOMAIN, &Writing::default()).unwrap();
         let certificates = folder.to_str().unwrap();
         let start = |words: &[&str]| {
-            let program = std::env::current_exe().unwrap();
-            let mut child = Command::new(program).args(words).stdout(Stdio::piped()).spawn().unwrap();
-            let mut line = String::new();
-            std::io::BufRead::read_line(
-                &mut std::io::BufReader::new(child.stdout.take().unwrap()),
-                &mut line,
-            )
-            .unwrap();
-            (Measured(child), line.trim().parse::<SocketAddr>().unwrap())
+            let (child, mut lines) = of_this_program(words);
+            (child, lines.next())
         };
         let (back, behind) = start(&["bare-back", certificates]);
         let (front, pair) = start(&["bare-front", certificates, &behind.to_string(), "0"]);
@@ -191,6 +228,7 @@ impl Bare {
 /// A provider's process, with its listeners for clients and for the operator.
 struct Node {
     process: Measured,
+    ssp: SocketAddr,
     csp: SocketAddr,
     admin: SocketAddr,
 }
@@ -216,7 +254,7 @@ fn node(laboratory: &Laboratory, domain: &str, peers: &str, (ssp_lines, limits):
     laboratory.publish(&provider.domain, ports[0]);
     let program = env!("CARGO_BIN_EXE_causeway");
     let process = Command::new(program).arg("serve").arg("--config").arg(provider.config()).spawn().unwrap();
-    Node { process: Measured(process), csp: ports[1], admin: ports[2] }
+    Node { process: Measured(process), ssp: ports[0], csp: ports[1], admin: ports[2] }
 }
 
 /// An entry for a peer that takes so many Transactions in a POST.
@@ -249,53 +287,43 @@ async fn written_first(laboratory: &Laboratory, fastest: f64, duration: Duration
     );
 }
 
-/// How the nodes of a transit speak.
-struct Spoken {
-    profile: &'static str,
-    http2: bool,
-    /// Transactions in a POST, at most.
-    transactions: usize,
-}
-
 /// What the node in the middle spends on a message that only passes it.
 async fn transit(
     laboratory: &Laboratory,
-    &Spoken { profile, http2, transactions }: &Spoken,
+    (profile, transactions): (&str, usize),
     bare: &Bare,
     duration: Duration,
 ) {
-    let domain = |role: &str| format!("{role}{transactions}-{profile}{}.example", u8::from(http2));
+    let domain = |role: &str| format!("{role}{transactions}-{profile}.example");
     let (one, hub, other) = (domain("one"), domain("hub"), domain("other"));
     let triple =
         |from: &str, to: &str| format!("[[transit]]\nfrom = \"{from}\"\nto = \"{to}\"\nvia = \"{to}\"\n");
     let spoken = format!("profile = \"{profile}\"");
-    let carries = |domain: &str| format!("carries = [\"{domain}\"]\n{spoken}");
     let entries = [
         peer(&one, transactions, &spoken),
         peer(&other, transactions, &spoken),
         triple(&one, &other),
         triple(&other, &one),
     ];
-    let sections = (if http2 { "" } else { "http2 = false" }, "");
-    let middle = node(laboratory, &hub, &entries.concat(), sections);
-    let front = node(laboratory, &one, &peer(&hub, transactions, &carries(&other)), sections);
-    let back = node(laboratory, &other, &peer(&hub, transactions, &carries(&one)), sections);
-    for node in [&middle, &front, &back] {
-        load::ready(node.admin).await;
+    let certificates = laboratory.folder().to_str().unwrap();
+    let along = if profile == "causeway" { "along" } else { "-" };
+    let count = transactions.to_string();
+    let end = |domain: &str, to: &str| {
+        laboratory.provider(domain, &Writing::default()).unwrap();
+        let (child, mut lines) = of_this_program(&["end", certificates, domain, &hub, to, &count, along]);
+        laboratory.publish(&domain.parse().unwrap(), lines.next());
+        (child, lines.next())
+    };
+    let (mut front, plain) = end(&one, &other);
+    let (mut back, _) = end(&other, "-");
+    let middle = node(laboratory, &hub, &entries.concat(), ("http2 = false", ""));
+    load::ready(middle.admin).await;
+    for end in [&mut front, &mut back] {
+        writeln!(end.0.stdin.as_mut().unwrap(), "{}", middle.ssp).unwrap();
     }
-    load::register(back.csp, &other, RECIPIENTS).await;
-    let mut lanes = load::log_in(front.csp, SENDERS, CONTENT_OCTETS, RECIPIENTS, (&one, &other)).await;
-    let mut bare_lanes: Vec<_> = lanes.iter().map(|lane| lane.aimed_at(bare.passing)).collect();
-    let bare = run(&[&bare.middle], &mut bare_lanes, duration).await;
-    let real = run(&[&middle.process], &mut lanes, duration).await;
-    println!(
-        "{:<10} {:>9} {:>12.0} {:>14.1} {:>14.1} {:>7.2}   transit, {transactions} a POST, {profile}{}, the middle node alone",
-        SENDERS,
-        real.messages,
-        real.per_second,
-        real.cpu_micros,
-        bare.cpu_micros,
-        real.cpu_micros / bare.cpu_micros,
-        if http2 { " over HTTP/2" } else { "" },
-    );
+    let lanes = |server| (0..SENDERS).map(|_| Lane::plain(server, CONTENT_OCTETS)).collect::<Vec<_>>();
+    let bare = run(&[&bare.middle], &mut lanes(bare.passing), duration).await;
+    let real = run(&[&middle.process], &mut lanes(plain), duration).await;
+    let note = format!("   transit, {transactions} a POST, {profile}, the middle node alone");
+    row(&SENDERS.to_string(), &real, &bare, &note);
 }

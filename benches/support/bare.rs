@@ -20,19 +20,23 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+/// The domain that all of them stand for.
+pub(crate) const DOMAIN: &str = "bare.example";
 /// Connections from front to back, as many as a link has lanes.
-const CONNECTIONS: usize = 32;
+pub(crate) const CONNECTIONS: usize = 32;
 
-fn tls(folder: &Path) -> PeerTls {
+/// The certificate and key of a domain of the laboratory.
+pub(crate) fn tls(folder: &Path, domain: &str) -> PeerTls {
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
-    let domain = "bare.example".parse().unwrap();
-    let identity = Identity::from_pem(domain, &read("bare.example.pem"), &read("bare.example.key")).unwrap();
+    let (certificate, key) = (read(&format!("{domain}.pem")), read(&format!("{domain}.key")));
+    let identity = Identity::from_pem(domain.parse().unwrap(), &certificate, &key).unwrap();
     let mut trust = TrustSettings::default();
     trust.add_authorities(&read("ca.pem")).unwrap();
     PeerTls::new(&[identity], Trust::new(trust).unwrap()).unwrap()
 }
 
-async fn listen() -> TcpListener {
+/// A listener, whose address is printed.
+pub(crate) async fn listen() -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     listener
@@ -40,7 +44,7 @@ async fn listen() -> TcpListener {
 
 /// Answers every POST over mutual TLS with an empty 200.
 pub(crate) async fn back(folder: &Path) {
-    let acceptor = tokio_rustls::TlsAcceptor::from(tls(folder).server_config());
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls(folder, DOMAIN).server_config());
     let listener = listen().await;
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
@@ -62,11 +66,11 @@ type Job = (Bytes, oneshot::Sender<()>);
 /// in another POST after it, if there are any.
 fn onward(folder: &Path, back: SocketAddr, answers: usize) -> mpsc::Sender<Job> {
     let (jobs, queue) = mpsc::channel::<Job>(4096);
-    let (queue, tls) = (Arc::new(Mutex::new(queue)), Arc::new(tls(folder)));
+    let (queue, tls) = (Arc::new(Mutex::new(queue)), Arc::new(tls(folder, DOMAIN)));
     for _ in 0..CONNECTIONS {
         let (queue, tls) = (queue.clone(), tls.clone());
         tokio::spawn(async move {
-            let domain = "bare.example".parse().unwrap();
+            let domain = DOMAIN.parse().unwrap();
             let candidates = [Candidate { host: "127.0.0.1".into(), addr: back }];
             let limits = PostLimits::default();
             let mut connection =
@@ -113,7 +117,7 @@ pub(crate) async fn front(folder: &Path, back: SocketAddr, answers: usize) {
 
 /// Takes POSTs over mutual TLS and passes their bodies on over mutual TLS.
 pub(crate) async fn middle(folder: &Path, back: SocketAddr) {
-    let acceptor = tokio_rustls::TlsAcceptor::from(tls(folder).server_config());
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls(folder, DOMAIN).server_config());
     let jobs = onward(folder, back, 0);
     let listener = listen().await;
     while let Ok((stream, _)) = listener.accept().await {

@@ -32,6 +32,19 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    /// A lane to a server that does not look at what is posted.
+    pub(crate) fn plain(server: SocketAddr, content_octets: usize) -> Self {
+        Self {
+            server,
+            stream: None,
+            session: "none".to_owned(),
+            recipients: (1, "other.example".to_owned()),
+            content: "0123456789abcdef".repeat(content_octets / 16),
+            next: 0,
+            buffer: Vec::new(),
+        }
+    }
+
     /// The same client at another server.
     pub(crate) fn aimed_at(&self, server: SocketAddr) -> Self {
         Self {
