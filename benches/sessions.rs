@@ -20,6 +20,9 @@ const LIMIT: f64 = 4096.0;
 const LEVELS: [usize; 3] = [100, 10_000, 100_000];
 /// Logins under way at a time: they share commits.
 const AT_ONCE: usize = 256;
+/// Sessions before any is counted: what is there once, whoever comes, such as caches, buffers, the allocator's
+/// pages, and code that was not run before.
+const TO_BEGIN_WITH: usize = 4096;
 
 /// Resident memory of this process, octets.
 fn resident() -> f64 {
@@ -50,20 +53,19 @@ fn main() {
     runtime.block_on(async {
         let folder = Folder::new("sessions");
         let begin = Instant::now();
-        let most = LEVELS.iter().copied().max().unwrap_or_default() + AT_ONCE;
+        let most = LEVELS.iter().copied().max().unwrap_or_default() + TO_BEGIN_WITH;
         let point = Arc::new(Point::new(folder.path(), Vec::new(), most).await);
-        // What is there once, whoever comes: caches, buffers, code that was not run before.
-        log_in(&point, 0, AT_ONCE).await;
-        let (base, mut before) = (resident(), AT_ONCE);
+        log_in(&point, 0, TO_BEGIN_WITH).await;
+        let (base, mut before) = (resident(), TO_BEGIN_WITH);
         println!(
-            "{AT_ONCE} sessions to begin with: {:.1} MiB after {:?}",
+            "{TO_BEGIN_WITH} sessions to begin with: {:.1} MiB after {:?}",
             base / 1_048_576.0,
             begin.elapsed()
         );
         for level in LEVELS {
             let begin = Instant::now();
-            log_in(&point, before, level + AT_ONCE).await;
-            before = level + AT_ONCE;
+            log_in(&point, before, level + TO_BEGIN_WITH).await;
+            before = level + TO_BEGIN_WITH;
             let octets = (resident() - base) / level as f64;
             let verdict = if octets <= LIMIT { "kept" } else { "MISSED" };
             println!(

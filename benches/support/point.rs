@@ -22,6 +22,11 @@ use causeway::wire::csp::{self, Message, Transaction};
 use causeway::wire::{Carried, Encoding, Limits, Mode};
 use vault::OpenVault;
 
+/// As in the program.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The domain of the node.
 pub(crate) const OWN: &str = "north.example";
 const PASSWORD: &str = "correct horse";
