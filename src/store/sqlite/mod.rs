@@ -14,6 +14,7 @@ mod changes;
 mod common;
 mod content;
 mod erase;
+mod folding;
 mod groups;
 mod history;
 mod inline;
@@ -193,7 +194,8 @@ struct Threads {
     inbox: SyncSender<Job>,
     waiting: Arc<Waiting>,
     waiting_octets_max: usize,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// The writer, and who folds its log.
+    writer: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
     readers: Readers,
     memory: Arc<Memory>,
     numbers: Numbers,
@@ -239,6 +241,8 @@ impl Sqlite {
             .collect::<Result<_, _>>()
             .map_err(database)?;
 
+        let own = patiently(|| write_connection(&path)).map_err(database)?;
+        let folding = folding::start(&mut connection, own).map_err(file(&path))?;
         let memory = Arc::new(Memory::new());
         let numbers = Numbers::default();
         let writer = Writer::new(
@@ -259,7 +263,7 @@ impl Sqlite {
             })
             .map_err(file(&path))?;
         let waiting_octets_max = settings.waiting_octets_max;
-        let writer = Mutex::new(Some(writer));
+        let writer = Mutex::new(Some((writer, folding)));
         let threads = Threads { inbox, waiting, waiting_octets_max, writer, readers, memory, numbers };
         let octets = Arc::new(Octets::beside(data));
         Ok(Self { engine: Engine::Threads(threads), instance, octets })
@@ -305,10 +309,11 @@ impl Sqlite {
         let Engine::Threads(threads) = &self.engine else { return };
         threads.readers.close();
         let writer = threads.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
+        if let Some((writer, folding)) = writer {
             // The connection that is closed last folds the log into the database.
             let _ = threads.inbox.send(Job::Close);
             let _ = writer.join();
+            let _ = folding.join();
         }
     }
 
@@ -511,8 +516,8 @@ fn write_connection(path: &Path) -> rusqlite::Result<Connection> {
     // tree is balanced SQLite gives a page a number far behind the last, and then searches the whole cache
     // for such pages at the end of the commit.
     connection.pragma_update(None, "cache_size", -8192)?;
-    // Pages: the log is folded into the database every 16 MiB, and cut to 64 MiB if it ever outgrew that.
-    connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    // Never by itself, see `folding`; cut to 64 MiB if it ever outgrew that.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     Ok(connection)
 }
