@@ -126,7 +126,7 @@ impl End {
                 assert!(granted.session.is_some(), "{granted:?}");
                 self.up.send_replace(true);
             }
-            other => panic!("{other:?}"),
+            Setup::Status(refused) => panic!("{refused:?}"),
         }
     }
 
