@@ -46,6 +46,8 @@ pub(super) struct Cast {
     pub(super) fleeting: bool,
     /// Disks fail.
     pub(super) failing: bool,
+    /// Few octets may wait for a peer.
+    pub(super) cramped: bool,
 }
 
 impl Cast {
@@ -68,7 +70,15 @@ impl Cast {
             liars: dice.permille(250),
             fleeting: dice.permille(300),
             failing: dice.permille(250),
+            cramped: false,
         }
+    }
+
+    /// The same, in some worlds with little room for what waits. Notices that find no room are gone, so only
+    /// messages are sent there.
+    pub(super) fn in_room(mut self, seed: u64) -> Self {
+        self.cramped = !self.presence && !self.groups && Dice::of(seed, "room").permille(300);
+        self
     }
 
     /// Two providers whose users send messages, and nothing goes wrong by itself.
@@ -84,6 +94,7 @@ impl Cast {
             liars: false,
             fleeting: false,
             failing: false,
+            cramped: false,
         }
     }
 

@@ -171,6 +171,7 @@ fn two_hundred_worlds_keep_their_promises() {
                     sum.sent += played.counts.sent;
                     sum.received += played.counts.received;
                     sum.seen += played.counts.seen;
+                    sum.full += played.counts.full;
                     answered += played.through.answered.load(Ordering::Relaxed);
                     written += played.through.written.load(Ordering::Relaxed);
                     killed += played.through.killed.load(Ordering::Relaxed);
@@ -196,12 +197,14 @@ fn two_hundred_worlds_keep_their_promises() {
     let told: Vec<_> =
         failed.iter().map(|(seed, played)| format!("CAUSEWAY_SEED={seed}: {}", played.wrongs[0])).collect();
     assert!(failed.is_empty(), "{} of {count} worlds failed:\n{}", failed.len(), told.join("\n"));
-    let Counts { sent, received, seen } = sum;
+    let Counts { sent, received, seen, full } = sum;
     println!("{count} worlds, {sent} messages, {received} copies received, {seen} values of presence seen");
+    println!("{full} messages found no room");
     println!(
         "left before they were written: {answered} answered, {written} written after all; {killed} nodes killed with some in hand"
     );
     assert!((received > 0 && seen > 0) || count < 10, "nothing was received anywhere");
+    assert!(full > 0 || count < SEEDS, "no queue was ever full");
     let tried = answered > 0 && written > 0 && killed > 0;
     assert!(tried || count < SEEDS, "nothing left before it was written, or nobody died of it");
 }

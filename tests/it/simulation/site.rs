@@ -28,6 +28,8 @@ use super::dice::Dice;
 use super::network::{Cable, Door, Net};
 use vault::OpenVault;
 
+/// Room for all that may ever wait for a peer.
+pub(super) const ROOMY: u64 = 1 << 30;
 /// The only certificate authority of the simulation.
 pub(super) const AUTHORITY: [u8; 32] = [9; 32];
 /// When worlds begin: 2004-03-01T09:15:00Z.
@@ -56,6 +58,8 @@ pub(super) struct Habits {
     pub(super) failing: u64,
     /// Batches during which the node is killed.
     pub(super) deadly: u64,
+    /// Octets that may wait for a peer.
+    pub(super) room: u64,
 }
 
 struct SimDisk {
@@ -162,7 +166,8 @@ impl Site {
         habits: Habits,
         users: &[UserId],
     ) -> Self {
-        let settings = sqlite::Settings::at(":memory:");
+        let mut settings = sqlite::Settings::at(":memory:");
+        settings.queue_bytes_per_peer = habits.room;
         let store = Sqlite::in_memory_with(&settings, &format!("s{number}")).unwrap();
         let accounts = users.iter().map(|user| {
             Change::AddAccount(Account {
@@ -185,6 +190,17 @@ impl Site {
             lives: 0,
             running: None,
         }
+    }
+
+    /// What is wrong with how much waits for peers.
+    pub(super) async fn overfull(&self) -> Vec<String> {
+        let queues = self.store.queues().await.unwrap();
+        let (domain, room) = (&self.domain, self.habits.room);
+        let over = queues.into_iter().filter(|queue| queue.octets > room);
+        over.map(|queue| {
+            format!("{domain} keeps {} octets for {}: more than {room}", queue.octets, queue.peer)
+        })
+        .collect()
     }
 
     /// Whether the node runs.
@@ -260,7 +276,12 @@ impl Site {
                 hold_query: Duration::from_secs(20),
                 peer_gone: Duration::from_secs(300),
                 presence_pause: Duration::from_secs(2),
-                cut_through: Duration::from_millis(250),
+                // What leaves before it is written is written even if the queue is full then, and bounded apart.
+                cut_through: if self.habits.room == ROOMY {
+                    Duration::from_millis(250)
+                } else {
+                    Duration::ZERO
+                },
                 registration_open: false,
                 client_document_octets_max: 1 << 20,
                 served: ServedFunctions::default(),

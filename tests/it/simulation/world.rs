@@ -23,7 +23,7 @@ use super::journal::Journal;
 use super::ledger::{Ledger, Truth};
 use super::network::{Net, POSTS_MAX, Weather};
 use super::phone::{Phone, Plan};
-use super::site::{Ground, Habits, Site, Through};
+use super::site::{Ground, Habits, ROOMY, Site, Through};
 
 /// How long a world may take to become quiet once the trouble is over.
 const QUIET_WITHIN: Duration = Duration::from_secs(1800);
@@ -31,6 +31,8 @@ const QUIET_WITHIN: Duration = Duration::from_secs(1800);
 const QUIET_WATCH: Duration = Duration::from_secs(35);
 /// How soon every session has ended whose phone is in another one.
 const SESSIONS_END_WITHIN: Duration = Duration::from_secs(240);
+/// How often queues are looked at while there is trouble, where there is little room.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
 /// How soon phones have fetched what waits for them.
 const POLLED_WITHIN: Duration = Duration::from_secs(15);
 
@@ -44,6 +46,8 @@ enum Event {
     Cut(usize, usize, Duration),
     Mend(usize, usize),
     Weather,
+    /// These are cut off from all others; one bit each.
+    Island(u64, Duration),
     /// The first agrees with the second in another way from now on.
     Agree(usize, usize, PeerState),
     Jump(usize, i64),
@@ -136,7 +140,7 @@ impl World {
 
     async fn make(seed: u64, journal: Journal) -> Self {
         let mut dice = Dice::of(seed, "world");
-        let cast = Cast::draw(&mut dice);
+        let cast = Cast::draw(&mut dice).in_room(seed);
         Self::with(seed, cast, dice, journal).await
     }
 
@@ -165,20 +169,25 @@ impl World {
                 names.iter().map(|name| format!("wv:{name}@{domain}").parse().unwrap()).collect()
             })
             .collect();
-        let mut sites = Vec::new();
+        let (mut sites, mut room) = (Vec::new(), Dice::of(seed, "rooms"));
         for (place, agreed) in cast.agreements(&mut dice).into_iter().enumerate() {
             let domain = &domains[place];
             for (to, other) in domains.iter().enumerate().filter(|(to, _)| *to != place) {
                 net.speaks_for(domain, other, cast.speakers(place, to));
             }
+            let room = if cast.cramped { *room.pick(&[1500, 3000, 6000]) } else { ROOMY };
             let habits =
-                Habits { sluggish: *dice.pick(&[0, 5, 30]), failing, deadly: *dice.pick(&[0, 0, 4]) };
+                Habits { sluggish: *dice.pick(&[0, 5, 30]), failing, deadly: *dice.pick(&[0, 0, 4]), room };
             journal.tell(format!("{domain}: {habits:?}, {agreed:?}"));
             sites.push(Site::found(&ground, place, domain, agreed, habits, &users[place]).await);
         }
+        let ledger = Ledger::new(journal.clone(), failing == 0);
+        if cast.cramped {
+            ledger.cramped();
+        }
         Self {
             cast,
-            ledger: Ledger::new(journal.clone(), failing == 0),
+            ledger,
             journal,
             net,
             through,
@@ -286,6 +295,12 @@ impl World {
             let at = begin + self.dice.millis(0, millis);
             self.at(at, Event::Weather);
         }
+        let mut islands = Dice::of(self.net.seed(), "islands");
+        if count > 2 && islands.permille(400) {
+            let at = begin + islands.millis(0, millis);
+            let inside = islands.between(1, (1 << count) - 2);
+            self.at(at, Event::Island(inside, islands.millis(500, 25_000)));
+        }
         self.operators(begin, millis);
         loop {
             let next = self.events.first_key_value().map_or(over, |((at, _), _)| (*at).min(over));
@@ -296,6 +311,7 @@ impl World {
                     let down = self.dice.millis(50, 8000);
                     self.happen(Event::Kill(site, down)).await;
                 }
+                () = sleep(LOOKED_AT_EVERY), if self.cast.cramped => self.look_at_queues().await,
                 () = sleep_until(next) => {
                     if next == over {
                         return;
@@ -349,6 +365,15 @@ impl World {
             Event::Kill(..) | Event::Drain(..) => {}
             Event::Ambush(site, within) => self.sites[site].ambush(within),
             Event::Start(site) => self.sites[site].start().await,
+            Event::Island(inside, length) => {
+                let is_inside = |place: usize| inside & (1 << place) != 0;
+                let places = 0..self.sites.len();
+                for one in places.clone() {
+                    for other in places.clone().filter(|other| is_inside(one) != is_inside(*other)) {
+                        self.at(Instant::now(), Event::Cut(one, other, length));
+                    }
+                }
+            }
             Event::Cut(one, other, length) => {
                 let (from, to) = (&self.sites[one].domain, &self.sites[other].domain);
                 self.journal.tell(format!("cut: {from} no longer reaches {to}"));
@@ -421,6 +446,7 @@ impl World {
             }
             sleep(Duration::from_secs(5)).await;
             left = self.left().await;
+            self.look_at_queues().await;
         }
         self.journal.tell("quiet");
         let before = self.net.messages();
@@ -436,6 +462,15 @@ impl World {
             wrongs.push("messages go round in a quiet world".into());
         }
         wrongs
+    }
+
+    /// Nowhere waits more than may, where there is little room.
+    async fn look_at_queues(&self) {
+        for site in self.sites.iter().filter(|_| self.cast.cramped) {
+            for wrong in site.overfull().await {
+                self.ledger.wrong(wrong);
+            }
+        }
     }
 
     /// What still waits somewhere.

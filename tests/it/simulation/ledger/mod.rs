@@ -27,6 +27,8 @@ pub(super) struct Ledger {
 struct Book {
     /// Disks never fail here, so that what was settled stays settled.
     strict: bool,
+    /// Few octets may wait for a peer: messages may fail for that reason, and reports find no room.
+    cramped: bool,
     /// An agreement was closed for a while: messages may fail for that reason.
     torn: bool,
     views: presence::Views,
@@ -99,6 +101,11 @@ impl Ledger {
         let what = what.into();
         self.journal.tell(format!("WRONG: {what}"));
         self.book().wrongs.push(what);
+    }
+
+    /// Few octets may wait for a peer.
+    pub(super) fn cramped(&self) {
+        self.book().cramped = true;
     }
 
     /// An agreement is closed.
@@ -297,7 +304,8 @@ impl Ledger {
     /// What happened in all.
     pub(super) fn counts(&self) -> Counts {
         let book = self.book();
-        Counts { sent: book.sent.len(), received: book.received.len(), seen: book.views.seen }
+        let full = book.sent.iter().filter(|sent| sent.found_no_room()).count();
+        Counts { sent: book.sent.len(), received: book.received.len(), seen: book.views.seen, full }
     }
 
     /// Everything that broke a promise. Asked when the world is quiet.
@@ -335,6 +343,16 @@ pub(super) struct Counts {
     pub(super) received: usize,
     /// Values of presence seen.
     pub(super) seen: usize,
+    /// Messages for which there was no room.
+    pub(super) full: usize,
+}
+
+impl Sent {
+    fn found_no_room(&self) -> bool {
+        let Some((status, _)) = &self.answer else { return false };
+        let mut codes = std::iter::once(status.code).chain(status.details.iter().map(|detail| detail.code));
+        codes.any(|code| code == Code::QUEUE_FULL)
+    }
 }
 
 impl Book {
@@ -373,12 +391,12 @@ impl Book {
 
     /// Whether there is a reason that a message may fail for good.
     fn may_fail(&self, number: usize, meddled: &Meddled) -> bool {
-        self.torn || !self.strict || meddled.forged.contains(&number)
+        self.torn || self.cramped || !self.strict || meddled.forged.contains(&number)
     }
 
     /// Whether it may have arrived all the same, because it was refused for a while and a liar tried again then.
     fn may_fail_in_vain(&self, number: usize, meddled: &Meddled) -> bool {
-        (self.torn || !self.strict) && meddled.said_anew.contains(&number)
+        (self.torn || self.cramped || !self.strict) && meddled.said_anew.contains(&number)
     }
 
     /// One recipient of one message: exactly one outcome.
@@ -430,7 +448,7 @@ impl Book {
             }
         }
         let due = usize::from(sent.wants_report && accepted && copies == 1);
-        if successes != due {
+        if successes != due && !(self.cramped && successes < due) {
             wrongs.push(format!("{what}: {successes} reports of delivery where {due} are due"));
         }
     }
