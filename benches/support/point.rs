@@ -103,6 +103,8 @@ impl Point {
                 peer_gone: Duration::from_secs(300),
                 presence_pause: Duration::ZERO,
                 client_document_octets_max: 1 << 20,
+                session_requests_per_second: 0,
+                source_requests_per_second: 0,
                 served: ServedFunctions::default(),
                 content: sap::ContentSettings {
                     quota: Quota { octets: 1 << 20, items: 100 },
@@ -149,7 +151,7 @@ impl Point {
             clear_password_allowed: true,
             arrival: None,
         };
-        self.sap.client_document(document).await
+        self.sap.client_document(document).await.unwrap_or_default()
     }
 
     /// The same, and the answer.

@@ -110,11 +110,17 @@ impl Laboratory {
         let Writing { ssp, csp, cir, admin, peers, agreement, .. } = writing;
         let Writing { ssp_lines, csp_lines, cir_lines, sections, .. } = writing;
         let dns = self.dns.addr();
+        // Everybody here is one source, and quicker than any person.
+        let unlimited = if csp_lines.contains("-requests-per-second") {
+            ""
+        } else {
+            "session-requests-per-second = 0\nsource-requests-per-second = 0\n"
+        };
         let node = format!(
             "[node]\ndomains = [\"{domain}\"]\ndata = \"data\"\n\n\
              [ssp]\nlisten = [\"{ssp}\"]\ncertificate = \"../{domain}.pem\"\nkey = \"../{domain}.key\"\n\
              trust = [\"../ca.pem\"]\npeers = \"peers.toml\"\n{ssp_lines}\n\n\
-             [csp]\nlisten = [\"{csp}\"]\n{csp_lines}\n\n\
+             [csp]\nlisten = [\"{csp}\"]\n{unlimited}{csp_lines}\n\n\
              [csp.cir]\ntcp-listen = [\"{cir}\"]\n{cir_lines}\n\n[admin]\nlisten = \"{admin}\"\n\n\
              [dns]\nservers = [\"{dns}\"]\n\n{sections}\n"
         );

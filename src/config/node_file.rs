@@ -38,6 +38,9 @@ pub(super) struct NodeFile {
     pub(super) csp_path: Option<String>,
     pub(super) registration: Registration,
     pub(super) csp_document_bytes_max: usize,
+    pub(super) session_requests_per_second: u32,
+    pub(super) source_requests_per_second: u32,
+    pub(super) source_connections: usize,
     pub(super) content: Content,
     pub(super) cir: Cir,
     pub(super) admin_listen: Placed<SocketAddr>,
@@ -58,6 +61,15 @@ pub(super) struct PlacedPair {
 /// A document must hold at least an envelope, and never needs a machine's whole memory.
 pub(super) const DOCUMENT_BYTES: std::ops::RangeInclusive<u64> = 4096..=16_777_216;
 const CSP_DOCUMENT_BYTES: u64 = 1_048_576;
+/// Above it nobody would notice that there is a limit.
+const PER_SECOND: std::ops::RangeInclusive<u64> = 0..=100_000;
+/// A phone polls once in some seconds; what piled up while it was away comes at once.
+const SESSION_REQUESTS: u64 = 50;
+/// Behind one address there may be a whole network of phones, but they seldom log in all at once.
+const SOURCE_REQUESTS: u64 = 200;
+/// The listener has room for 65536 of all sources.
+const CONNECTIONS: std::ops::RangeInclusive<u64> = 0..=65_536;
+const SOURCE_CONNECTIONS: u64 = 4096;
 /// Proxies and phones give up on a silent connection after about a minute.
 const HOLD_SECONDS: std::ops::RangeInclusive<u64> = 0..=60;
 const HOLD_MESSAGE_SECONDS: u64 = 5;
@@ -156,6 +168,11 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let registration =
         csp.word("registration", Registration::ALL, Registration::as_str, Registration::Closed);
     let csp_document_bytes_max = size(csp.number("max-document-bytes", DOCUMENT_BYTES, CSP_DOCUMENT_BYTES));
+    let mut per_second =
+        |key, default| u32::try_from(csp.number(key, PER_SECOND, default)).unwrap_or(u32::MAX);
+    let session_requests_per_second = per_second("session-requests-per-second", SESSION_REQUESTS);
+    let source_requests_per_second = per_second("source-requests-per-second", SOURCE_REQUESTS);
+    let source_connections = size(csp.number("source-connections", CONNECTIONS, SOURCE_CONNECTIONS));
     let mut cir = csp.section("cir");
     let cir_listen = cir.listeners("tcp-listen", &[any_address(CIR_PORT)]);
     let cir_udp = cir.truth("udp", true);
@@ -246,6 +263,9 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         csp_path,
         registration,
         csp_document_bytes_max,
+        session_requests_per_second,
+        source_requests_per_second,
+        source_connections,
         content: content_settings,
         cir: Cir { tcp_listen: values(cir_listen), udp: cir_udp, advertise, sms },
         admin_listen,

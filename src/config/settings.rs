@@ -139,6 +139,12 @@ pub struct Csp {
     pub registration: Registration,
     /// Largest document accepted from a client, octets.
     pub max_document_bytes: usize,
+    /// Requests a second of one session; 0: no limit.
+    pub session_requests_per_second: u32,
+    /// Requests a second of one source outside of any session; 0: no limit.
+    pub source_requests_per_second: u32,
+    /// Connections of one source at a time; 0: no limit of its own.
+    pub source_connections: usize,
     /// `[csp.cir]`.
     pub cir: Cir,
 }

@@ -1,6 +1,7 @@
 //! The CSP listeners' handler: from HTTP to the Service Access Point and back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
@@ -44,6 +45,13 @@ impl Clients {
         })
     }
 
+    /// More than may be: 429, and when to come again.
+    fn later(&self, wait: Duration) -> Answer {
+        self.sap.events().wire_rejected(Listener::Csp, "rate");
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        Answer::later(StatusCode::TOO_MANY_REQUESTS, seconds.max(1))
+    }
+
     fn rejected(&self, status: StatusCode, reason: &'static str) -> Answer {
         self.sap.events().wire_rejected(Listener::Csp, reason);
         Answer::empty(status)
@@ -56,7 +64,13 @@ impl CspHandler for Clients {
     }
 
     async fn request(&self, request: CspRequest) -> Answer {
-        if Content::is_asked(&request.method, &request.path, request.content_type.as_ref()) {
+        let is_content = Content::is_asked(&request.method, &request.path, request.content_type.as_ref());
+        if (is_content || request.method != Method::POST)
+            && let Err(wait) = self.sap.spend_source(request.from.ip())
+        {
+            return self.later(wait);
+        }
+        if is_content {
             return self.content.request(&request).await;
         }
         if request.method == Method::GET || request.method == Method::HEAD {
@@ -85,7 +99,10 @@ impl CspHandler for Clients {
                 direct: !CARRIED.iter().any(|name| request.headers.contains_key(*name)),
             }),
         };
-        let body = Bytes::from(self.sap.client_document(document).await);
+        let body = match self.sap.client_document(document).await {
+            Ok(body) => Bytes::from(body),
+            Err(wait) => return self.later(wait),
+        };
         // The answer's type is the request's, byte for byte (reference csp.md §2).
         let content_type = request.content_type.clone();
         Answer::document(content_type.unwrap_or_else(|| default_type(encoding)), body)

@@ -189,6 +189,8 @@ impl Node {
                 cut_through: settings.limits.cut_through,
                 registration_open: settings.csp.registration == Registration::Open,
                 client_document_octets_max: settings.csp.max_document_bytes,
+                session_requests_per_second: settings.csp.session_requests_per_second,
+                source_requests_per_second: settings.csp.source_requests_per_second,
                 served: ServedFunctions::default(),
                 content: sap::ContentSettings {
                     quota: settings.content.quota,
@@ -258,7 +260,11 @@ impl Node {
         let content = &settings.content;
         let content = Content::new(sap.clone(), content.url.clone(), content.max_item_bytes);
         let clients = Arc::new(Clients::new(sap.clone(), content, settings.csp.path.clone()));
-        let limits = ListenLimits { body_octets_max: settings.csp.max_document_bytes, ..ListenLimits::csp() };
+        let limits = ListenLimits {
+            body_octets_max: settings.csp.max_document_bytes,
+            connections_of_source_max: settings.csp.source_connections,
+            ..ListenLimits::csp()
+        };
         for listener in csp {
             let (clients, events) = (clients.clone(), net_events.clone());
             listeners.spawn(serve_csp(
@@ -478,9 +484,9 @@ impl ConnectionEvents for NetEvents {
                 peer.and_then(|peer| peer.names.first()),
                 match reason {
                     "method" => Refused::Method,
-                    "media-type" => Refused::MediaType,
+                    "media-type" | "encoding" => Refused::MediaType,
                     "size" => Refused::Size,
-                    "connections" | "memory" | "resets" => Refused::Overloaded,
+                    "connections" | "source" | "memory" | "resets" => Refused::Overloaded,
                     "certificate" => Refused::Handshake,
                     _ => Refused::Malformed,
                 },

@@ -31,8 +31,20 @@ const TRANSACTION_SECONDS: [f64; 12] =
 /// Group commits: from a fast disk to one that is in trouble.
 const COMMIT_SECONDS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 /// Why a document is refused: [`crate::wire::Refusal::reason`], and what comes before a document.
-const REJECTIONS: [&str; 9] =
-    ["limit", "malformed", "doctype", "charset", "envelope", "version", "method", "media-type", "timeout"];
+const REJECTIONS: [&str; 12] = [
+    "limit",
+    "malformed",
+    "doctype",
+    "charset",
+    "envelope",
+    "version",
+    "method",
+    "media-type",
+    "timeout",
+    "rate",
+    "source",
+    "encoding",
+];
 
 /// The metrics of one node. Two nodes in one process have one each, with a registry of their own.
 pub struct Metrics {

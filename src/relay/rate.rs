@@ -31,6 +31,11 @@ impl Meter {
         self.due = due + step;
         Ok(())
     }
+
+    /// Whether it is as if nothing had ever been counted.
+    pub const fn is_idle(&self, now: Moment) -> bool {
+        self.due <= now.millis().saturating_mul(1000)
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
-//! What one user of a peer may ask for, here where it is counted (reference ssp-behaviour §9).
+//! What one user of a peer may ask for (reference ssp-behaviour §9), one session of a client, and one source
+//! outside of any: here where it is counted.
 
+use std::net::IpAddr;
 use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tracing::warn;
 
 use super::Sap;
+use super::clients::Client;
 use crate::imps::agreement::Agreement;
 use crate::imps::primitive::{Author, Display, SendMessageRequest};
 use crate::imps::{Moment, Status, UserId};
@@ -62,8 +66,20 @@ impl Sap {
         self.events.ssp_refused(Some(peer), Refused::Budget);
     }
 
+    /// A request of a client outside of any session; an error tells how long to wait.
+    pub fn spend_source(&self, from: IpAddr) -> Result<(), Duration> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.take(from.into(), self.settings.source_requests_per_second, self.now())
+    }
+
+    /// A request in a session; an error tells how long to wait.
+    pub(super) fn spend_session(&self, client: &Client) -> Result<(), Duration> {
+        client.meter().take(self.settings.session_requests_per_second, self.now())
+    }
+
     pub(super) fn sweep_budgets(&self, now: Moment) {
         self.budgets().forget_idle(now);
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner).forget_idle(now);
     }
 
     fn budgets(&self) -> MutexGuard<'_, Budgets> {

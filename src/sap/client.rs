@@ -63,18 +63,36 @@ struct Done {
 }
 
 impl Sap {
-    /// Carries a document out. The answer is a document, or empty: nothing waits, or none is due.
-    pub async fn client_document(&self, document: ClientDocument<'_>) -> Vec<u8> {
+    /// Carries a document out. The answer is a document, or empty: nothing waits, or none is due. An error: the
+    /// session, or outside of one the source, asks for more than it may, nothing was done, and it may come again
+    /// after this time.
+    pub async fn client_document(&self, document: ClientDocument<'_>) -> Result<Vec<u8>, Duration> {
         let limits = Limits::for_document(self.settings.client_document_octets_max);
         let message = match csp::read(document.body, document.encoding, document.charset, &limits) {
             Ok(message) => message,
-            Err(refusal) => return self.unreadable(&refusal, document.encoding),
+            Err(refusal) => {
+                self.spend_outside(&document)?;
+                return Ok(self.unreadable(&refusal, document.encoding));
+            }
         };
-        match message.session.clone() {
-            Some(session) if !begins_with_login(&message) => self.inband(document, message, &session).await,
+        Ok(match message.session.clone() {
+            Some(session) if !begins_with_login(&message) => {
+                match self.clients.get(&session) {
+                    Some(client) => self.spend_session(&client)?,
+                    None => self.spend_outside(&document)?,
+                }
+                self.inband(document, message, &session).await
+            }
             // A client that takes up its session with a new login names the old one (client-android §3).
-            _ => self.outband(document, message).await,
-        }
+            _ => {
+                self.spend_outside(&document)?;
+                self.outband(document, message).await
+            }
+        })
+    }
+
+    fn spend_outside(&self, document: &ClientDocument<'_>) -> Result<(), Duration> {
+        document.arrival.as_ref().map_or(Ok(()), |arrival| self.spend_source(arrival.from.ip()))
     }
 
     /// A body that is no CSP document: Status 400 under transaction 0, or 505 (reference csp.md §2).

@@ -14,6 +14,7 @@ use crate::element::im::{MailKind, StoredMail, fetch};
 use crate::element::notify::Actor;
 use crate::imps::primitive::User;
 use crate::imps::{Moment, SessionId, UserId};
+use crate::relay::rate::Meter;
 use crate::session::csp::cir::agree::token;
 use crate::session::csp::negotiate::SESSIONS_PER_USER_MAX;
 use crate::session::csp::{Row, RowKind, Session, SessionKey};
@@ -27,6 +28,7 @@ pub(crate) struct Client {
     pub(crate) key: SessionKey,
     machine: Mutex<Session>,
     kept: Mutex<Kept>,
+    meter: Mutex<Meter>,
     /// Tells those who wait for a document in work that one is done.
     pub(crate) finished: Notify,
     /// When it is looked at again; no alarm is set where there is none.
@@ -43,6 +45,11 @@ impl Client {
     /// The machine, for a few instructions.
     pub(crate) fn machine(&self) -> MutexGuard<'_, Session> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What counts its requests.
+    pub(crate) fn meter(&self) -> MutexGuard<'_, Meter> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The user, with domain.
@@ -129,6 +136,7 @@ impl Clients {
             key: key.clone(),
             machine: Mutex::new(session),
             kept: Mutex::default(),
+            meter: Mutex::default(),
             finished: Notify::new(),
             alarm: Mutex::default(),
         });

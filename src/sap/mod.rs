@@ -43,6 +43,7 @@ use crate::element::common::search::kept::Searches;
 use crate::imps::primitive::{Functions, Password};
 use crate::imps::{Chance, Code, Domain, GroupId, Moment, SessionId, Status, UserId};
 use crate::relay::budget::Budgets;
+use crate::relay::callers::Callers;
 use crate::relay::directory::Directory;
 use crate::relay::events::Events;
 use crate::relay::exit::Exits;
@@ -87,6 +88,10 @@ pub struct Settings {
     pub registration_open: bool,
     /// Octets of a client's document at most.
     pub client_document_octets_max: usize,
+    /// Requests a second of one session of a client; 0: as many as it likes.
+    pub session_requests_per_second: u32,
+    /// Requests a second of one source outside of any session; 0: as many as it likes.
+    pub source_requests_per_second: u32,
     /// The leaves of the function tree that are served.
     pub served: ServedFunctions,
     /// How shared content is kept.
@@ -173,6 +178,7 @@ pub struct Sap {
     gone_peers: Mutex<presence::Gone>,
     pace: Mutex<presence::Pace>,
     budgets: Mutex<Budgets>,
+    callers: Mutex<Callers>,
     /// Changes of groups take turns, those of one group in the same lane.
     group_lanes: [tokio::sync::Mutex<()>; GROUP_LANES],
 }
@@ -212,6 +218,7 @@ impl Sap {
             gone_peers: Mutex::default(),
             pace: Mutex::default(),
             budgets: Mutex::default(),
+            callers: Mutex::default(),
             group_lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,12 +25,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::body::{self, BodyRefusal, Memory, Share};
+use super::places::Places;
 use super::{
     ANSWERS_HERE, Answer, ConnectionEvents, CspHandler, CspRequest, ListenLimits, SSP, SspHandler,
     SspRequest, X_CAUSEWAY_ANSWERS, X_CAUSEWAY_VIA, X_WV_SESSION_ID, X_WV_TRANSACTION_ID, is_ssp,
 };
-use crate::imps::Domain;
 use crate::imps::agreement::PeerIdentity;
+use crate::imps::{Domain, Source};
 use crate::net::io::WriteTimeout;
 use crate::net::tls::{self, HandshakeError, PeerTls, SharedPeerTls, Side};
 
@@ -69,6 +71,7 @@ impl Server {
     {
         let permits = Arc::new(Semaphore::new(self.limits.connections_max.min(Semaphore::MAX_PERMITS)));
         let connections = TaskTracker::new();
+        let places = Arc::new(Places::default());
         loop {
             if permits.available_permits() == 0 {
                 self.events.rejected(self.name, None, "connections");
@@ -93,12 +96,18 @@ impl Server {
                 }
                 continue;
             };
+            let source = Source::from(from.ip());
+            let Some(place) = places.take(source, self.limits.connections_of_source_max) else {
+                debug!(listener = self.name, %source, "a connection is closed: its source has too many");
+                self.events.rejected(self.name, None, "source");
+                continue;
+            };
             // Small answers must not wait for more to come. If it cannot be set, they do.
             let _ = stream.set_nodelay(true);
             let connection = connection(stream, from);
             connections.spawn(async move {
                 connection.await;
-                drop(permit);
+                drop((permit, place));
             });
         }
         drop(listener);
@@ -188,12 +197,21 @@ impl Server {
         share: &mut Share,
     ) -> Result<Bytes, Answer> {
         let expects = head.headers.contains_key(header::EXPECT);
+        // Who waits for `100 Continue` has sent nothing yet, and in HTTP/2 the rest of one body is in nobody's way.
+        let in_the_way = !expects && head.version != Version::HTTP_2;
+        // Nothing is unpacked here: a few octets could become as many as they like.
+        let encoding = head.headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+            if in_the_way {
+                body::forget(body).await;
+            }
+            let answer = Answer::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            return Err(self.reject(from, peer, "encoding", answer));
+        }
         let refusal = match body::read(&mut body, octets_max, self.limits.body_timeout, share).await {
             Ok(octets) => return Ok(octets),
             Err(refusal) => refusal,
         };
-        // Who waits for `100 Continue` has sent nothing yet, and in HTTP/2 the rest of one body is in nobody's way.
-        let in_the_way = !expects && head.version != Version::HTTP_2;
         if matches!(refusal, BodyRefusal::TooLarge | BodyRefusal::NoMemory) && in_the_way {
             body::forget(body).await;
         }

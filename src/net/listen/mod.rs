@@ -18,6 +18,7 @@
 mod accept;
 mod body;
 mod http2;
+mod places;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -58,6 +59,8 @@ pub(crate) const ANSWERS_HERE: HeaderValue = HeaderValue::from_static("here");
 pub struct ListenLimits {
     /// Connections at a time; more wait in the system's backlog.
     pub connections_max: usize,
+    /// Connections of one source at a time, of which more are closed at once; 0: no limit of its own.
+    pub connections_of_source_max: usize,
     /// From the connection to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// From the connection, or the last answer, to the complete head of the next request: how long a
@@ -86,6 +89,7 @@ impl ListenLimits {
     pub fn ssp() -> Self {
         Self {
             connections_max: 4096,
+            connections_of_source_max: 1024,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
@@ -103,6 +107,7 @@ impl ListenLimits {
     pub fn csp() -> Self {
         Self {
             connections_max: 65_536,
+            connections_of_source_max: 4096,
             idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
@@ -247,7 +252,8 @@ pub trait ConnectionEvents: Send + Sync + 'static {
 
     /// A request (or, with reason `connections`, a connection) was turned away; the log line is already
     /// written. `peer` is who it came from, where a certificate told. Reasons: `method`, `media-type`,
-    /// `size`, `slow-body`, `broken-body`, `memory`, `head`, `connections`, `http2`, `resets`, `certificate`.
+    /// `size`, `slow-body`, `broken-body`, `memory`, `head`, `connections`, `http2`, `resets`, `certificate`,
+    /// `source` (a connection too many of one source), `encoding`.
     fn rejected(&self, listener: &'static str, peer: Option<&PeerIdentity>, reason: &'static str) {
         let _ = (listener, peer, reason);
     }

@@ -271,6 +271,33 @@ async fn above_the_limit_connections_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn a_source_that_has_its_connections_gets_no_more_until_one_is_gone() {
+    let csp = csp_listener(ListenLimits { connections_of_source_max: 1, ..limits() }).await;
+    let mut first = TcpStream::connect(csp.addr).await.unwrap();
+    first.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    answer_ending(&mut first, "GET /a 0").await;
+    let mut second = TcpStream::connect(csp.addr).await.unwrap();
+    assert_eq!(second.read(&mut [0; 1]).await.unwrap_or_default(), 0, "closed at once");
+    assert_eq!(csp.noted(), ["csp source"]);
+    first.write_all(b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    answer_ending(&mut first, "GET /b 0").await;
+}
+
+#[tokio::test]
+async fn a_packed_body_is_refused_unread_and_nothing_is_unpacked() {
+    let csp = csp_listener(limits()).await;
+    for encoding in ["gzip", "deflate", "br, gzip"] {
+        let head =
+            format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: {encoding}\r\nContent-Length: 4\r\n");
+        let refused =
+            raw(csp.addr, format!("{head}Connection: close\r\n\r\n\x1f\x0b\x08\x00").as_bytes()).await;
+        assert!(refused.starts_with("HTTP/1.1 415 "), "{refused}");
+    }
+    assert_eq!(csp.noted(), ["csp encoding"; 3]);
+    assert_eq!(csp.echo.finished.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn a_drain_finishes_what_is_in_hand_and_closes_the_rest() {
     let csp = csp_listener(limits()).await;
     let mut idle = TcpStream::connect(csp.addr).await.unwrap();

@@ -12,6 +12,7 @@ use super::cir::Site;
 use super::cir::agree::{Whose, agree};
 use super::digest::{digest_matches, passwords_match};
 use super::functions::{ServedFunctions, refused_functions};
+use super::guesses::{Guesses, Try};
 use super::negotiate::{agreed_capabilities, agreed_keep_alive};
 use super::nonces::Nonces;
 use super::record::{SessionKey, SessionRecord};
@@ -45,6 +46,14 @@ pub enum LoginError {
     WrongPassword {
         /// Who.
         user: UserId,
+    },
+    /// Too many failures from where this comes: it was not looked at.
+    #[error("{user} was tried too often from there: the next try counts in {seconds} s")]
+    TooOften {
+        /// Who.
+        user: UserId,
+        /// Seconds until a try is looked at again.
+        seconds: u32,
     },
     /// The digest does not prove the account's password.
     #[error("wrong digest for {user}")]
@@ -96,6 +105,7 @@ impl LoginError {
             | Self::WrongPassword { .. }
             | Self::WrongDigest { .. }
             | Self::NoNonce { .. } => Code::INVALID_PASSWORD,
+            Self::TooOften { .. } => Code::SERVICE_UNAVAILABLE,
             Self::NoCommonSchema { .. } => match version {
                 Version::V1_1 => Code::BAD_PARAMETER,
                 Version::V1_2 | Version::V1_3 => Code::NO_DIGEST_SCHEME,
@@ -103,6 +113,20 @@ impl LoginError {
             Self::ClearPassword { .. } | Self::Barred { .. } => Code::FORBIDDEN,
             Self::TooLong { .. } => Code::BAD_PARAMETER,
         }
+    }
+
+    /// Whether it was a try to prove to be the user, and proved nothing.
+    const fn is_failed_proof(&self) -> bool {
+        matches!(self, Self::UnknownUser { .. } | Self::WrongPassword { .. } | Self::WrongDigest { .. })
+    }
+
+    /// What the client hears.
+    fn status(&self, version: Version) -> Status {
+        let try_again = match self {
+            Self::TooOften { seconds, .. } => Some(*seconds),
+            _ => None,
+        };
+        Status { try_again, ..Status::new(self.code(version)) }
     }
 }
 
@@ -190,12 +214,13 @@ fn can_register(user: &UserId) -> bool {
 pub struct Login {
     served: ServedFunctions,
     nonces: Nonces,
+    guesses: Guesses,
 }
 
 impl Login {
     /// A machine that grants these functions to clients that ask in their login (1.3).
     pub fn new(served: ServedFunctions) -> Self {
-        Self { served, nonces: Nonces::default() }
+        Self { served, nonces: Nonces::default(), guesses: Guesses::default() }
     }
 
     /// What to do about this request.
@@ -208,22 +233,51 @@ impl Login {
         now: Moment,
         chance: &mut dyn Chance,
     ) -> LoginOutcome {
-        match self.admit(request, version, facts, now, chance) {
+        match self.admit_in_time(request, version, facts, now, chance) {
             Err(why) => {
-                let response = answer(request, version, Status::new(why.code(version)));
+                let response = answer(request, version, why.status(version));
                 LoginOutcome::Refused { response, why }
             }
             Ok(Admission::Challenge(response)) => LoginOutcome::Challenge(response),
             // Only who has proved to be the user learns that.
             Ok(Admission::In { user, .. }) if facts.terms.is_barred() => {
                 let why = LoginError::Barred { user };
-                let response = answer(request, version, Status::new(why.code(version)));
+                let response = answer(request, version, why.status(version));
                 LoginOutcome::Refused { response, why }
             }
             Ok(Admission::In { user, register }) => {
                 self.open(request, version, encoding, facts, user, register, now, chance)
             }
         }
+    }
+
+    /// Credentials are looked at only if there were not too many wrong ones from there before. Known users and
+    /// unknown ones go the same way.
+    fn admit_in_time(
+        &mut self,
+        request: &LoginRequest,
+        version: Version,
+        facts: &AccountFacts<'_>,
+        now: Moment,
+        chance: &mut dyn Chance,
+    ) -> Result<Admission, LoginError> {
+        let proves = request.password.is_some() || request.digest.is_some();
+        let user = home_user(&request.user, facts.domains).filter(|_| proves);
+        let (Some(user), Some(arrival)) = (user, facts.site.arrival) else {
+            return self.admit(request, version, facts, now, chance);
+        };
+        let attempt = Try { user: &user, client: &request.client, source: arrival.from.ip().into() };
+        if let Some(pause) = self.guesses.pause(&attempt, now) {
+            let seconds = u32::try_from(pause.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+            return Err(LoginError::TooOften { user, seconds });
+        }
+        let admitted = self.admit(request, version, facts, now, chance);
+        match &admitted {
+            Ok(_) => self.guesses.succeeded(&attempt, now),
+            Err(why) if why.is_failed_proof() => self.guesses.failed(&attempt, now),
+            Err(_) => {}
+        }
+        admitted
     }
 
     fn admit(

@@ -22,6 +22,7 @@ pub mod charset;
 pub mod cir;
 pub mod digest;
 pub mod functions;
+mod guesses;
 pub mod login;
 pub mod memory;
 pub mod negotiate;

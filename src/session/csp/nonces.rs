@@ -36,12 +36,17 @@ pub(super) struct Nonces {
 fn nonce_key(user: &UserId, client: &ClientId) -> NonceKey {
     let mut hash = Sha256::new();
     hash.update(user.key());
+    client_key(&mut hash, client);
+    hash.finalize().into()
+}
+
+/// The parts of a client's name, told apart.
+pub(super) fn client_key(hash: &mut Sha256, client: &ClientId) {
     for part in [&client.url, &client.msisdn, &client.text] {
         // 0xff is in no UTF-8 text.
         hash.update([0xff, u8::from(part.is_some())]);
         hash.update(part.as_deref().unwrap_or_default());
     }
-    hash.finalize().into()
 }
 
 impl Nonces {

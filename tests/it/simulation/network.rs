@@ -482,7 +482,7 @@ impl Net {
             tokio::select! {
                 biased;
                 () = life.cancelled() => None,
-                answer = sap.client_document(document) => Some(answer),
+                answer = sap.client_document(document) => answer.ok(),
             }
         });
         let answer = timeout(Duration::from_secs(60), handled).await;

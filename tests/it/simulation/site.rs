@@ -284,6 +284,8 @@ impl Site {
                 },
                 registration_open: false,
                 client_document_octets_max: 1 << 20,
+                session_requests_per_second: 0,
+                source_requests_per_second: 0,
                 served: ServedFunctions::default(),
                 content: sap::ContentSettings {
                     quota: Quota { octets: 1 << 20, items: 100 },

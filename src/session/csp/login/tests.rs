@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::imps::primitive::{Branch, Capabilities, DeliveryMethod, Functions};
-use crate::session::csp::cir::Served;
+use crate::session::csp::cir::{Arrival, Served};
 use crate::session::csp::digest::digest_bytes;
 use crate::session::csp::testing::{Counting, at};
 
@@ -17,6 +17,7 @@ struct Provider {
     same_key: Option<SessionId>,
     named: Option<SessionKey>,
     terms: Terms,
+    from: Option<&'static str>,
 }
 
 impl Provider {
@@ -31,19 +32,27 @@ impl Provider {
             same_key: None,
             named: None,
             terms: Terms::default(),
+            from: None,
         }
     }
 
     fn decide(&mut self, request: &LoginRequest, version: Version, seconds: u64) -> LoginOutcome {
         let user = home_user(&request.user, &self.domains);
         let known = user.is_some_and(|user| user.key() == "wv:ada@north.example");
+        let arrival = self.from.map(|from| Arrival {
+            from: from.parse().unwrap(),
+            to: "192.0.2.1:8080".parse().unwrap(),
+            secure: false,
+            direct: true,
+        });
+        let served = Served::default();
         let facts = AccountFacts {
             domains: &self.domains,
             password: known.then_some(&self.secret),
             terms: self.terms,
             registration_open: self.registration_open,
             clear_password_allowed: self.clear_password_allowed,
-            site: Site { served: &Served::default(), arrival: None },
+            site: Site { served: &served, arrival: arrival.as_ref() },
             same_key: self.same_key.as_ref(),
             named: self.named.as_ref(),
         };
@@ -340,4 +349,53 @@ fn what_a_user_has_not_subscribed_to_is_not_granted_at_login() {
     let request = LoginRequest { functions: Some(functions), ..two_way("ada", "s3cret-Pass") };
     let refused = north.opens(&request, Version::V1_3, 0).response.functions.unwrap();
     assert_eq!(refused.features.iter().map(|feature| &*feature.name).collect::<Vec<_>>(), ["GroupFeat"]);
+}
+
+#[test]
+fn wrong_passwords_are_put_off_from_where_they_come_and_known_and_unknown_users_look_alike() {
+    for user in ["ada", "nobody"] {
+        let mut north = Provider::new();
+        north.from = Some("192.0.2.66:40001");
+        let mut codes = Vec::new();
+        for _ in 0..8 {
+            match north.decide(&two_way(user, "guess"), Version::V1_3, 0) {
+                LoginOutcome::Refused { response, .. } => {
+                    codes.push((response.result.code.get(), response.result.try_again));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(codes[..6], [(409, None); 6]);
+        assert_eq!(codes[6..], [(503, Some(1)); 2]);
+    }
+}
+
+#[test]
+fn guessing_locks_nobody_out_and_the_right_password_is_not_looked_at_within_the_pause() {
+    let mut north = Provider::new();
+    north.from = Some("192.0.2.66:40001");
+    for _ in 0..20 {
+        north.decide(&two_way("ada", "guess"), Version::V1_2, 0);
+    }
+    let within = north.decide(&two_way("ada", "s3cret-Pass"), Version::V1_2, 0);
+    assert!(matches!(within, LoginOutcome::Refused { why: LoginError::TooOften { .. }, .. }));
+    north.from = Some("198.51.100.7:40001");
+    north.opens(&two_way("ada", "s3cret-Pass"), Version::V1_2, 0);
+    north.from = Some("192.0.2.66:40002");
+    north.opens(&two_way("ada", "s3cret-Pass"), Version::V1_2, 1);
+}
+
+#[test]
+fn wrong_digests_are_put_off_as_well() {
+    let mut north = Provider::new();
+    north.from = Some("192.0.2.66:40001");
+    let mut codes = Vec::new();
+    for _ in 0..7 {
+        let challenge = north.challenges(&request("ada"), Version::V1_2, 0);
+        match north.decide(&proof("ada", "guess", &challenge), Version::V1_2, 0) {
+            LoginOutcome::Refused { response, .. } => codes.push(response.result.code.get()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(codes, [409, 409, 409, 409, 409, 409, 503]);
 }
