@@ -166,6 +166,11 @@ fn one(peer: &Value, streams: &mut Streams<'_>) -> anyhow::Result<()> {
             ),
         ),
     ];
+    let violations = at(peer, "identity_violations");
+    if at(violations, "count").as_u64().is_some_and(|count| count > 0) {
+        let what = [at(violations, "count"), at(violations, "last"), at(violations, "reason")].map(words);
+        lines.push(("identity broken", format!("{} times, last {} ({})", what[0], what[1], what[2])));
+    }
     if !at(peer, "suspended_since").is_null() {
         lines.insert(2, ("suspended since", words(at(peer, "suspended_since"))));
     }

@@ -132,6 +132,11 @@ impl Federation {
         &self.own
     }
 
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// What is agreed now.
     pub(super) fn agreed(&self) -> Arc<Agreed> {
         self.agreed.load_full()

@@ -284,6 +284,8 @@ impl Operators {
         if let (Some(members), Value::Object(details)) = (shown.as_object_mut(), details) {
             members.extend(details);
             members.insert("links".to_owned(), json!(links));
+            let violations = self.federation.metrics().violations(peer);
+            members.insert("identity_violations".to_owned(), sights::violations(violations));
         }
         Ok(shown)
     }

@@ -9,6 +9,7 @@ use crate::imps::agreement::{Agreement, Service};
 use crate::imps::{Domain, Moment};
 use crate::net::certificate::{Facts, pin_text};
 use crate::net::peer::LinkView;
+use crate::ops::alarm::Violations;
 use crate::relay::ports::{QueueSummary, Queued, Settlement};
 use crate::session::ssp::SessionSight;
 
@@ -97,6 +98,16 @@ pub(super) fn agreement(
         "max_subscriptions": entry.max_subscriptions,
         "max_document_bytes": entry.max_document_bytes,
     })
+}
+
+/// How often a peer spoke for somebody who is not its own.
+pub(super) fn violations(found: Option<Violations>) -> Value {
+    match found {
+        None => json!({ "count": 0 }),
+        Some(found) => {
+            json!({ "count": found.count, "last": date(found.last), "reason": found.reason.as_str() })
+        }
+    }
 }
 
 /// A link without its sessions.

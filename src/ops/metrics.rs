@@ -15,12 +15,16 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use tracing::warn;
+
+use super::alarm::{Alarms, Violations, breaks_identity};
 use crate::imps::primitive::CirMethod;
 use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
 use crate::relay::events::{
     CutThrough, Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered,
 };
+use crate::sap::{Clock as _, SystemClock};
 use crate::wire::{Encoding, ssp};
 
 /// The label of every domain that is not configured.
@@ -55,6 +59,9 @@ pub struct Metrics {
     ssp_transaction_seconds: HistogramVec,
     ssp_link_up: IntGaugeVec,
     ssp_refused: IntCounterVec,
+    violations: IntCounterVec,
+    alarms: Alarms,
+    clock: SystemClock,
     ssp_unconfirmed: IntCounterVec,
     ssp_transit: IntCounterVec,
     cut_through: IntCounterVec,
@@ -113,6 +120,13 @@ impl Metrics {
                 "What peers sent and this node refused, by the check that failed",
                 &["peer", "reason"],
             )?,
+            violations: make.counters(
+                "causeway_identity_violations_total",
+                "What peers sent in the name of somebody who is not theirs",
+                &["peer"],
+            )?,
+            alarms: Alarms::default(),
+            clock: SystemClock::default(),
             ssp_unconfirmed: make.counters(
                 "causeway_ssp_unconfirmed_total",
                 "Messages settled as delivered although the peer never answered",
@@ -210,6 +224,7 @@ impl Metrics {
         for peer in &peers {
             self.begin_peer_with_zero(peer.as_str());
         }
+        self.alarms.keep(|peer| peers.contains(peer));
         let before = self.peers.swap(std::sync::Arc::new(peers));
         for gone in before.iter().filter(|peer| !self.peers.load().contains(*peer)) {
             // A gauge of a peer that is gone would stay for ever; it fails only if there is none.
@@ -232,6 +247,21 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
+    /// How the peer broke the rules of identity; `None`: it did not.
+    pub fn violations(&self, peer: &Domain) -> Option<Violations> {
+        self.alarms.of(peer)
+    }
+
+    fn violated(&self, peer: Option<&Domain>, reason: Refused) {
+        let known = peer.filter(|peer| self.peers.load().contains(*peer));
+        self.violations.with_label_values(&[known.map_or(OTHER, Domain::as_str)]).inc();
+        let Some(peer) = known else { return };
+        if let Some(times) = self.alarms.violated(peer, reason, self.clock.now()) {
+            let reason = reason.as_str();
+            warn!(%peer, reason, times, "alarm: the peer speaks in the name of somebody who is not its own");
+        }
+    }
+
     /// The configured domain's own label, or `other`.
     fn with_peer<T>(&self, peer: &Domain, act: impl FnOnce(&str) -> T) -> T {
         act(if self.peers.load().contains(peer) { peer.as_str() } else { OTHER })
@@ -247,6 +277,7 @@ impl Metrics {
             self.ssp_refused.with_label_values(&[peer, reason.as_str()]);
         }
         self.ssp_transaction_seconds.with_label_values(&[peer]);
+        self.violations.with_label_values(&[peer]);
         self.ssp_unconfirmed.with_label_values(&[peer]);
         for outcome in CutThrough::ALL {
             self.cut_through.with_label_values(&[peer, outcome.as_str()]);
@@ -334,6 +365,9 @@ impl Events for Metrics {
         match peer {
             Some(peer) => self.with_peer(peer, count),
             None => count(OTHER),
+        }
+        if breaks_identity(reason) {
+            self.violated(peer, reason);
         }
     }
 

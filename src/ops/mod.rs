@@ -1,6 +1,7 @@
 //! Floor 6: what the operator sees of a running node.
 //!
 //! * [`metrics`]: numbers, told through [`crate::relay::events::Events`]
+//! * [`alarm`]: peers that break the rules of identity
 //! * [`readiness`]: whether the node is ready, and why not
 //! * [`admin`]: the HTTP listener that shows both
 //! * [`user`]: everything that is known of one user
@@ -8,6 +9,7 @@
 //! * [`logging`]: lines of text or JSON
 
 pub mod admin;
+pub mod alarm;
 pub mod announce;
 pub mod api;
 pub mod logging;

@@ -20,6 +20,7 @@ use crate::csp::ask;
 use crate::log;
 use crate::peer::{ScriptedPeer, in_session, request, response};
 use crate::scenarios::groups::{create, group, join_request};
+use crate::scenarios::operators::done;
 use crate::scenarios::refusals::{assert_logged, refused, stage};
 use crate::scenarios::weather::{answer, message};
 use crate::world::{Place, World, modern, receive, text, until};
@@ -347,6 +348,12 @@ async fn a_peer_speaks_for_its_own_users_alone() {
         assert_eq!(refused(&north, "east.speaks.example", "identity").await, counted);
     }
     assert_logged(&["WARN", "east.speaks.example", "t2", "SendMessageRequest", "the sender", eve]);
+    // The operator is alarmed, once for all of them, and sees how often it happened
+    assert_eq!(log::lines_with(&["WARN", "alarm", "east.speaks.example", "times=1"]).len(), 1);
+    let series = "causeway_identity_violations_total{peer=\"east.speaks.example\"}";
+    assert_eq!(north.metric(series).await, counted);
+    let shown = done(&north, &["peer", "show", "east.speaks.example"]).await;
+    assert!(shown.contains("identity broken:") && shown.contains("5 times, last"), "{shown}");
     // A recipient of a third domain is no business of this link; the one of ours is served
     let both = east.message("m5", zoe, &["wv:cy@bank.speaks.example", &ada_id], "hello", false);
     let answer = east.ask(&session, "t5", &both).await;
