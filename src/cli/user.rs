@@ -202,6 +202,7 @@ pub(super) fn settings(file: &Path, streams: &mut Streams<'_>) -> anyhow::Result
 pub(super) fn open(settings: &StoreSettings) -> anyhow::Result<Sqlite> {
     Sqlite::open(&sqlite::Settings {
         queue_bytes_per_peer: settings.limits.queue_bytes_per_peer,
+        queue_bytes_per_user: settings.limits.queue_bytes_per_user,
         ..sqlite::Settings::at(&settings.node.data)
     })
     .context("the store cannot be opened")

@@ -82,6 +82,7 @@ const PRESENCE_PAUSE: std::ops::RangeInclusive<u64> = 0..=60;
 const PRESENCE_PAUSE_SECONDS: u64 = 2;
 const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 4096..=1_099_511_627_776;
 const QUEUE_BYTES_PER_PEER: u64 = 1_073_741_824;
+const QUEUE_BYTES_PER_USER: u64 = 67_108_864;
 
 /// An item is held in memory while it comes and goes.
 const ITEM_BYTES: std::ops::RangeInclusive<u64> = 1024..=ITEM_OCTETS_MAX;
@@ -233,6 +234,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
             CUT_THROUGH,
         )),
         queue_bytes_per_peer: limits.number("queue-bytes-per-peer", QUEUE_BYTES, QUEUE_BYTES_PER_PEER),
+        queue_bytes_per_user: limits.number("queue-bytes-per-user", QUEUE_BYTES, QUEUE_BYTES_PER_USER),
     };
     limits.finish();
 

@@ -277,6 +277,8 @@ pub struct Limits {
     pub cut_through: Duration,
     /// Octets of messages that may wait for one peer.
     pub queue_bytes_per_peer: u64,
+    /// Octets of those that one of our users has written.
+    pub queue_bytes_per_user: u64,
 }
 
 /// `[log]`.

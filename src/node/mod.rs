@@ -166,6 +166,7 @@ impl Node {
 
         let store = Arc::new(Sqlite::open(&sqlite::Settings {
             queue_bytes_per_peer: settings.limits.queue_bytes_per_peer,
+            queue_bytes_per_user: settings.limits.queue_bytes_per_user,
             events: Arc::clone(&events),
             ..sqlite::Settings::at(&settings.node.data)
         })?);

@@ -37,6 +37,8 @@ pub(super) const MAILBOX_MESSAGES_MAX: u64 = 5;
 pub(super) const MAILBOX_OCTETS_MAX: u64 = 1000;
 /// Octets that fit into the queue for a peer.
 pub(super) const QUEUE_OCTETS_MAX: u64 = 500;
+/// What one author may have of that.
+pub(super) const SHARE_OCTETS_MAX: u64 = 499;
 
 pub(super) fn at(millis: u64) -> Moment {
     Moment::from_millis(millis)
@@ -155,6 +157,7 @@ macro_rules! keeps_the_contract {
             an_outbox_keeps_order_and_every_field
             a_row_can_wait_and_leave
             a_row_may_have_its_number_before_it_is_written
+            a_user_fills_its_share_of_a_queue_and_no_more
             a_full_queue_is_that_of_one_peer
             queues_are_summed_up
             expired_outgoing_is_found_in_pages

@@ -36,6 +36,7 @@ fn a_file_of_one_key_gives_every_default_of_the_contract() {
     assert_eq!(settings.limits.cut_through, Duration::from_millis(250));
     assert_eq!(settings.limits.hold_query, Duration::from_secs(20));
     assert_eq!(settings.limits.queue_bytes_per_peer, 1_073_741_824);
+    assert_eq!(settings.limits.queue_bytes_per_user, 67_108_864);
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.log.level, "info");
     assert!(settings.peers.is_empty());
@@ -93,6 +94,7 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "presence-pause-seconds",
         "cut-through-milliseconds",
         "queue-bytes-per-peer",
+        "queue-bytes-per-user",
         "format",
         "level",
     ] {

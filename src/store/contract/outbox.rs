@@ -1,6 +1,6 @@
 //! What every store must do about what waits for peers.
 
-use super::{QUEUE_OCTETS_MAX, all, at, domain, one, outbox, outgoing, row, user};
+use super::{QUEUE_OCTETS_MAX, SHARE_OCTETS_MAX, all, at, domain, one, outbox, outgoing, row, user};
 use crate::relay::ports::{Change, Outcome, Outgoing, QueueSummary, Sent, Settlement, Store, StoredOutgoing};
 
 pub(in crate::store) async fn a_newer_notice_for_a_peer_takes_the_place_of_the_old_one(store: &dyn Store) {
@@ -81,6 +81,33 @@ pub(in crate::store) async fn a_row_may_have_its_number_before_it_is_written(sto
     assert!(matches!(one(store, Change::Send(outgoing("south.example", "E", 1))).await, Outcome::Row(_)));
 }
 
+fn of_bo(outgoing: Outgoing) -> Outgoing {
+    Outgoing { author: Some(user("wv:bo@north.example")), ..outgoing }
+}
+
+pub(in crate::store) async fn a_user_fills_its_share_of_a_queue_and_no_more(store: &dyn Store) {
+    let share = usize::try_from(SHARE_OCTETS_MAX).unwrap();
+    let number = row(one(store, Change::Send(outgoing("south.example", "A", share))).await);
+    let again = || Change::Send(outgoing("south.example", "B", 1));
+    assert_eq!(one(store, again()).await, Outcome::Full);
+    // However it is spelled
+    let author = Some(user("wv:ADA@North.example"));
+    let spelled = Outgoing { author, ..outgoing("south.example", "B", 1) };
+    assert_eq!(one(store, Change::Send(spelled)).await, Outcome::Full);
+    // The rest of the queue is for others, other queues have a share of their own, and what nobody wrote has none
+    let theirs = all(
+        store,
+        vec![
+            Change::Send(Outgoing { author: None, ..outgoing("south.example", "N", 0) }),
+            Change::Send(of_bo(outgoing("south.example", "C", 1))),
+            Change::Send(outgoing("east.example", "D", 1)),
+        ],
+    );
+    assert!(theirs.await.iter().all(|outcome| matches!(outcome, Outcome::Row(_))));
+    assert_eq!(one(store, Change::DropOutgoing { row: number }).await, Outcome::Done);
+    assert!(matches!(one(store, again()).await, Outcome::Row(_)));
+}
+
 pub(in crate::store) async fn a_full_queue_is_that_of_one_peer(store: &dyn Store) {
     let octets_max = usize::try_from(QUEUE_OCTETS_MAX).unwrap();
     let number = row(one(store, Change::Send(outgoing("south.example", "A", octets_max - 1))).await);
@@ -89,8 +116,8 @@ pub(in crate::store) async fn a_full_queue_is_that_of_one_peer(store: &dyn Store
         all(
             store,
             vec![
-                Change::Send(outgoing("south.example", "C", 1)),
-                Change::Send(outgoing("south.example", "D", 1)),
+                Change::Send(of_bo(outgoing("south.example", "C", 1))),
+                Change::Send(of_bo(outgoing("south.example", "D", 1))),
                 Change::Send(outgoing("east.example", "E", 1)),
             ]
         )

@@ -30,6 +30,8 @@ pub(super) struct Limits {
     pub(super) mailbox_octets: u64,
     /// Octets of the bodies that wait for one peer.
     pub(super) queue_octets: u64,
+    /// Those of them that one user of ours has written.
+    pub(super) share_octets: u64,
 }
 
 /// Fill of one mailbox.
@@ -71,6 +73,8 @@ pub(super) struct Changes {
     limits: Limits,
     mailboxes: Bounded<UserId, Mailbox>,
     queues: Bounded<Domain, u64>,
+    /// What each author has in the queue of a peer.
+    shares: Bounded<(UserId, Domain), u64>,
     /// Row numbers of this transaction that are not given yet.
     numbers: Range<i64>,
     /// Those for the next ones.
@@ -106,6 +110,7 @@ impl Changes {
             limits,
             mailboxes: Bounded::new(COUNTED_MAX),
             queues: Bounded::new(COUNTED_MAX),
+            shares: Bounded::new(COUNTED_MAX),
             numbers: 0..0,
             ahead,
             fresh: None,
@@ -134,6 +139,7 @@ impl Changes {
     pub(super) fn recount(&mut self) {
         self.mailboxes.clear();
         self.queues.clear();
+        self.shares.clear();
     }
 
     /// The accounts changed since this was last asked.
@@ -205,9 +211,12 @@ impl Changes {
             }
             Change::Send(outgoing) => self.send(connection, outgoing)?,
             Change::Keep(stored) => {
-                let waiting = self.queue(connection, &stored.outgoing.peer)?;
-                if rows::add_outgoing(connection, stored.row, &stored.outgoing)? > 0 {
-                    *waiting = waiting.saturating_add(stored.outgoing.body.len() as u64);
+                let outgoing = &stored.outgoing;
+                // Read before it is there itself.
+                self.queue(connection, &outgoing.peer)?;
+                self.share(connection, outgoing)?;
+                if rows::add_outgoing(connection, stored.row, outgoing)? > 0 {
+                    self.waits(outgoing);
                 }
                 Outcome::Done
             }
@@ -384,12 +393,42 @@ impl Changes {
         self.queues.get_mut(peer).ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
+    /// Octets that the author of this one has waiting for its peer; nothing is counted if it has none.
+    fn share(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<u64> {
+        let Some(author) = &outgoing.author else { return Ok(0) };
+        let key = (author.clone(), outgoing.peer.clone());
+        if let Some(waiting) = self.shares.get_mut(&key) {
+            return Ok(*waiting);
+        }
+        let sql = "SELECT coalesce(sum(octets), 0) FROM outbox
+                   WHERE author IS NOT NULL AND lower(author) = ?1 AND peer = ?2";
+        let of = params![author.key(), outgoing.peer.as_str()];
+        let waiting = one(connection, sql, of, |row| Columns::of(row).count())?.unwrap_or(0);
+        self.shares.insert(key, waiting);
+        Ok(waiting)
+    }
+
+    /// One more is in the queue.
+    fn waits(&mut self, outgoing: &Outgoing) {
+        let octets = outgoing.body.len() as u64;
+        if let Some(waiting) = self.queues.get_mut(&outgoing.peer) {
+            *waiting = waiting.saturating_add(octets);
+        }
+        if let Some(author) = &outgoing.author
+            && let Some(waiting) = self.shares.get_mut(&(author.clone(), outgoing.peer.clone()))
+        {
+            *waiting = waiting.saturating_add(octets);
+        }
+    }
+
     fn send(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<Outcome> {
-        let limit = self.limits.queue_octets;
+        let limits = self.limits;
         let number = self.numbers.start;
-        let waiting = self.queue(connection, &outgoing.peer)?;
-        let after = waiting.saturating_add(outgoing.body.len() as u64);
-        if after > limit {
+        let octets = outgoing.body.len() as u64;
+        let is_full = |waiting: u64, limit: u64| waiting.saturating_add(octets) > limit;
+        if is_full(*self.queue(connection, &outgoing.peer)?, limits.queue_octets)
+            || outgoing.author.is_some() && is_full(self.share(connection, outgoing)?, limits.share_octets)
+        {
             return Ok(Outcome::Full);
         }
         let mut old = None;
@@ -400,20 +439,32 @@ impl Changes {
             old = one(connection, sql, key, counted)?;
         }
         rows::add_outgoing(connection, number, outgoing)?;
-        *waiting = after.saturating_sub(old.map_or(0, |(_, octets)| octets));
+        self.waits(outgoing);
+        if let Some((_, octets)) = old
+            && let Some(waiting) = self.queues.get_mut(&outgoing.peer)
+        {
+            *waiting = waiting.saturating_sub(octets);
+            // Whoever wrote it is counted anew.
+            self.shares.clear();
+        }
         self.numbers.start += 1;
         Ok(appended(number, old))
     }
 
     fn drop_outgoing(&mut self, connection: &Connection, row: i64) -> Result<Outcome> {
-        let sql = "SELECT peer, octets FROM outbox WHERE row = ?1";
-        let found: Option<(Domain, u64)> = one(connection, sql, [row], |row| {
+        let sql = "SELECT peer, octets, author FROM outbox WHERE row = ?1";
+        let found: Option<(Domain, u64, Option<UserId>)> = one(connection, sql, [row], |row| {
             let mut columns = Columns::of(row);
-            Ok((columns.parsed()?, columns.count()?))
+            Ok((columns.parsed()?, columns.count()?, columns.parsed_if_any()?))
         })?;
-        let Some((peer, octets)) = found else { return Ok(Outcome::Missing) };
+        let Some((peer, octets, author)) = found else { return Ok(Outcome::Missing) };
         change(connection, "DELETE FROM outbox WHERE row = ?1", [row])?;
         if let Some(waiting) = self.queues.get_mut(&peer) {
+            *waiting = waiting.saturating_sub(octets);
+        }
+        if let Some(author) = author
+            && let Some(waiting) = self.shares.get_mut(&(author, peer))
+        {
             *waiting = waiting.saturating_sub(octets);
         }
         Ok(Outcome::Done)

@@ -85,6 +85,8 @@ pub struct Settings {
     pub mailbox_octets_max: u64,
     /// Octets of bodies that may wait for one peer. Default: 1 GiB.
     pub queue_bytes_per_peer: u64,
+    /// Octets of those that one of our users has written. Default: 64 MiB.
+    pub queue_bytes_per_user: u64,
     /// Operations, and questions, that may wait to be carried out. Default: 8192.
     pub waiting_operations_max: usize,
     /// Octets of bodies that may wait to be written. Default: 64 MiB.
@@ -101,6 +103,7 @@ impl Settings {
             mailbox_messages_max: 10_000,
             mailbox_octets_max: 64 * 1024 * 1024,
             queue_bytes_per_peer: 1024 * 1024 * 1024,
+            queue_bytes_per_user: 64 * 1024 * 1024,
             waiting_operations_max: 8192,
             waiting_octets_max: 64 * 1024 * 1024,
             events: Arc::new(Silent),
@@ -112,6 +115,7 @@ impl Settings {
             mailbox_messages: self.mailbox_messages_max,
             mailbox_octets: self.mailbox_octets_max,
             queue_octets: self.queue_bytes_per_peer,
+            share_octets: self.queue_bytes_per_user,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::{fs, process};
 
 use super::*;
 use crate::store::contract::{
-    MAILBOX_MESSAGES_MAX, MAILBOX_OCTETS_MAX, QUEUE_OCTETS_MAX, account, all, at, csp_record, deliver, mail,
-    mailbox, one, outbox, outgoing, user,
+    MAILBOX_MESSAGES_MAX, MAILBOX_OCTETS_MAX, QUEUE_OCTETS_MAX, SHARE_OCTETS_MAX, account, all, at,
+    csp_record, deliver, mail, mailbox, one, outbox, outgoing, user,
 };
 
 /// A folder of its own for one test.
@@ -46,6 +46,7 @@ fn small(data: &Path) -> Settings {
         mailbox_messages_max: MAILBOX_MESSAGES_MAX,
         mailbox_octets_max: MAILBOX_OCTETS_MAX,
         queue_bytes_per_peer: QUEUE_OCTETS_MAX,
+        queue_bytes_per_user: SHARE_OCTETS_MAX,
         ..Settings::at(data)
     }
 }

@@ -113,6 +113,34 @@ async fn a_message_waits_for_a_peer_that_is_down_and_survives_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_fills_its_share_of_the_queue_of_a_peer_that_is_down_is_refused_and_others_are_not() {
+    // Given a peer that was never there
+    let world = World::new().await;
+    let sections = "[limits]\nqueue-bytes-per-user = 20000\n";
+    let north = world.place_with(NORTH, &Writing { peers: &[SOUTH], sections, ..Writing::default() });
+    let _node = world.start(&north).await;
+    let bo: UserId = "wv:bo@south.example".parse().unwrap();
+    let mut ada = north.phone("ada", modern()).await;
+    // When somebody writes more to it than a user may have waiting
+    let long = "x".repeat(5000);
+    let mut sent = 0;
+    let refused = loop {
+        let answer = ada.send(std::slice::from_ref(&bo), &long, false).await.unwrap();
+        if !answer.result.code.is_success() {
+            break answer.result.code;
+        }
+        sent += 1;
+        assert!(sent < 10, "there must be an end");
+    };
+    // Then the rest is refused, and operators can count it
+    assert_eq!((refused, sent), (Code::QUEUE_FULL, 3));
+    assert!((north.metric("causeway_messages_failed_total{reason=\"queue-full\"}").await - 1.0).abs() < 0.5);
+    // And others are not in the way of that
+    let mut cy = north.phone("cy", modern()).await;
+    send_at_once(&mut cy, &bo, &long).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_comes_back_finds_what_waited_for_it_at_once() {
     // Given two linked providers
     let world = World::new().await;
