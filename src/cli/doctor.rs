@@ -2,7 +2,7 @@
 //! and show our certificate, does the node run, and, with a domain, how far does the way to that peer lead?
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use hyper::Method;
@@ -12,7 +12,7 @@ use super::admin::{Desk, at, table, words};
 use super::{Configuration, Ended, Streams, check, now, today};
 use crate::config::{self, Settings, Severity};
 use crate::imps::Domain;
-use crate::imps::agreement::{Agreement, Endpoint, IdentityError, PeerIdentity, PeerState};
+use crate::imps::agreement::{Agreement, Endpoint, IdentityError, KeyHash, PeerIdentity, PeerState};
 use crate::net::discover::{Candidate, Discover};
 use crate::net::post::{Connection, PostError, PostLimits};
 use crate::net::tls::{HandshakeError, PeerTls};
@@ -124,7 +124,8 @@ fn through_the_node(desk: &Desk, peer: &Domain, looks: &mut Vec<Look>) -> anyhow
         let what = format!("{peer} {}", words(at(step, "step")));
         let text = words(at(step, "what"));
         looks.push(if *at(step, "ok") == Value::Bool(true) {
-            Look::new(what, OK, text)
+            let outcome = if *at(step, "warning") == Value::Bool(true) { WARNING } else { OK };
+            Look::new(what, outcome, text)
         } else {
             Look::new(what, FAILED, format!("{text}; {}", words(at(step, "do"))))
         });
@@ -181,7 +182,7 @@ impl<'s> Doctor<'s> {
                 };
                 let what = format!("{own} at {place}");
                 looks.push(match knock(tls, own, own, place, is_ours).await {
-                    Ok(()) => Look::new(what, OK, "answers with our certificate"),
+                    Ok(_) => Look::new(what, OK, "answers with our certificate"),
                     // Whoever is there speaks TLS; that it does not take us for a peer is as it should be.
                     Err(PostError::Tls { reason: HandshakeError::Alert(_), .. }) => {
                         Look::new(what, OK, "answers, and lets only peers in")
@@ -228,9 +229,15 @@ impl<'s> Doctor<'s> {
             let speaks = |identity: &PeerIdentity| entry.speaks_for(identity, &self.settings.ssp.trust_keys);
             let what = format!("{peer} at {place}");
             looks.push(match knock(tls, own, peer, place, speaks).await {
-                Ok(()) => {
+                Ok(key) => {
                     reached = true;
-                    Look::new(what, OK, "is the peer")
+                    match entry.pin_of(&key) {
+                        Some(0) if entry.pins.len() > 1 => {
+                            Look::new(what, OK, "is the peer, by the first of its pins")
+                        }
+                        Some(pin) if pin > 0 => Look::new(what, WARNING, entry.pin_words(pin)),
+                        _ => Look::new(what, OK, "is the peer"),
+                    }
                 }
                 Err(error) => Look::new(what, FAILED, format!("{error}; {}", advice(&error, entry))),
             });
@@ -261,15 +268,24 @@ fn advice(error: &PostError, entry: &Agreement) -> String {
     }
 }
 
+/// Whether who answers there passes the check; gives the hash of the key that it shows.
 async fn knock(
     tls: &PeerTls,
     own: &Domain,
     peer: &Domain,
     place: &Candidate,
     check: impl Fn(&PeerIdentity) -> Result<(), IdentityError> + Send + Sync,
-) -> Result<(), PostError> {
+) -> Result<KeyHash, PostError> {
     let one = std::slice::from_ref(place);
-    Connection::connect(tls, own, peer, one, &PostLimits::default(), check).await.map(|_| ())
+    let shown = Mutex::new(KeyHash::default());
+    let check = |identity: &PeerIdentity| {
+        if let Ok(mut shown) = shown.lock() {
+            *shown = identity.key;
+        }
+        check(identity)
+    };
+    Connection::connect(tls, own, peer, one, &PostLimits::default(), check).await?;
+    Ok(shown.into_inner().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -253,7 +253,11 @@ fn failed_step(answer: &Value) -> Option<&Value> {
 fn steps(answer: &Value, streams: &mut Streams<'_>) -> anyhow::Result<()> {
     let rows: Vec<_> = items(answer, "steps")
         .map(|step| {
-            let outcome = if at(step, "ok") == true { "ok" } else { "failed" };
+            let outcome = match (at(step, "ok") == true, at(step, "warning") == true) {
+                (true, false) => "ok",
+                (true, true) => "warning",
+                (false, _) => "failed",
+            };
             vec![words(at(step, "step")), outcome.to_owned(), words(at(step, "what"))]
         })
         .collect();

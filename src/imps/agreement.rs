@@ -182,6 +182,23 @@ impl Agreement {
         if begun && !ended { self.state } else { PeerState::Closed }
     }
 
+    /// Which of the pins is this key, counted from 0. The first is the key that the peer shows now, any
+    /// further ones are keys that it will show next: whoever matches a later one has moved on, and the
+    /// pins before it can go.
+    pub fn pin_of(&self, key: &KeyHash) -> Option<usize> {
+        self.pins.iter().position(|pin| pin == key)
+    }
+
+    /// What an operator is told about a peer whose key is this pin, counted from 0, and not the first.
+    pub fn pin_words(&self, pin: usize) -> String {
+        format!(
+            "{} shows the key of pin {} of {}: it has moved on; take the pins before it out of its entry",
+            self.domain,
+            pin.saturating_add(1),
+            self.pins.len()
+        )
+    }
+
     /// Whether this identity may speak for the agreement's domain (decisions.md 8): a pinned key if
     /// pins are given, else a chain that ends in the right CA; and a name that fits.
     /// `default_trust` are the keys of `[ssp] trust`.
@@ -193,7 +210,7 @@ impl Agreement {
         let trusted = if self.pins.is_empty() {
             let trust = if self.trust.is_empty() { default_trust } else { &self.trust };
             identity.anchors.iter().any(|anchor| trust.contains(anchor))
-        } else if self.pins.contains(&identity.key) {
+        } else if self.pin_of(&identity.key).is_some() {
             true
         } else {
             return Err(IdentityError::Pin { peer: self.domain.clone() });
@@ -260,6 +277,17 @@ mod tests {
             agreement.speaks_for(&identity(&["south.example"], 2, &[7]), &[]),
             Err(IdentityError::Pin { .. })
         ));
+    }
+
+    #[test]
+    fn the_next_key_is_believed_beside_the_one_of_now_and_told_apart() {
+        let mut agreement = Agreement::with("south.example".parse().unwrap());
+        agreement.pins = vec![[1; 32], [2; 32]];
+        for (key, place) in [(1, Some(0)), (2, Some(1)), (3, None)] {
+            let south = identity(&["south.example"], key, &[]);
+            assert_eq!(agreement.pin_of(&south.key), place);
+            assert_eq!(agreement.speaks_for(&south, &[]).is_ok(), place.is_some());
+        }
     }
 
     #[test]

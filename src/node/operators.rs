@@ -323,7 +323,7 @@ impl Operators {
     async fn test(&self, peer: &Domain) -> Value {
         let mut steps = Vec::new();
         let failed = self.try_steps(peer, &mut steps).await.err();
-        let told = |(step, what): &(&str, String)| json!({ "step": step, "ok": true, "what": what });
+        let told = |Step { name, what, warning }: &Step| json!({ "step": name, "ok": true, "what": what, "warning": warning });
         let mut steps: Vec<_> = steps.iter().map(told).collect();
         let ok = failed.is_none();
         steps.extend(
@@ -335,7 +335,7 @@ impl Operators {
     async fn try_steps(
         &self,
         peer: &Domain,
-        done: &mut Vec<(&'static str, String)>,
+        done: &mut Vec<Step>,
     ) -> Result<(), (&'static str, String, String)> {
         let entry = match self.active(peer) {
             Ok(entry) => entry,
@@ -345,7 +345,7 @@ impl Operators {
                 return Err(("agreement", what.to_owned(), todo.to_owned()));
             }
         };
-        done.push(("agreement", "active".to_owned()));
+        done.push(Step::good("agreement", "active".to_owned()));
         let (Some(links), Some(own)) = (&self.links, self.federation.own().first()) else {
             let what = "this node began without peers and has no side towards them".to_owned();
             return Err(("agreement", what, "restart it".to_owned()));
@@ -362,7 +362,7 @@ impl Operators {
             ("resolve", error.to_string(), todo)
         })?;
         let places: Vec<_> = found.iter().map(ToString::to_string).collect();
-        done.push(("resolve", places.join(", ")));
+        done.push(Step::good("resolve", places.join(", ")));
         let mut last = None;
         let mut reached = None;
         for candidate in &found {
@@ -389,14 +389,22 @@ impl Operators {
                 }
                 _ => "verify",
             };
-            done.push(("connect", "a TCP connection was made".to_owned()));
+            done.push(Step::good("connect", "a TCP connection was made".to_owned()));
             return Err((step, error.to_string(), blame(&error)));
         };
-        done.push(("connect", place.to_string()));
+        done.push(Step::good("connect", place.to_string()));
+        let pin = certificate.as_ref().and_then(|facts| entry.pin_of(&facts.key));
         let shown = certificate
             .map_or_else(String::new, |facts| format!("{}, until {}", facts.subject, facts.not_after));
-        done.push(("verify", shown));
-        done.push(("log-in", self.log_in(links, own, peer).await?));
+        done.push(match pin {
+            None => Step::good("verify", shown),
+            Some(0) => Step::good("verify", format!("{shown}, by pin 1 of {}", entry.pins.len())),
+            Some(pin) => {
+                let text = format!("{shown}; {}", entry.pin_words(pin));
+                Step { warning: true, ..Step::good("verify", text) }
+            }
+        });
+        done.push(Step::good("log-in", self.log_in(links, own, peer).await?));
         Ok(())
     }
 
@@ -439,6 +447,20 @@ impl Operators {
                 return Err(failed(what));
             }
         }
+    }
+}
+
+/// A step of a test that went well.
+struct Step {
+    name: &'static str,
+    what: String,
+    /// There is something to do all the same.
+    warning: bool,
+}
+
+impl Step {
+    fn good(name: &'static str, what: impl Into<String>) -> Self {
+        Self { name, what: what.into(), warning: false }
     }
 }
 

@@ -337,6 +337,68 @@ async fn who_shows_no_certificate_is_refused() {
 }
 
 #[tokio::test]
+async fn two_nodes_exchange_keys_in_a_way_that_withstands_quantum_computers() {
+    let ca = authority("CA");
+    let (north, south) = (provider(&ca, "north.example"), provider(&ca, "south.example"));
+    let (accepted, connected) = pair().await;
+    let (north_name, south_name) = (domain("north.example"), domain("south.example"));
+    let (answering, calling) = tokio::join!(
+        accept(&south, accepted, SOON),
+        connect(&north, &north_name, &south_name, connected, Offer::Both, SOON)
+    );
+    let (answering, calling) = (answering.unwrap(), calling.unwrap());
+    let answered = answering.stream.get_ref().1;
+    let called = calling.stream.get_ref().1;
+    for (version, group) in [
+        (answered.protocol_version(), answered.negotiated_key_exchange_group()),
+        (called.protocol_version(), called.negotiated_key_exchange_group()),
+    ] {
+        assert_eq!(version, Some(rustls::ProtocolVersion::TLSv1_3));
+        assert_eq!(
+            group.map(rustls::crypto::SupportedKxGroup::name),
+            Some(rustls::NamedGroup::X25519MLKEM768)
+        );
+    }
+}
+
+/// A ClientHello as TLS 1.0 and 1.1 have it: without an extension for versions, so that the one in it counts.
+fn old_hello(minor: u8) -> Vec<u8> {
+    let mut body = vec![3, minor];
+    body.extend([7; 32]);
+    // No session; ECDHE-RSA-AES128-CBC-SHA, ECDHE-ECDSA-AES128-CBC-SHA, RSA-AES128-CBC-SHA; no compression.
+    body.extend([0, 0, 6, 0xC0, 0x13, 0xC0, 0x09, 0x00, 0x2F, 1, 0]);
+    // Signatures with ECDSA and RSA; who says nothing of them is refused for that.
+    body.extend([0, 12, 0, 13, 0, 8, 0, 6, 4, 3, 4, 1, 8, 4]);
+    let length = u8::try_from(body.len()).unwrap();
+    let mut record = vec![0x16, 3, 1, 0, length + 4, 1, 0, 0, length];
+    record.extend(body);
+    record
+}
+
+#[tokio::test]
+async fn no_version_of_tls_below_1_2_is_spoken() {
+    let ca = authority("CA");
+    let south = provider(&ca, "south.example");
+    for minor in [0, 1, 2, 3] {
+        let (accepted, mut connected) = pair().await;
+        let (answering, heard) = tokio::join!(accept(&south, accepted, SOON), async {
+            connected.write_all(&old_hello(minor)).await.unwrap();
+            connected.shutdown().await.unwrap();
+            let mut heard = Vec::new();
+            connected.read_to_end(&mut heard).await.unwrap();
+            heard
+        });
+        assert!(matches!(answering, Err(HandshakeError::Protocol(_))), "minor version {minor}");
+        // A fatal alert and no ServerHello: alert, version, two octets, fatal, protocol_version.
+        // The same with the version of 1.2 fails at something else: it offers no suite of ours.
+        let alert =
+            if minor < 3 { AlertDescription::ProtocolVersion } else { AlertDescription::HandshakeFailure };
+        assert_eq!((heard[0], heard[5], heard[6]), (0x15, 2, u8::from(alert)), "{minor}: {heard:?}");
+        assert_eq!(heard.len(), 7);
+    }
+}
+
+#[tokio::test]
 async fn no_handshake_is_ever_resumed() {
     let ca = authority("CA");
     let south = provider(&ca, "south.example");

@@ -366,3 +366,44 @@ async fn the_doctor_looks_at_ourselves_and_at_a_peer() {
     north_node.drain().await;
     south_node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_shows_its_next_key_is_believed_and_the_doctor_says_which_pin_can_go() {
+    // Given an entry with the key that south shows now and the one that it will show next
+    let world = World::new().await;
+    let (north, south) = (world.place(NORTH, &[SOUTH]), world.place(SOUTH, &[NORTH]));
+    let pem = std::fs::read(world.laboratory.folder().join("south.example.pem")).unwrap();
+    let key = causeway::net::certificate::key_hashes_of_pem(&pem).unwrap()[0];
+    let pin = causeway::net::certificate::pin_text(&key);
+    let other = causeway::net::certificate::pin_text(&[1; 32]);
+    let peers = north.provider.folder.join("peers.toml");
+    let entry = std::fs::read_to_string(&peers).unwrap();
+    let pinned = |pins: [&str; 2]| {
+        let pins = format!("domain = \"{SOUTH}\"\npins = [\"{}\", \"{}\"]", pins[0], pins[1]);
+        std::fs::write(&peers, entry.replace(&format!("domain = \"{SOUTH}\""), &pins)).unwrap();
+    };
+    let south_node = world.start(&south).await;
+    let has = |told: &str, words: &[&str]| {
+        assert!(told.lines().any(|line| words.iter().all(|word| line.contains(word))), "{words:?}: {told}");
+    };
+    // When it shows the first, all is well
+    pinned([&pin, &other]);
+    let told = verb(&north, &["doctor", SOUTH]).await.1;
+    has(&told, &["ok", "is the peer, by the first of its pins"]);
+    // When it shows the second, it is the peer all the same, and there is something to do
+    pinned([&other, &pin]);
+    let told = verb(&north, &["doctor", SOUTH]).await.1;
+    has(&told, &["warning", "shows the key of pin 2 of 2", "take the pins before it out"]);
+    // And a node that runs says the same
+    let north_node = world.start(&north).await;
+    let told = done(&north, &["doctor", SOUTH]).await;
+    has(&told, &["warning", "verify", "shows the key of pin 2 of 2"]);
+    has(&done(&north, &["peer", "test", SOUTH]).await, &["warning", "verify", "pin 2 of 2"]);
+    // And no third key is believed
+    let third = causeway::net::certificate::pin_text(&[2; 32]);
+    pinned([&other, &third]);
+    let told = verb(&north, &["doctor", SOUTH]).await.1;
+    assert!(!told.contains("is the peer"), "{told}");
+    north_node.drain().await;
+    south_node.drain().await;
+}
