@@ -3,11 +3,11 @@
 use anyhow::{Context as _, bail};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Configuration, Ended, Streams, today};
 use crate::config::{self, Settings, Severity};
-use crate::node::Node;
+use crate::node::{Node, sandbox};
 use crate::ops::logging;
 
 /// Words of the verb.
@@ -29,9 +29,30 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         bail!("{errors} {mistakes} in the configuration; mend and start again");
     };
     logging::start(settings.log_shape(), &settings.log.level)?;
+    // Before the first thread of the runtime: threads pass on what they gave up.
+    close_off(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("the runtime cannot be started")?.block_on(serve(settings))?;
     Ok(Ended::Done)
+}
+
+/// Enters the sandbox, unless the configuration says otherwise, and tells what is really enforced.
+fn close_off(settings: &Settings) -> anyhow::Result<()> {
+    if !settings.node.sandbox {
+        info!("no sandbox: [node] sandbox = false");
+        return Ok(());
+    }
+    let done = sandbox::enter(settings)
+        .context("the sandbox cannot be entered; [node] sandbox = false goes without")?;
+    let capabilities =
+        if done.capabilities.is_empty() { "none".to_owned() } else { done.capabilities.join(" ") };
+    info!(files = done.files, no_new_privileges = done.no_new_privileges, %capabilities, "sandbox");
+    if done.files == "not" {
+        warn!(
+            "this kernel has no landlock: files outside of the configuration and the data folder can be reached"
+        );
+    }
+    Ok(())
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

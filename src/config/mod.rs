@@ -89,6 +89,7 @@ pub fn load_for_store(file: &Path) -> Loaded<StoreSettings> {
             domains: node.domains.into_iter().map(|domain| domain.value).collect(),
             data: node.data.value,
             secret_key: node.secret_key.value,
+            sandbox: node.sandbox,
         },
         store: node.store,
         limits: node.limits,
@@ -111,7 +112,11 @@ pub fn load_for_admin(file: &Path) -> Loaded<AdminSettings> {
     let node = node_file::read(&source);
     let token = node.token_file.as_ref().and_then(material::token);
     let settings = AdminSettings {
-        admin: settings::Admin { listen: node.admin_listen.value, token },
+        admin: settings::Admin {
+            listen: node.admin_listen.value,
+            token,
+            token_file: node.token_file.map(|file| file.value),
+        },
         data: node.data.value,
     };
     Loaded::new(settings, source.take_findings())
@@ -211,7 +216,12 @@ fn complete(
         .collect();
     Settings {
         file: file.to_owned(),
-        node: settings::Node { domains: own, data: node.data.value, secret_key: node.secret_key.value },
+        node: settings::Node {
+            domains: own,
+            data: node.data.value,
+            secret_key: node.secret_key.value,
+            sandbox: node.sandbox,
+        },
         ssp: settings::Ssp {
             listen: node.ssp_listen,
             identities: identities.into_iter().map(|(identity, _)| identity).collect(),
@@ -236,7 +246,11 @@ fn complete(
             cir: node.cir,
         },
         content: node.content,
-        admin: settings::Admin { listen: node.admin_listen.value, token },
+        admin: settings::Admin {
+            listen: node.admin_listen.value,
+            token,
+            token_file: node.token_file.map(|file| file.value),
+        },
         dns: node.dns,
         store: node.store,
         limits: node.limits,

@@ -23,6 +23,7 @@ pub(super) struct NodeFile {
     pub(super) domains: Vec<Placed<Domain>>,
     pub(super) data: Placed<PathBuf>,
     pub(super) secret_key: Placed<PathBuf>,
+    pub(super) sandbox: bool,
     pub(super) ssp_listen: Vec<SocketAddr>,
     pub(super) ssp_pair: PlacedPair,
     pub(super) identities: BTreeMap<Domain, PlacedPair>,
@@ -123,6 +124,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         let shown = default.display().to_string();
         node.path_or("secret-key", default, &shown)
     };
+    let sandbox = node.truth("sandbox", true);
     node.finish();
 
     let ssp_listen = ssp.listeners("listen", &[any_address(5222)]);
@@ -250,6 +252,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         domains,
         data,
         secret_key,
+        sandbox,
         ssp_listen: values(ssp_listen),
         ssp_pair,
         identities,

@@ -61,6 +61,8 @@ pub struct Node {
     pub data: PathBuf,
     /// Key under which passwords are sealed; made at first use.
     pub secret_key: PathBuf,
+    /// Whether the process gives up what it does not need.
+    pub sandbox: bool,
 }
 
 /// `[ssp]`: the side towards other providers.
@@ -201,6 +203,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// What a caller must show; always given unless [`Self::listen`] is a loopback address.
     pub token: Option<Token>,
+    /// Where [`Self::token`] was read.
+    pub token_file: Option<PathBuf>,
 }
 
 /// A secret word. `Debug` shows nothing of it, and it is wiped when dropped.

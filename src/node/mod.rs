@@ -5,6 +5,7 @@
 
 mod federation;
 mod operators;
+pub mod sandbox;
 mod sights;
 mod watch;
 

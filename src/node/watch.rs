@@ -59,7 +59,8 @@ fn stamp(file: &Path) -> Stamp {
     Some((found.modified().ok()?, found.len(), found.ino()))
 }
 
-fn material_files(settings: &Settings) -> Vec<PathBuf> {
+/// The files that TLS is made of.
+pub(super) fn material_files(settings: &Settings) -> Vec<PathBuf> {
     let pairs = settings.ssp.identities.iter().map(|own| &own.files).chain(&settings.csp.tls);
     let mut files: Vec<_> = pairs.flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]).collect();
     files.extend(settings.trust_files());

@@ -106,6 +106,17 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
+    /// What the system says about each of its threads under this key.
+    pub(crate) fn of_every_thread(&self, key: &str) -> Vec<String> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let status = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).ok();
+        let found = |status: String| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+            Some(line.trim().to_owned())
+        };
+        threads.filter_map(|thread| found(status(thread.ok()?)?)).collect()
+    }
+
     /// Everything that this and earlier processes of the place have logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -66,6 +66,7 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "domains",
         "data",
         "secret-key",
+        "sandbox",
         "listen",
         "certificate",
         "key",

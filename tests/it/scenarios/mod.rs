@@ -36,6 +36,7 @@ mod recorded;
 mod refusals;
 mod reloading;
 mod reports;
+mod sandbox;
 mod search;
 mod sessions;
 mod shared;
