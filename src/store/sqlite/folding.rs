@@ -58,13 +58,30 @@ impl Marks {
     }
 }
 
-/// Starts the thread, which folds with `own` whenever the log of `writer` has grown, and ends when that
-/// connection is closed.
-pub(super) fn start(writer: &mut Connection, own: Connection) -> io::Result<JoinHandle<()>> {
-    let (wake, due) = sync_channel(1);
-    let turn = Turn::default();
-    watch(writer, wake, Arc::clone(&turn)).map_err(io::Error::other)?;
-    thread::Builder::new().name("store-fold".to_owned()).spawn(move || serve(&own, &due, &turn))
+/// The thread.
+#[derive(Debug)]
+pub(super) struct Folding {
+    wake: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Folding {
+    /// Starts the thread, which folds with `own` whenever the log of `writer` has grown.
+    pub(super) fn start(writer: &mut Connection, own: Connection) -> io::Result<Self> {
+        let (wake, due) = sync_channel(1);
+        let turn = Turn::default();
+        watch(writer, wake.clone(), Arc::clone(&turn)).map_err(io::Error::other)?;
+        let thread =
+            thread::Builder::new().name("store-fold".to_owned()).spawn(move || serve(&own, &due, &turn))?;
+        Ok(Self { wake, thread })
+    }
+
+    /// Ends the thread, once the writer has closed its connection: who closes the last one folds what is left. Of
+    /// two that close theirs at the same moment each takes the other for the last.
+    pub(super) fn end(self) {
+        drop(self.wake);
+        let _ = self.thread.join();
+    }
 }
 
 /// SQLite lets one fold at a time, and does not let another wait for it.
@@ -134,7 +151,7 @@ mod tests {
         writer.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0)).unwrap();
         writer.pragma_update(None, "synchronous", "off").unwrap();
         writer.execute_batch("CREATE TABLE t (a)").unwrap();
-        let thread = start(&mut writer, open()).unwrap();
+        let folding = Folding::start(&mut writer, open()).unwrap();
         let piece = vec![7_u8; 1 << 20];
         for _ in 0..200 {
             writer.execute("INSERT INTO t VALUES (?1)", [&piece]).unwrap();
@@ -142,7 +159,7 @@ mod tests {
         let octets = std::fs::metadata(&log).unwrap().len();
         assert!(octets < 100 << 20, "{octets} of 200 MiB are in the log");
         drop(writer);
-        thread.join().unwrap();
+        folding.end();
         assert!(!log.exists(), "it is folded");
         let count: i64 = open().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(count, 200);

@@ -49,6 +49,7 @@ use tokio::sync::oneshot;
 
 use self::changes::{Limits, Numbers};
 use self::content::Octets;
+use self::folding::Folding;
 use self::inline::Inline;
 use self::memory::Memory;
 use self::readers::Readers;
@@ -199,7 +200,7 @@ struct Threads {
     waiting: Arc<Waiting>,
     waiting_octets_max: usize,
     /// The writer, and who folds its log.
-    writer: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
+    writer: Mutex<Option<(JoinHandle<()>, Folding)>>,
     readers: Readers,
     memory: Arc<Memory>,
     numbers: Numbers,
@@ -246,7 +247,7 @@ impl Sqlite {
             .map_err(database)?;
 
         let own = patiently(|| write_connection(&path)).map_err(database)?;
-        let folding = folding::start(&mut connection, own).map_err(file(&path))?;
+        let folding = Folding::start(&mut connection, own).map_err(file(&path))?;
         let memory = Arc::new(Memory::new());
         let numbers = Numbers::default();
         let writer = Writer::new(
@@ -314,10 +315,9 @@ impl Sqlite {
         threads.readers.close();
         let writer = threads.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((writer, folding)) = writer {
-            // The connection that is closed last folds the log into the database.
             let _ = threads.inbox.send(Job::Close);
             let _ = writer.join();
-            let _ = folding.join();
+            folding.end();
         }
     }
 
