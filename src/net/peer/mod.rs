@@ -96,7 +96,10 @@ impl Peers {
     /// sessions and stays for the case that it comes back. Call at the start and after every change.
     pub async fn follow(&self) -> Result<(), StoreError> {
         let _turn = self.following.lock().await;
-        let records = self.shared.sap.store().links().await?;
+        let mut records: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for record in self.shared.sap.store().links().await? {
+            records.entry((record.own.clone(), record.peer.clone())).or_default().push(record);
+        }
         let mut links = Links::clone(&self.links.load());
         let mut fresh = Vec::new();
         {
@@ -110,11 +113,7 @@ impl Peers {
                     if links.contains_key(&key) {
                         continue;
                     }
-                    let mine = records
-                        .iter()
-                        .filter(|record| record.own == *own && record.peer == agreement.domain)
-                        .cloned()
-                        .collect();
+                    let mine = records.remove(&key).unwrap_or_default();
                     let (shared, stop) = (Arc::clone(&self.shared), self.stop.child_token());
                     let link = PeerLink::new(shared, own.clone(), agreement, mine, stop);
                     fresh.push(Arc::clone(&link));
