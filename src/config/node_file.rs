@@ -64,13 +64,14 @@ pub(super) const DOCUMENT_BYTES: std::ops::RangeInclusive<u64> = 4096..=16_777_2
 const CSP_DOCUMENT_BYTES: u64 = 1_048_576;
 /// Above it nobody would notice that there is a limit.
 const PER_SECOND: std::ops::RangeInclusive<u64> = 0..=100_000;
-/// A phone polls once in some seconds; what piled up while it was away comes at once.
-const SESSION_REQUESTS: u64 = 50;
-/// Behind one address there may be a whole network of phones, but they seldom log in all at once.
-const SOURCE_REQUESTS: u64 = 200;
+/// A phone asks once in some seconds, a program that migrates or sends for many as fast as it is answered: this is
+/// for who asks without waiting for answers.
+const SESSION_REQUESTS: u64 = 2000;
+/// Behind one address there may be a whole network of phones, which all log in at once when it comes back.
+const SOURCE_REQUESTS: u64 = 2000;
 /// The listener has room for 65536 of all sources.
 const CONNECTIONS: std::ops::RangeInclusive<u64> = 0..=65_536;
-const SOURCE_CONNECTIONS: u64 = 4096;
+const SOURCE_CONNECTIONS: u64 = 16_384;
 /// Proxies and phones give up on a silent connection after about a minute.
 const HOLD_SECONDS: std::ops::RangeInclusive<u64> = 0..=60;
 const HOLD_MESSAGE_SECONDS: u64 = 5;

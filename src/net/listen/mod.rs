@@ -107,7 +107,7 @@ impl ListenLimits {
     pub fn csp() -> Self {
         Self {
             connections_max: 65_536,
-            connections_of_source_max: 4096,
+            connections_of_source_max: 16_384,
             idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
