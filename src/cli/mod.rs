@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod announce;
+pub mod audit;
 pub mod cert;
 pub mod check;
 pub mod client;
@@ -72,6 +73,9 @@ enum Verb {
     /// Tell users something as their provider, and see what they answer
     #[command(subcommand)]
     Announce(announce::Words),
+    /// What operators did: show the record, and check that nobody changed it
+    #[command(subcommand)]
+    Audit(audit::Words),
     /// A private CA, certificates for domains, and what a certificate says
     #[command(subcommand)]
     Cert(cert::Words),
@@ -138,6 +142,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Peer(words) => peer::run(&words, streams),
         Verb::Queue(words) => queue::run(&words, streams),
         Verb::Announce(words) => announce::run(&words, streams),
+        Verb::Audit(words) => audit::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),
         Verb::Completions(words) => completions::run(&words, streams),
     };

@@ -11,11 +11,13 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
 use zeroize::Zeroizing;
 
+use super::audit::recorded;
 use super::{Configuration, Ended, Streams, now};
 use crate::config::{self, Severity, StoreSettings};
 use crate::element::common::profile::operators_change;
 use crate::imps::{Domain, Terms, UserId};
-use crate::ops::user::Whole;
+use crate::ops::audit::Act;
+use crate::ops::user::{Whole, without_personal_values};
 use crate::relay::ports::{
     Account, Change, CommonChange, CommonStore as _, ContentChange, ContentStore as _, Outcome, Store,
 };
@@ -98,16 +100,43 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         Words::List { configuration, .. } => &configuration.file,
     };
     let Some(settings) = settings(file, streams)? else { return Ok(Ended::Failed) };
+    recorded(&settings.node.data, &act(words, &settings.node.domains), || {
+        carry_out(words, &settings, streams)
+    })
+}
+
+/// What the audit log says of it: the user with its domain, if it can be one of this node's.
+fn act(words: &Words, domains: &[Domain]) -> Act {
+    let (verb, one) = match words {
+        Words::Add(one) => ("user add", one),
+        Words::Remove(one) => ("user remove", one),
+        Words::Erase(one) => ("user erase", one),
+        Words::Passwd(one) => ("user passwd", one),
+        Words::Show { one, .. } => ("user show", one),
+        Words::Set { one, .. } => ("user set", one),
+        Words::Profile { one, set } if set.is_empty() => ("user show", one),
+        Words::Profile { one, .. } => ("user profile", one),
+        Words::List { .. } => return Act::new("user list", ""),
+    };
+    let set = match words {
+        Words::Set { set, .. } | Words::Profile { set, .. } => without_personal_values(set),
+        _ => String::new(),
+    };
+    let user = own(&one.user, domains).unwrap_or_else(|_| one.user.clone());
+    Act::new(verb, user).with(set)
+}
+
+fn carry_out(words: &Words, settings: &StoreSettings, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().build().context("the store cannot be asked")?;
     match words {
         Words::Add(one) => {
             let user = own(&one.user, &settings.node.domains)?;
             let password = password(streams.input)?;
-            let sealed_password = seal(&settings, &user, &password)?;
+            let sealed_password = seal(settings, &user, &password)?;
             let account =
                 Account { user: user.clone(), sealed_password, created: now(), terms: Terms::default() };
-            match commit(&runtime, &settings, Change::AddAccount(account))? {
+            match commit(&runtime, settings, Change::AddAccount(account))? {
                 Outcome::Duplicate => {
                     bail!("{user} exists already; `causeway user passwd` sets another password")
                 }
@@ -117,15 +146,15 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         Words::Passwd(one) => {
             let user = own(&one.user, &settings.node.domains)?;
             let password = password(streams.input)?;
-            let sealed_password = seal(&settings, &user, &password)?;
+            let sealed_password = seal(settings, &user, &password)?;
             found(
                 &user,
-                commit(&runtime, &settings, Change::SetPassword { user: user.clone(), sealed_password })?,
+                commit(&runtime, settings, Change::SetPassword { user: user.clone(), sealed_password })?,
             )
         }
         Words::Show { one, json } => {
             let user = own(&one.user, &settings.node.domains)?;
-            let Some(whole) = runtime.block_on(Whole::read(&open(&settings)?, &user))? else {
+            let Some(whole) = runtime.block_on(Whole::read(&open(settings)?, &user))? else {
                 return found(&user, Outcome::Missing);
             };
             if *json {
@@ -139,7 +168,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         }
         Words::Set { one, set } => {
             let user = own(&one.user, &settings.node.domains)?;
-            let store = open(&settings)?;
+            let store = open(settings)?;
             let Some(whole) = runtime.block_on(Whole::read(&store, &user))? else {
                 return found(&user, Outcome::Missing);
             };
@@ -152,7 +181,7 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         }
         Words::Profile { one, set } if set.is_empty() => {
             let user = own(&one.user, &settings.node.domains)?;
-            let profiles = runtime.block_on(open(&settings)?.profiles(vec![user.clone()]))?;
+            let profiles = runtime.block_on(open(settings)?.profiles(vec![user.clone()]))?;
             let Some(profile) = profiles.into_iter().flatten().next() else {
                 return found(&user, Outcome::Missing);
             };
@@ -165,18 +194,18 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
             let user = own(&one.user, &settings.node.domains)?;
             let change = operators_change(set.iter().map(String::as_str))?;
             let change = CommonChange::SetProfile { user: user.clone(), change };
-            found(&user, commit(&runtime, &settings, Change::Common(change))?)
+            found(&user, commit(&runtime, settings, Change::Common(change))?)
         }
         Words::Remove(one) => {
             let user = own(&one.user, &settings.node.domains)?;
-            remove(&runtime, &settings, &user, Change::RemoveAccount(user.clone()))
+            remove(&runtime, settings, &user, Change::RemoveAccount(user.clone()))
         }
         Words::Erase(one) => {
             let user = own(&one.user, &settings.node.domains)?;
-            remove(&runtime, &settings, &user, Change::EraseAccount(user.clone()))
+            remove(&runtime, settings, &user, Change::EraseAccount(user.clone()))
         }
         Words::List { json, .. } => {
-            let accounts = runtime.block_on(open(&settings)?.all_accounts())?;
+            let accounts = runtime.block_on(open(settings)?.all_accounts())?;
             if *json {
                 let users: Vec<_> = accounts.iter().map(|account| account.user.as_str()).collect();
                 writeln!(streams.output, "{}", serde_json::json!(users))?;
@@ -432,7 +461,11 @@ mod tests {
         assert_eq!(code, FAILED);
         assert!(errors.contains("too long"), "{errors}");
         assert_eq!(add("a<b", "x\n").0, USAGE);
-        assert!(!Path::new(&folder.path("data")).exists(), "nothing was made");
+        let made = std::fs::read_dir(folder.path("data")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(
+            made.into_iter().all(|name| name.to_str().unwrap().starts_with("audit.")),
+            "nothing was made"
+        );
     }
 
     #[test]

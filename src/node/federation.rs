@@ -18,6 +18,7 @@ use crate::imps::agreement::{Agreement, KeyHash, PeerState, Transit};
 use crate::imps::{DateTime, Domain, Moment};
 use crate::net::peer::{Peers, Sockets};
 use crate::net::tls::SharedPeerTls;
+use crate::ops::audit::{self, Act, Audit, Who};
 use crate::ops::metrics::Metrics;
 use crate::relay::directory::Directory;
 use crate::relay::events::{Events, Reloaded};
@@ -92,6 +93,7 @@ pub(super) struct Parts {
     /// What listeners for clients show.
     pub(super) clients_tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     pub(super) agreed: Agreed,
+    pub(super) audit: Audit,
 }
 
 /// The agreements, and everybody who follows them.
@@ -103,6 +105,7 @@ pub(super) struct Federation {
     links: Option<Links>,
     clients_tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     agreed: ArcSwap<Agreed>,
+    audit: Audit,
     /// The files that count, as they were when they were read last.
     stamps: Mutex<watch::Stamps>,
     /// What certificates, keys, CAs and lists held when they were put into use.
@@ -121,6 +124,7 @@ impl Federation {
             links: parts.links,
             clients_tls: parts.clients_tls,
             agreed: ArcSwap::from_pointee(parts.agreed),
+            audit: parts.audit,
             stamps: Mutex::new(watch::Stamps::of(settings)),
             material: Mutex::new(watch::material(settings)),
             turn: tokio::sync::Mutex::default(),
@@ -152,9 +156,26 @@ impl Federation {
         self.stamps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the files again; `false` if the old agreements stay.
-    pub(super) async fn reload(&self, today: DateTime) -> bool {
+    /// Reads the files again because of `who`; `false` if the old agreements stay.
+    pub(super) async fn reload(&self, today: DateTime, who: Who) -> bool {
         let _turn = self.turn.lock().await;
+        let material = || *self.material.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = material();
+        let done = self.take_over(today).await;
+        let outcome = if done { audit::Outcome::Done } else { audit::Outcome::Refused };
+        let config = Act::new("config reload", self.file.display());
+        let mut acts = vec![(config, outcome)];
+        if material() != before {
+            acts.push((Act::new("certificate reload", ""), audit::Outcome::Done));
+        }
+        for (act, outcome) in acts {
+            // A failure is in the log of the node; the files are what they are.
+            let _ = self.audit.recorded(self.sap.now(), who.clone(), act, outcome).await;
+        }
+        done
+    }
+
+    async fn take_over(&self, today: DateTime) -> bool {
         let Some(settings) = self.read(today) else { return false };
         let mut agreed = Agreed::of(&settings, Vec::new());
         agreed.suspended.clone_from(&self.agreed().suspended);

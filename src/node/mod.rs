@@ -38,6 +38,7 @@ use crate::net::listen::{ConnectionEvents, ListenLimits, serve_csp, serve_ssp};
 use crate::net::peer::{Chances, Peers, Sockets};
 use crate::net::tls::{self, HandshakeError, PeerTls, TlsError, Trust, TrustSettings};
 use crate::ops::admin::Admin;
+use crate::ops::audit::{Act, Audit, Outcome, Who};
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
 use crate::relay::events::{Events, Listener, Refused};
@@ -141,6 +142,7 @@ pub struct Node {
     federation: Arc<Federation>,
     store: Arc<Sqlite>,
     metrics: Arc<Metrics>,
+    audit: Audit,
     /// Ends listeners.
     closing: CancellationToken,
     listeners: TaskTracker,
@@ -172,6 +174,7 @@ impl Node {
             ..sqlite::Settings::at(&settings.node.data)
         })?);
         let lock = ServeLock::take(&settings.node.data)?;
+        let audit = Audit::at(&settings.node.data);
         let sealer = Sealer::open(&settings.node.secret_key)?;
         readiness.settled("store");
 
@@ -295,12 +298,15 @@ impl Node {
             links: peers.clone(),
             clients_tls,
             agreed,
+            audit: audit.clone(),
         };
         let federation = Arc::new(Federation::new(&settings, parts));
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
-        let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref())
-            .with_desk(Arc::new(Operators::new(federation.clone(), sap.clone(), peers.clone())));
+        let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref()).with_desk(
+            Arc::new(Operators::new(federation.clone(), sap.clone(), peers.clone())),
+            audit.clone(),
+        );
         background.spawn(admin.serve(admin_listener, stopping.child_token()));
         let sweeping = sap.clone();
         let stop = stopping.child_token();
@@ -314,6 +320,11 @@ impl Node {
         }
         let file = settings.node.data.join(ADDRESSES_FILE);
         fs::write(&file, addresses.to_json()).map_err(|cause| StartError::File { path: file, cause })?;
+        // The head goes where the log goes, which is elsewhere than the records.
+        let act = Act::new("node start", "").with(concat!("causeway ", env!("CARGO_PKG_VERSION")));
+        if let Ok(record) = audit.recorded(sap.now(), Who::node(), act, Outcome::Done).await {
+            info!(record = record.seq, head = %record.hash, "audit log");
+        }
         readiness.settled("listeners");
         Ok(Self {
             addresses,
@@ -323,6 +334,7 @@ impl Node {
             federation,
             store,
             metrics,
+            audit,
             closing,
             listeners,
             stopping,
@@ -348,9 +360,9 @@ impl Node {
 
     /// Reads the configuration again: agreements, certificates, trust and revocation lists take effect at
     /// once, on live links too; all else at the next start. `false`: there is a mistake, which was logged,
-    /// and the old stays in force.
+    /// and the old stays in force. The audit log says that a signal asked for it.
     pub async fn reload(&self, today: DateTime) -> bool {
-        self.federation.reload(today).await
+        self.federation.reload(today, Who::signal()).await
     }
 
     /// Stops: no new connections, what is in hand is answered, sessions and queues stay on disk.
@@ -365,8 +377,13 @@ impl Node {
         }
         self.background.close();
         self.background.wait().await;
+        let act = Act::new("node stop", "");
+        let stopped = self.audit.recorded(self.sap.now(), Who::node(), act, Outcome::Done).await;
         self.store.close();
-        info!("stopped");
+        match stopped {
+            Ok(record) => info!(record = record.seq, head = %record.hash, "stopped"),
+            Err(_) => info!("stopped"),
+        }
     }
 }
 

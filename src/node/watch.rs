@@ -16,6 +16,7 @@ use tracing::info;
 
 use super::federation::Federation;
 use crate::config::Settings;
+use crate::ops::audit::Who;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -113,7 +114,7 @@ pub(super) async fn watch(federation: Arc<Federation>, stop: CancellationToken) 
         };
         if now != known && now == before {
             info!("a file has changed: all are read again");
-            federation.reload(federation.today()).await;
+            federation.reload(federation.today(), Who::file()).await;
         }
         before = now;
     }

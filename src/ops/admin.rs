@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::announce::BODY_OCTETS_MAX;
-use super::api::{self, Asked, Desk, Refused};
+use super::api::{self, Desk, Refused};
+use super::audit::{Audit, Outcome, Who};
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 use crate::imps::Moment;
@@ -51,7 +52,7 @@ pub struct Admin {
     readiness: Readiness,
     clock: Clock,
     token: Option<Arc<Zeroizing<String>>>,
-    desk: Option<Arc<dyn Desk>>,
+    desk: Option<(Arc<dyn Desk>, Audit)>,
 }
 
 impl Admin {
@@ -62,10 +63,10 @@ impl Admin {
         Self { metrics, readiness, clock, token, desk: None }
     }
 
-    /// The same with the admin API, carried out by `desk`.
+    /// The same with the admin API, carried out by `desk` and recorded in `audit`.
     #[must_use]
-    pub fn with_desk(self, desk: Arc<dyn Desk>) -> Self {
-        Self { desk: Some(desk), ..self }
+    pub fn with_desk(self, desk: Arc<dyn Desk>, audit: Audit) -> Self {
+        Self { desk: Some((desk, audit)), ..self }
     }
 
     /// Serves until cancelled; requests in hand are answered.
@@ -84,8 +85,8 @@ impl Admin {
                     None => return,
                 },
             };
-            let socket = match accepted {
-                Ok((socket, _)) => socket,
+            let (socket, from) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "the admin listener could not accept");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -95,9 +96,10 @@ impl Admin {
             let (admin, stop) = (self.clone(), stop.clone());
             tokio::spawn(async move {
                 let _permit = permit;
+                let ends = socket.local_addr().map(|to| Ends { from, to }).ok();
                 let service = service_fn(move |request| {
                     let admin = admin.clone();
-                    async move { Ok::<_, Infallible>(admin.answer(request).await) }
+                    async move { Ok::<_, Infallible>(admin.answer(request, ends).await) }
                 });
                 let mut http = http1::Builder::new();
                 http.timer(TokioTimer::new())
@@ -115,15 +117,15 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>, ends: Option<Ends>) -> Response<Full<Bytes>> {
         if !self.admits(request.headers().get(AUTHORIZATION)) {
             let mut refused = plain(StatusCode::UNAUTHORIZED, "a token is needed\n".to_owned());
             refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return refused;
         }
         let path = request.uri().path().to_owned();
-        if let (Some(desk), Some(rest)) = (&self.desk, path.strip_prefix(api::PREFIX)) {
-            return match self.ask(desk, rest, request).await {
+        if let (Some((desk, audit)), Some(rest)) = (&self.desk, path.strip_prefix(api::PREFIX)) {
+            return match self.ask(desk, audit, rest, (request, ends)).await {
                 Ok(value) => typed(StatusCode::OK, JSON_TYPE, format!("{value}\n")),
                 Err(refused) => typed(refused.status, JSON_TYPE, format!("{}\n", refused.to_json())),
             };
@@ -155,8 +157,9 @@ impl Admin {
     async fn ask(
         &self,
         desk: &Arc<dyn Desk>,
+        audit: &Audit,
         path: &str,
-        request: Request<Incoming>,
+        (request, ends): (Request<Incoming>, Option<Ends>),
     ) -> Result<serde_json::Value, Refused> {
         let (head, body) = request.into_parts();
         let has_body = api::has_body(&head.method, path);
@@ -164,17 +167,33 @@ impl Admin {
         let body = if has_body { self::body(body).await? } else { Bytes::new() };
         let query = head.uri.query().unwrap_or_default();
         let asked = api::understand(&head.method, path, query, &body)?;
-        match &asked {
-            _ if matches!(head.method, Method::GET | Method::HEAD) => {}
-            // What users must copy is nothing for a log.
-            Asked::Announce(_, announcement) => {
-                tracing::info!(id = %announcement.message.id, "an operator announces");
+        let Some(act) = asked.act() else { return desk.ask(asked).await };
+        let (desk, audit, clock) = (Arc::clone(desk), audit.clone(), Arc::clone(&self.clock));
+        // Who goes away meanwhile leaves a record all the same.
+        let work = tokio::spawn(async move {
+            let who = {
+                let audit = audit.clone();
+                tokio::task::spawn_blocking(move || {
+                    audit
+                        .ready()
+                        .map(|()| ends.map_or_else(Who::node, |Ends { from, to }| Who::admin_api(from, to)))
+                })
+            };
+            let who = match who.await {
+                Ok(Ok(who)) => who,
+                Ok(Err(error)) => return Err(unrecorded("not done", &error)),
+                Err(error) => return Err(unrecorded("not done", &error)),
+            };
+            // Not what it was done with: users' names and texts are nothing for a log.
+            tracing::info!(act = act.verb, "an operator asks");
+            let told = desk.ask(asked).await;
+            let outcome = if told.is_ok() { Outcome::Done } else { Outcome::Refused };
+            match audit.recorded(clock(), who, act, outcome).await {
+                Err(error) if told.is_ok() => Err(unrecorded("done, and not recorded", &error)),
+                _ => told,
             }
-            // Phones greet all day, by the session that they have.
-            Asked::Sms { .. } => tracing::debug!("an SMS came in"),
-            asked => tracing::info!(?asked, "an operator asks"),
-        }
-        desk.ask(asked).await
+        });
+        work.await.unwrap_or_else(|error| Err(unrecorded("perhaps not done", &error)))
     }
 
     /// Compares in a time that does not tell how much of the token was right.
@@ -196,6 +215,18 @@ impl std::fmt::Debug for Admin {
 /// Binds the listener; port 0 takes a free one.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+/// The ends of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    from: SocketAddr,
+    to: SocketAddr,
+}
+
+/// What could not be written down.
+fn unrecorded(done: &str, why: &dyn std::fmt::Display) -> Refused {
+    Refused::new(StatusCode::SERVICE_UNAVAILABLE, format!("{done}: {why}"))
 }
 
 /// The body of a request, all of it.

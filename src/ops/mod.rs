@@ -5,13 +5,16 @@
 //! * [`readiness`]: whether the node is ready, and why not
 //! * [`admin`]: the HTTP listener that shows both
 //! * [`user`]: everything that is known of one user
+//! * [`audit`]: what operators did, in a chain that shows later changes
 //! * [`api`]: what operators ask of the node, with bodies in [`announce`] and `sms`
 //! * [`logging`]: lines of text or JSON
 
+mod acts;
 pub mod admin;
 pub mod alarm;
 pub mod announce;
 pub mod api;
+pub mod audit;
 pub mod logging;
 pub mod metrics;
 pub mod readiness;

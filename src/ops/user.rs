@@ -17,6 +17,9 @@ use crate::imps::{GroupId, UserId};
 use crate::relay::ports::{Account, Change, CommonChange, ListsChange, Store, StoreError, Watchers};
 use crate::session::csp::{Abilities, SessionRecord};
 
+/// What of a user is the operator's to decide, and says nothing personal.
+const OPERATORS_OWN: [&str; 5] = ["status", "services", "offline", "block-list", "grant-list"];
+
 /// Why what an operator wrote cannot be set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
@@ -188,6 +191,16 @@ impl Whole {
         let then = |(number, change)| if number == 0 { change } else { Change::Then(Box::new(change)) };
         Ok(changes.into_iter().enumerate().map(then).collect())
     }
+}
+
+/// The same pairs with the values of the profile left out: those are personal, and nothing for records.
+pub fn without_personal_values(pairs: &[String]) -> String {
+    let bare = pairs.iter().map(|pair| match pair.split_once('=') {
+        Some((name, _)) if !OPERATORS_OWN.contains(&name.trim()) => name.trim(),
+        Some(_) => pair.as_str(),
+        None => "?",
+    });
+    bare.collect::<Vec<_>>().join(" ")
 }
 
 const fn switch(in_use: bool) -> &'static str {

@@ -22,10 +22,13 @@ use self::content::Shelf;
 use self::read::Reader;
 use self::record::{Header, Line, VERSION};
 use self::write::Whole;
+use super::audit::recorded;
 use super::user::{open, settings};
 use super::{Configuration, Ended, Streams, now, today};
+use crate::config::StoreSettings;
 use crate::element::group::HISTORY_MESSAGES_MAX;
 use crate::imps::{GroupId, UserId};
+use crate::ops::audit::Act;
 use crate::relay::ports::{
     Account, Change, CommonStore as _, GroupStore as _, ListsStore as _, OperatorsStore as _, Outcome,
     PresenceStore as _, Store as _, Watchers,
@@ -85,7 +88,17 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// Runs `export`.
 pub fn export(words: &Export, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let Some(settings) = settings(&words.configuration.file, streams)? else { return Ok(Ended::Failed) };
-    let store = open(&settings)?;
+    let to = words.output.as_ref().map(|path| path.display().to_string());
+    let act = Act::new("export", to.unwrap_or_default()).with(match words.passwords {
+        Passwords::Sealed => "passwords sealed",
+        Passwords::None => "passwords none",
+        Passwords::Clear => "passwords clear",
+    });
+    recorded(&settings.node.data, &act, || write_all(words, &settings, streams))
+}
+
+fn write_all(words: &Export, settings: &StoreSettings, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
+    let store = open(settings)?;
     let sealer = match words.passwords {
         Passwords::Clear => Some(Sealer::open(&settings.node.secret_key)?),
         Passwords::Sealed | Passwords::None => None,
@@ -176,6 +189,11 @@ enum Wanted {
 /// Runs `import`.
 pub fn import(words: &Import, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let Some(settings) = settings(&words.configuration.file, streams)? else { return Ok(Ended::Failed) };
+    let act = Act::new("import", words.from.display());
+    recorded(&settings.node.data, &act, || read_all(words, &settings, streams))
+}
+
+fn read_all(words: &Import, settings: &StoreSettings, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
     let sealer = Sealer::open(&settings.node.secret_key)?;
     let reader = Reader { sealer: &sealer, domains: &settings.node.domains };
     let mut file;
@@ -186,7 +204,7 @@ pub fn import(words: &Import, streams: &mut Streams<'_>) -> anyhow::Result<Ended
         file = BufReader::new(opened.with_context(|| format!("{} cannot be read", words.from.display()))?);
         &mut file
     };
-    let store = open(&settings)?;
+    let store = open(settings)?;
     let runtime = runtime()?;
     let mut shelf = Shelf::new(&store, &runtime);
     // Everything is read and checked before anything is taken.

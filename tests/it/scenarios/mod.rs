@@ -2,6 +2,7 @@
 
 mod agreements;
 mod android;
+mod audit;
 mod bad_days;
 mod batches;
 mod blocking;
