@@ -3,6 +3,7 @@
 //! Nothing here decides anything; it introduces the rooms to each other, so that there are no circles
 //! and no global state, and two nodes fit into one process.
 
+mod disk;
 mod federation;
 mod operators;
 pub mod sandbox;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use self::disk::{DiskEvents, STORE};
 use self::federation::{Agreed, Federation, Links};
 use self::operators::Operators;
 use crate::config::Settings;
@@ -161,7 +163,7 @@ impl std::fmt::Debug for Node {
 impl Node {
     /// Starts everything; when it returns, the node is ready.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let readiness = Readiness::waiting_for(&["store", "listeners"]);
+        let readiness = Readiness::waiting_for(&[STORE, "listeners"]);
         let metrics = Arc::new(Metrics::new(Registry::new())?);
         metrics.set_peers(settings.agreements().map(|agreement| agreement.domain.clone()));
         let events: Arc<dyn Events> = metrics.clone();
@@ -170,13 +172,13 @@ impl Node {
         let store = Arc::new(Sqlite::open(&sqlite::Settings {
             queue_bytes_per_peer: settings.limits.queue_bytes_per_peer,
             queue_bytes_per_user: settings.limits.queue_bytes_per_user,
-            events: Arc::clone(&events),
+            events: Arc::new(DiskEvents { metrics: metrics.clone(), readiness: readiness.clone() }),
             ..sqlite::Settings::at(&settings.node.data)
         })?);
         let lock = ServeLock::take(&settings.node.data)?;
         let audit = Audit::at(&settings.node.data);
         let sealer = Sealer::open(&settings.node.secret_key)?;
-        readiness.settled("store");
+        readiness.settled(STORE);
 
         let agreed = Agreed::of(&settings, store.suspensions().await?);
         let sap = Arc::new(Sap::new(sap::Parts {

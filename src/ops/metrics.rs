@@ -77,6 +77,7 @@ pub struct Metrics {
     outbox_messages: IntGaugeVec,
     outbox_oldest_seconds: GaugeVec,
     store_commit_seconds: Histogram,
+    store_commits_failed: IntCounter,
     wire_rejected: IntCounterVec,
     certificate_expiry_seconds: GaugeVec,
     reloads: IntCounterVec,
@@ -192,6 +193,10 @@ impl Metrics {
                 "causeway_store_commit_duration_seconds",
                 "Time of one group commit",
                 &COMMIT_SECONDS,
+            )?,
+            store_commits_failed: make.counter(
+                "causeway_store_commits_failed_total",
+                "Group commits that failed: nothing of them was kept",
             )?,
             wire_rejected: make.counters(
                 "causeway_wire_rejected_total",
@@ -440,6 +445,10 @@ impl Events for Metrics {
         self.store_commit_seconds.observe(took.as_secs_f64());
     }
 
+    fn store_commit_failed(&self) {
+        self.store_commits_failed.inc();
+    }
+
     fn wire_rejected(&self, listener: Listener, reason: &'static str) {
         self.wire_rejected.with_label_values(&[listener.as_str(), reason]).inc();
     }
@@ -533,7 +542,7 @@ mod tests {
     use super::*;
 
     /// The names of architecture §4.
-    const CONTRACT: [&str; 17] = [
+    const CONTRACT: [&str; 18] = [
         "causeway_ssp_posts_total{direction=\"in\",peer=\"south.example\",status=\"200\"} 0",
         "causeway_ssp_transactions_total{code=\"200\",direction=\"out\",peer=\"south.example\",primitive=\"SendMessageRequest\"} 0",
         "causeway_ssp_transaction_duration_seconds_count{peer=\"south.example\"} 0",
@@ -547,6 +556,7 @@ mod tests {
         "causeway_outbox_messages{peer=\"south.example\"} 0",
         "causeway_outbox_oldest_seconds{peer=\"south.example\"} 0",
         "causeway_store_commit_duration_seconds_count 0",
+        "causeway_store_commits_failed_total 0",
         "causeway_wire_rejected_total{listener=\"csp\",reason=\"malformed\"} 0",
         "causeway_certificate_expiry_seconds{name=\"north.example\"} 60",
         "causeway_reload_total{outcome=\"good\",what=\"peers\"} 0",

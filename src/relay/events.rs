@@ -247,6 +247,14 @@ pub trait Events: Send + Sync {
         let _ = took;
     }
 
+    /// One group commit of the store failed: nothing of it is kept.
+    fn store_commit_failed(&self) {}
+
+    /// The store, which wrote before, has failed (`false`), or it writes again. Told at the change alone.
+    fn store_writes(&self, writes: bool) {
+        let _ = writes;
+    }
+
     /// A document was refused before any primitive was looked at; `reason` as in
     /// [`crate::wire::Refusal::reason`], or `method`, `media-type`, `timeout` for what came before the document.
     fn wire_rejected(&self, listener: Listener, reason: &'static str) {

@@ -343,10 +343,10 @@ impl Sap {
     }
 }
 
-/// What the asker hears when the store could not do it: temporary, nothing was accepted.
+/// What the asker hears when the store could not do it, whatever the reason: nothing was accepted, the service
+/// is not available now, and another try makes sense (reference ssp-types §8: 503; decisions.md 5).
 const fn store_code(error: &StoreError) -> Code {
     match error {
-        StoreError::Failed(_) => Code::INTERNAL_ERROR,
-        StoreError::Overloaded(_) | StoreError::Closed => Code::SERVICE_UNAVAILABLE,
+        StoreError::Failed(_) | StoreError::Overloaded(_) | StoreError::Closed => Code::SERVICE_UNAVAILABLE,
     }
 }

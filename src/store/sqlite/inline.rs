@@ -68,7 +68,8 @@ impl Inline {
         let memory = Arc::new(Memory::new());
         let numbers = Numbers::default();
         let events = Arc::clone(&settings.events);
-        let writer = Writer::new(connection, settings.limits(), numbers.clone(), memory, events);
+        let trouble = settings.trouble.clone();
+        let writer = Writer::new(connection, settings.limits(), numbers.clone(), memory, events, trouble);
         let state = State { writer: Some(writer), batch: VecDeque::new() };
         Arc::new(Self { state: Mutex::new(state), numbers, disk, settings: settings.clone() })
     }

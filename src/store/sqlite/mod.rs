@@ -31,6 +31,7 @@ mod services;
 mod system;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -67,6 +68,7 @@ use crate::session::{csp, ssp};
 
 pub use self::inline::{Batch, Disk};
 pub use self::lock::ServeLock;
+pub use self::trouble::{Ailment, Trouble};
 
 /// Name of the database in the data folder.
 pub const DATABASE: &str = "causeway.db";
@@ -92,8 +94,10 @@ pub struct Settings {
     pub waiting_operations_max: usize,
     /// Octets of bodies that may wait to be written. Default: 64 MiB.
     pub waiting_octets_max: usize,
-    /// Is told how long commits take.
+    /// Is told how long commits take, and when they fail.
     pub events: Arc<dyn Events>,
+    /// Makes the disk bad, for those who try how that is borne.
+    pub trouble: Trouble,
 }
 
 impl Settings {
@@ -108,6 +112,7 @@ impl Settings {
             waiting_operations_max: 8192,
             waiting_octets_max: 64 * 1024 * 1024,
             events: Arc::new(Silent),
+            trouble: Trouble::default(),
         }
     }
 
@@ -256,6 +261,7 @@ impl Sqlite {
             numbers.clone(),
             Arc::clone(&memory),
             Arc::clone(&settings.events),
+            settings.trouble.clone(),
         );
         let readers = Readers::start(connections, settings.waiting_operations_max).map_err(file(&path))?;
         let (inbox, jobs) = sync_channel(settings.waiting_operations_max);

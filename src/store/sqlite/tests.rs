@@ -1,7 +1,7 @@
 //! What only this store promises: the file, its threads, and other processes beside it.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use std::{fs, process};
 
@@ -272,18 +272,21 @@ async fn too_much_that_waits_is_refused_and_the_rest_is_kept() {
 
 /// A writer without a thread, to break things under it.
 fn writer() -> Writer {
-    writer_failing_when(&Arc::default())
+    writer_in(&Trouble::default())
 }
 
-/// The same, whose commits fail while this is set.
-fn writer_failing_when(failing: &Arc<AtomicBool>) -> Writer {
+/// The same, with a handle that makes its disk bad.
+fn writer_in(trouble: &Trouble) -> Writer {
+    writer_telling(trouble, Arc::new(Silent))
+}
+
+/// The same, which tells what happens.
+fn writer_telling(trouble: &Trouble, events: Arc<dyn Events>) -> Writer {
     let mut connection = Connection::open_in_memory().unwrap();
     common(&connection).unwrap();
     schema::migrate(&mut connection, None, at(0)).unwrap();
-    let failing = Arc::clone(failing);
-    connection.commit_hook(Some(move || failing.load(Ordering::Relaxed))).unwrap();
-    let settings = Settings::at("");
-    Writer::new(connection, settings.limits(), Numbers::default(), Arc::new(Memory::new()), settings.events)
+    let (limits, memory) = (Settings::at("").limits(), Arc::new(Memory::new()));
+    Writer::new(connection, limits, Numbers::default(), memory, events, trouble.clone())
 }
 
 fn count(writer: &Writer, table: &str) -> i64 {
@@ -320,23 +323,79 @@ fn an_operation_that_fails_fails_alone_and_wholly() {
 
 #[test]
 fn a_commit_that_fails_is_answered_to_all_and_changes_nothing() {
-    let failing = Arc::new(AtomicBool::new(true));
-    let mut writer = writer_failing_when(&failing);
+    let trouble = Trouble::default();
+    trouble.set(Some(Ailment::Fails));
+    let mut writer = writer_in(&trouble);
     let first = [Change::AddAccount(account(ADA)), deliver(mail(ADA, "m-1", 3))];
     let second = [Change::Send(outgoing("south.example", "A", 1))];
     let answers = writer.run(&[&first, &second]);
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Failed(_)))));
     assert_eq!(["account", "mailbox", "outbox"].map(|table| count(&writer, table)), [0, 0, 0]);
-    failing.store(false, Ordering::Relaxed);
+    trouble.set(None);
     let answers = writer.run(&[&first, &second]);
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(["account", "mailbox", "outbox"].map(|table| count(&writer, table)), [1, 1, 1]);
 }
 
+/// What a writer tells.
+#[derive(Default)]
+struct Told(Mutex<(u32, u32, Vec<bool>)>);
+
+impl Events for Told {
+    fn store_commit(&self, _took: Duration) {
+        self.0.lock().unwrap().0 += 1;
+    }
+
+    fn store_commit_failed(&self) {
+        self.0.lock().unwrap().1 += 1;
+    }
+
+    fn store_writes(&self, writes: bool) {
+        self.0.lock().unwrap().2.push(writes);
+    }
+}
+
+#[test]
+fn a_disk_in_trouble_is_told_once_and_each_commit_that_fails_is_counted() {
+    for ailment in [Ailment::Fails, Ailment::Full, Ailment::ReadOnly] {
+        let (trouble, told) = (Trouble::default(), Arc::new(Told::default()));
+        let mut writer = writer_telling(&trouble, told.clone());
+        assert!(writer.run(&[&[Change::AddAccount(account(ADA))]])[0].is_ok());
+        trouble.set(Some(ailment));
+        let big = [deliver(mail(ADA, "big", 100_000))];
+        for _ in 0..3 {
+            assert!(matches!(writer.run(&[&big])[0], Err(StoreError::Failed(_))), "{ailment:?}");
+            writer.probe();
+        }
+        assert_eq!(*told.0.lock().unwrap(), (1, 3, vec![false]), "{ailment:?}");
+        // Nobody has to send for it to be found that the disk is well
+        trouble.set(None);
+        writer.probe();
+        writer.probe();
+        assert_eq!(told.0.lock().unwrap().2, [false, true], "{ailment:?}");
+        assert!(writer.run(&[&big])[0].is_ok(), "{ailment:?}");
+        assert_eq!(*told.0.lock().unwrap(), (2, 3, vec![false, true]), "{ailment:?}");
+        assert_eq!(["mailbox", "seen"].map(|table| count(&writer, table)), [1, 1], "no probe is left");
+    }
+}
+
+#[test]
+fn an_operation_that_fails_among_others_is_no_trouble_of_the_disk() {
+    let told = Arc::new(Told::default());
+    let mut writer = writer_telling(&Trouble::default(), told.clone());
+    let sql = "CREATE TRIGGER bad BEFORE INSERT ON outbox BEGIN SELECT raise(ABORT, 'no'); END";
+    writer.connection().execute_batch(sql).unwrap();
+    let answers = writer
+        .run(&[&[Change::AddAccount(account(ADA))], &[Change::Send(outgoing("south.example", "Bad", 1))]]);
+    assert!(answers[0].is_ok() && answers[1].is_err());
+    assert_eq!(*told.0.lock().unwrap(), (1, 0, vec![]));
+}
+
 #[test]
 fn what_nobody_waits_for_is_tried_again_until_it_is_stored() {
-    let failing = Arc::new(AtomicBool::new(true));
-    let mut writer = writer_failing_when(&failing);
+    let trouble = Trouble::default();
+    trouble.set(Some(Ailment::Fails));
+    let mut writer = writer_in(&trouble);
     let waiting = Waiting::default();
     let operation = |changes: Vec<Change>| {
         let (reply, answer) = tokio::sync::oneshot::channel();
@@ -348,7 +407,7 @@ fn what_nobody_waits_for_is_tried_again_until_it_is_stored() {
     writer.serve_batch(vec![forgotten, awaited], 0, &waiting);
     assert!(answer.try_recv().unwrap().is_err(), "whoever waits hears that it failed");
     assert_eq!((waiting.operations.load(Ordering::Relaxed), count(&writer, "account")), (0, 0));
-    failing.store(false, Ordering::Relaxed);
+    trouble.set(None);
     writer.serve_batch(Vec::new(), 0, &waiting);
     assert_eq!(count(&writer, "account"), 1);
 }

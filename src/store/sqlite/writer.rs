@@ -16,11 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, ErrorCode, Result};
 use tokio::sync::oneshot;
 
 use super::changes::{Changes, Limits, Numbers};
 use super::memory::Memory;
+use super::trouble::Trouble;
 use crate::relay::events::Events;
 use crate::relay::ports::{Change, Outcome, StoreError};
 
@@ -39,6 +40,9 @@ const CROWD: usize = 8;
 /// Operations that nobody waits for and that failed with everything else are kept for another try, so many
 /// at most.
 const OWED_MAX: usize = 65_536;
+/// Octets that are written and removed again to learn whether a disk that failed takes something: a commit
+/// of some size.
+const PROBE_OCTETS: u32 = 65_536;
 /// How long an idle writer sleeps before it looks whether another process has written.
 const LOOK_ROUND: Duration = Duration::from_millis(250);
 
@@ -80,6 +84,7 @@ pub(super) struct Writer {
     changes: Changes,
     memory: Arc<Memory>,
     events: Arc<dyn Events>,
+    trouble: Trouble,
     /// `PRAGMA data_version` when last looked at: changes when another process commits.
     data_version: i64,
     /// What nobody waits for and could not be carried out yet: the promise may be dropped, the changes
@@ -96,12 +101,14 @@ impl Writer {
         numbers: Numbers,
         memory: Arc<Memory>,
         events: Arc<dyn Events>,
+        trouble: Trouble,
     ) -> Self {
         Self {
             connection,
             changes: Changes::new(limits, numbers),
             memory,
             events,
+            trouble,
             data_version: 0,
             owed: Vec::new(),
             failing: false,
@@ -126,7 +133,7 @@ impl Writer {
     pub(super) fn run(&mut self, batch: &[&[Change]]) -> Vec<Answer> {
         let started = Instant::now();
         let answers = match self.attempt(batch, false) {
-            Err(Failure::Operation(_)) if batch.len() > 1 => {
+            Err(Failure::Operation(error)) if batch.len() > 1 && !is_of_the_disk(&error) => {
                 self.roll_back();
                 self.attempt(batch, true)
             }
@@ -136,15 +143,19 @@ impl Writer {
             Ok(answers) => {
                 self.events.store_commit(started.elapsed());
                 tracing::trace!(operations = batch.len(), took = ?started.elapsed(), "committed");
-                if self.failing {
-                    self.failing = false;
-                    tracing::info!("the store writes again");
-                }
+                self.wrote();
                 answers
             }
-            Err(Failure::Operation(error) | Failure::Batch(error)) => {
+            Err(failure) => {
+                let of_the_batch = matches!(failure, Failure::Batch(_));
+                let (Failure::Operation(error) | Failure::Batch(error)) = failure;
                 self.roll_back();
-                let error = self.failed(&error);
+                if of_the_batch || is_of_the_disk(&error) {
+                    self.failed(&error);
+                } else {
+                    tracing::error!(%error, "an operation failed");
+                }
+                let error = StoreError::Failed(error.to_string());
                 batch.iter().map(|_| Err(error.clone())).collect()
             }
         };
@@ -154,6 +165,7 @@ impl Writer {
 
     fn attempt(&mut self, batch: &[&[Change]], apart: bool) -> std::result::Result<Vec<Answer>, Failure> {
         let whole = Failure::Batch;
+        self.trouble.befall(&mut self.connection).map_err(whole)?;
         self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut s| s.execute([])).map_err(whole)?;
         self.look_round().map_err(whole)?;
         let all = batch.iter().copied().flatten();
@@ -184,13 +196,14 @@ impl Writer {
             }
             Err(error) => error,
         };
-        // Some errors, a full disk among them, have already ended the whole transaction.
-        if self.connection.is_autocommit() {
+        // Some errors have already ended the whole transaction, others would meet the next operation too.
+        if self.connection.is_autocommit() || is_of_the_disk(&error) {
             return Err(Failure::Batch(error));
         }
         savepoint("ROLLBACK TO operation; RELEASE operation")?;
         self.changes.recount();
-        Ok(Err(self.failed(&error)))
+        tracing::error!(%error, "an operation failed; the others of its commit are kept");
+        Ok(Err(StoreError::Failed(error.to_string())))
     }
 
     fn roll_back(&mut self) {
@@ -202,14 +215,44 @@ impl Writer {
         }
     }
 
-    fn failed(&mut self, error: &rusqlite::Error) -> StoreError {
+    /// A commit failed. The log and readiness are told when it is the first one.
+    fn failed(&mut self, error: &rusqlite::Error) {
+        self.events.store_commit_failed();
         if self.failing {
             tracing::debug!(%error, "the store failed again");
         } else {
             self.failing = true;
+            self.events.store_writes(false);
             tracing::error!(%error, "the store failed: nothing is accepted until it writes again");
         }
-        StoreError::Failed(error.to_string())
+    }
+
+    /// A commit is on disk.
+    fn wrote(&mut self) {
+        if self.failing {
+            self.failing = false;
+            self.events.store_writes(true);
+            tracing::info!("the store writes again");
+        }
+    }
+
+    /// Learns whether a store that failed writes again, for whoever asks by readiness sends nothing meanwhile.
+    /// Needs room like others: a key that nothing else has is kept, and removed again.
+    pub(super) fn probe(&mut self) {
+        if !self.failing {
+            return;
+        }
+        let keep = "INSERT OR REPLACE INTO seen (key, until) VALUES (zeroblob(?1), 0)";
+        let remove = "DELETE FROM seen WHERE key = zeroblob(?1)";
+        let mut written = || {
+            self.trouble.befall(&mut self.connection)?;
+            self.connection.execute(keep, [PROBE_OCTETS])?;
+            self.connection.execute(remove, [PROBE_OCTETS])
+        };
+        match written() {
+            Ok(_) => self.wrote(),
+            Err(error) => tracing::debug!(%error, "the store does not write yet"),
+        }
     }
 
     /// Forgets what was remembered if another process has written since.
@@ -239,6 +282,7 @@ impl Writer {
                         tracing::debug!(%error, "could not look for changes by others");
                     }
                     self.serve_batch(Vec::new(), 0, waiting);
+                    self.probe();
                     continue;
                 }
             };
@@ -314,6 +358,24 @@ impl Writer {
             let _ = operation.reply.send(answer);
         }
     }
+}
+
+/// Whether everybody meets this error, and not only whoever asked for this operation.
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::NotADatabase
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+        )
+    )
 }
 
 /// Octets of the bodies in these changes, for the bound on what waits.

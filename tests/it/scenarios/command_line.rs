@@ -438,6 +438,7 @@ async fn the_metrics_of_the_contract_tell_what_happened() {
         ("causeway_outbox_messages", "peer"),
         ("causeway_outbox_oldest_seconds", "peer"),
         ("causeway_store_commit_duration_seconds_count", ""),
+        ("causeway_store_commits_failed_total", ""),
         ("causeway_wire_rejected_total", "listener,reason"),
         ("causeway_certificate_expiry_seconds", "name"),
         ("causeway_reload_total", "what,outcome"),
