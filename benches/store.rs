@@ -47,6 +47,7 @@ fn message(number: usize) -> Change {
         message_id: Some(format!("m{number}@north.example").parse().expect("an id")),
         author: Some("wv:ada@north.example".parse().expect("an address")),
         order: (number % 1000) as u64,
+        lane: 1,
         accepted: now,
         expires: now.after(Duration::from_secs(86_400)),
         reply_to: None,

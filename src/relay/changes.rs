@@ -23,6 +23,7 @@ impl From<Parcel> for Outgoing {
             message_id: parcel.message_id,
             author: parcel.author,
             order: parcel.order,
+            lane: parcel.lane,
             accepted: parcel.accepted,
             expires: parcel.expires,
             reply_to: parcel.reply_to,

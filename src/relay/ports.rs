@@ -105,6 +105,9 @@ pub struct Outgoing {
     pub author: Option<UserId>,
     /// Rows with the same value keep their order: a hash over (sender, recipients).
     pub order: u64,
+    /// Rows with the same value take their turns together, and those with the same [`Self::order`] have the
+    /// same: a hash over the sender. 0: a row from before there were turns.
+    pub lane: u64,
     /// When it was accepted.
     pub accepted: Moment,
     /// When it is given up.
@@ -298,6 +301,28 @@ impl Outcome {
     }
 }
 
+/// A part of what waits for one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// Rows with numbers above this one.
+    pub after: i64,
+    /// And none above this one.
+    pub until: Option<i64>,
+    /// Of these lanes.
+    pub lanes: Lanes,
+    /// The oldest so many.
+    pub limit: usize,
+}
+
+/// Lanes of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lanes {
+    /// All without these.
+    Without(Vec<u64>),
+    /// This one alone.
+    Only(u64),
+}
+
 /// What waits for one peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSummary {
@@ -357,6 +382,9 @@ pub trait Store:
     /// Outbox rows of a peer with numbers above `after`, oldest first, at most `limit`, whatever
     /// their `not_before`.
     fn outbox(&self, own: Domain, peer: Domain, after: i64, limit: usize) -> Promise<Vec<StoredOutgoing>>;
+
+    /// Outbox rows of a peer, oldest first, whatever their `not_before`: this part.
+    fn outbox_excerpt(&self, own: Domain, peer: Domain, part: Excerpt) -> Promise<Vec<StoredOutgoing>>;
 
     /// Outbox rows that have expired, any peer, at most `limit`.
     fn expired_outgoing(&self, now: Moment, limit: usize) -> Promise<Vec<StoredOutgoing>>;

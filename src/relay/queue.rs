@@ -5,16 +5,61 @@
 //! has a line, in which its rows stand in order; a row with several recipients stands in several lines, and
 //! leaves when it is the first in all of them. The outbox in the store is the real queue: the window is
 //! bounded, and what does not fit is read again later.
+//!
+//! Senders take turns, whoever came first, so that nobody waits for all that another has ([`lanes`]). A sender
+//! with more than its part of the window is *behind*: the rest of what it has is passed over when the store is
+//! read for the others, and asked for by itself when there is room for it. A sender that is not behind has all
+//! its rows up to the one where reading for all has come to in the window.
+
+mod lanes;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use super::ports::StoredOutgoing;
-use crate::element::im::orders;
+use self::lanes::Lanes;
+use super::ports::{self, Excerpt, StoredOutgoing};
+use crate::element::im::{is_for_several, orders};
 use crate::imps::Moment;
 
 /// Rows held in memory for one peer at most.
 pub const WINDOW_ROWS_MAX: usize = 4096;
+/// Octets of their bodies at most, if it is more than one row.
+pub const WINDOW_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// Senders of whom rows are passed over at most; then rows are read in order of acceptance.
+pub const BEHIND_MAX: usize = 256;
+/// Rows of a sender that the window takes however full it is.
+const LANE_ROWS_LEAST: usize = 8;
+/// Rows that are asked for at a time.
+const PAGE: usize = 256;
+
+/// How large a window may become.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    rows: usize,
+    octets: usize,
+    /// Rows of one sender in any case.
+    lane_rows: usize,
+    /// Senders that are passed over.
+    behind: usize,
+    /// Rows of a page.
+    page: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            rows: WINDOW_ROWS_MAX,
+            octets: WINDOW_OCTETS_MAX,
+            lane_rows: LANE_ROWS_LEAST,
+            behind: BEHIND_MAX,
+            page: PAGE,
+        }
+    }
+}
 
 /// The rows of one pair of sender and recipient.
 #[derive(Debug)]
@@ -27,10 +72,8 @@ struct Line {
 /// The window.
 #[derive(Debug)]
 pub struct Window {
-    /// Not looked at yet, oldest first.
-    fresh: VecDeque<StoredOutgoing>,
-    /// The first in all their lines since another row left, oldest first.
-    freed: BTreeMap<i64, StoredOutgoing>,
+    /// Rows that are the first in all their lines, and how many rows each sender has here.
+    lanes: Lanes,
     /// Rows that wait for their time; the first in all their lines.
     later: BTreeMap<(Moment, i64), StoredOutgoing>,
     /// Rows that stand behind another in a line.
@@ -39,57 +82,78 @@ pub struct Window {
     lines: HashMap<u64, Line>,
     /// Order values of the rows in lines that have several.
     several: HashMap<i64, Vec<u64>>,
-    /// Rows in `fresh`, `freed`, `later` and `parked`.
-    held: usize,
     /// Rows in the window or in flight, so that a page of the store brings none of them twice.
     known: HashSet<i64>,
-    /// Every row up to here was taken into the window once; meaningless while `complete`.
+    /// Every row up to here was taken into the window once, or is of a sender that is behind; meaningless while
+    /// `complete`.
     resume: i64,
-    /// The store holds no row that was never taken.
+    /// The store holds no row that was never taken, but of senders that are behind.
     complete: bool,
-    /// A row was passed over since [`Window::wants`] was asked.
-    passed_over: bool,
+    /// The lowest row that was passed over since [`Window::wants`] was asked.
+    missed: Option<i64>,
+    page: usize,
 }
 
 impl Default for Window {
     /// Empty, and ignorant of the store.
     fn default() -> Self {
-        Self {
-            fresh: VecDeque::new(),
-            freed: BTreeMap::new(),
-            later: BTreeMap::new(),
-            parked: HashMap::new(),
-            lines: HashMap::new(),
-            several: HashMap::new(),
-            held: 0,
-            known: HashSet::new(),
-            resume: 0,
-            complete: false,
-            passed_over: false,
-        }
+        Self::bounded(Bounds::default())
     }
 }
 
 impl Window {
+    fn bounded(bounds: Bounds) -> Self {
+        Self {
+            lanes: Lanes::new(bounds),
+            later: BTreeMap::new(),
+            parked: HashMap::new(),
+            lines: HashMap::new(),
+            several: HashMap::new(),
+            known: HashSet::new(),
+            resume: 0,
+            complete: false,
+            missed: None,
+            page: bounds.page,
+        }
+    }
+
     /// A row was just committed. It is taken if nothing older is missing and there is room; else it
     /// is found in the store when its turn comes.
     pub fn committed(&mut self, row: StoredOutgoing) {
-        if self.complete && self.held < WINDOW_ROWS_MAX {
-            self.take(row);
-            return;
-        }
+        let (number, lane) = (row.row, row.outgoing.lane);
+        let has_room = self.lanes.have_room(1, row.outgoing.body.len());
         // Commits of several tasks may be announced a little out of order.
-        let before = row.row - 1;
+        match self.lanes.rest(lane) {
+            Some(after) if number <= after && has_room => self.take(row),
+            Some(_) => self.lanes.missed(lane, number),
+            None if !self.complete && number > self.resume => self.miss(number),
+            None if !has_room => self.miss(number),
+            None if self.lanes.may_grow(lane) => self.take(row),
+            None if self.lanes.leave_behind(lane, number.saturating_sub(1)) => {}
+            None => self.take(row),
+        }
+    }
+
+    /// The row stays in the store, to be read for all.
+    fn miss(&mut self, row: i64) {
+        let before = row.saturating_sub(1);
         self.resume = if self.complete { before } else { self.resume.min(before) };
         self.complete = false;
-        self.passed_over = true;
+        self.missed = Some(self.missed.map_or(row, |missed| missed.min(row)));
     }
 
     /// Takes rows that are not in the store, if nothing older is missing, there is room, and none of them
     /// would stand behind a row that waits for its time. They stay until they are done.
     pub fn take_unwritten(&mut self, rows: Vec<StoredOutgoing>) -> Result<(), Vec<StoredOutgoing>> {
-        let room = self.complete && self.held.saturating_add(rows.len()) <= WINDOW_ROWS_MAX;
-        if !room || rows.iter().any(|row| self.is_held_up(row.outgoing.order)) {
+        let octets = rows.iter().map(|row| row.outgoing.body.len()).sum();
+        let room = self.complete && self.lanes.have_room(rows.len(), octets);
+        let stays = |row: &StoredOutgoing| {
+            let lane = row.outgoing.lane;
+            self.lanes.rest(lane).is_some()
+                || !self.lanes.may_grow(lane)
+                || self.is_held_up(row.outgoing.order)
+        };
+        if !room || rows.iter().any(stays) {
             return Err(rows);
         }
         for row in rows {
@@ -106,82 +170,132 @@ impl Window {
 
     /// Whether the store is to be asked for rows.
     pub const fn is_short(&self) -> bool {
-        !self.complete && self.held < WINDOW_ROWS_MAX / 2
+        (!self.complete && self.lanes.are_short()) || self.lanes.want()
     }
 
-    /// From which row on the store is to be asked, if the window runs low and something may be there.
-    pub fn wants(&mut self) -> Option<i64> {
-        if !self.is_short() {
-            return None;
+    /// What the store is to be asked for, if the window runs low and something may be there. The answer is for
+    /// [`Window::loaded`], before this is asked again.
+    pub fn wants(&mut self) -> Option<Excerpt> {
+        if !self.complete && self.lanes.are_short() {
+            self.missed = None;
+            let lanes = ports::Lanes::Without(self.lanes.behind());
+            return Some(Excerpt { after: self.resume, until: None, lanes, limit: self.page });
         }
-        self.passed_over = false;
-        Some(self.resume)
+        let until = (!self.complete).then_some(self.resume);
+        let (lane, after, limit) = self.lanes.wants(until, self.page)?;
+        Some(Excerpt { after, until, lanes: ports::Lanes::Only(lane), limit })
     }
 
-    /// The store's answer to [`Window::wants`]: rows above the one asked for, oldest first; fewer than
-    /// `limit` means that there are no more.
-    pub fn loaded(&mut self, rows: Vec<StoredOutgoing>, limit: usize) {
-        if !self.passed_over {
-            self.complete = rows.len() < limit;
-            self.resume = rows.last().map_or(self.resume, |row| row.row);
+    /// The store's answer to what was asked: fewer rows than the limit mean that there are no more.
+    pub fn loaded(&mut self, part: &Excerpt, rows: Vec<StoredOutgoing>) {
+        let all = rows.len() < part.limit;
+        match part.lanes {
+            ports::Lanes::Only(lane) => self.loaded_of(lane, rows, all),
+            ports::Lanes::Without(_) => self.loaded_for_all(rows, all),
         }
+    }
+
+    fn loaded_for_all(&mut self, rows: Vec<StoredOutgoing>, mut all: bool) {
+        let mut last = self.resume;
         for row in rows {
-            self.take(row);
+            let (number, lane) = (row.row, row.outgoing.lane);
+            let is_known = self.known.contains(&number) || self.lanes.rest(lane).is_some();
+            if !is_known {
+                if !self.lanes.have_room(1, row.outgoing.body.len()) {
+                    all = false;
+                    break;
+                }
+                let before = number.saturating_sub(1);
+                if self.lanes.may_grow(lane) || !self.lanes.leave_behind(lane, before) {
+                    self.take(row);
+                }
+            }
+            last = number;
         }
+        self.complete = all && self.missed.is_none();
+        self.resume = self.missed.map_or(last, |missed| last.min(missed.saturating_sub(1)));
+        self.lanes.look_again();
+    }
+
+    fn loaded_of(&mut self, lane: u64, rows: Vec<StoredOutgoing>, mut all: bool) {
+        let mut last = None;
+        for row in rows {
+            let number = row.row;
+            if !self.complete && number > self.resume {
+                // It and those above it are read for all.
+                all = true;
+                break;
+            }
+            if !self.lanes.have_room(1, row.outgoing.body.len()) {
+                all = false;
+                break;
+            }
+            self.take(row);
+            last = Some(number);
+        }
+        self.lanes.caught_up(lane, last, all);
     }
 
     fn take(&mut self, row: StoredOutgoing) {
-        if self.known.insert(row.row) {
-            self.held += 1;
-            self.fresh.push_back(row);
+        if !self.known.insert(row.row) {
+            return;
+        }
+        self.lanes.came(&row);
+        if self.line_up(&row) {
+            self.lanes.ready(row);
+        } else {
+            self.parked.insert(row.row, row);
         }
     }
 
     /// The next row that may leave now. It keeps its place in its lines until [`Window::done`].
     pub fn next(&mut self, now: Moment) -> Option<StoredOutgoing> {
-        if self.later.first_key_value().is_some_and(|((due, _), _)| *due <= now) {
-            self.held -= 1;
-            return self.later.pop_first().map(|(_, row)| row);
+        while let Some(first) = self.later.first_entry() {
+            let due = first.key().0;
+            if due > now {
+                break;
+            }
+            self.lanes.ready(StoredOutgoing { not_before: due, ..first.remove() });
         }
-        loop {
-            let row = match self.freed.pop_first() {
-                Some((_, row)) => row,
-                None => match self.fresh.pop_front() {
-                    Some(row) if self.line_up(&row) => row,
-                    Some(row) => {
-                        self.parked.insert(row.row, row);
-                        continue;
-                    }
-                    None => return None,
-                },
-            };
+        while let Some(row) = self.lanes.draw() {
             if row.not_before <= now {
-                self.held -= 1;
+                self.lanes.went(&row);
                 return Some(row);
             }
             self.later.insert((row.not_before, row.row), row);
         }
+        None
     }
 
     /// Takes a place in each line of the row; `true` if it is the first in all.
     fn line_up(&mut self, row: &StoredOutgoing) -> bool {
-        let mut is_first = true;
-        let orders = orders(row.outgoing.order, &row.outgoing.body);
-        for order in &orders {
-            match self.lines.entry(*order) {
-                Entry::Vacant(line) => {
-                    line.insert(Line { first: row.row, behind: VecDeque::new() });
-                }
-                Entry::Occupied(mut line) => {
-                    line.get_mut().behind.push_back(row.row);
-                    is_first = false;
-                }
-            }
+        let order = row.outgoing.order;
+        if !is_for_several(order) {
+            return self.stand_in(order, row.row);
         }
-        if orders != [row.outgoing.order] {
+        let orders = orders(order, &row.outgoing.body);
+        let mut is_first = true;
+        for order in &orders {
+            is_first &= self.stand_in(*order, row.row);
+        }
+        if orders != [order] {
             self.several.insert(row.row, orders);
         }
         is_first
+    }
+
+    /// Takes the last place in a line; `true` if it is the first, too.
+    fn stand_in(&mut self, order: u64, row: i64) -> bool {
+        match self.lines.entry(order) {
+            Entry::Vacant(line) => {
+                line.insert(Line { first: row, behind: VecDeque::new() });
+                true
+            }
+            Entry::Occupied(mut line) => {
+                line.get_mut().behind.push_back(row);
+                false
+            }
+        }
     }
 
     /// The row in flight has left for good, or is given up: those behind it may go.
@@ -214,7 +328,7 @@ impl Window {
             None => is_first(&parked.outgoing.order),
         };
         if may_go && let Some(freed) = self.parked.remove(&row) {
-            self.freed.insert(row, freed);
+            self.lanes.ready(freed);
         }
     }
 
@@ -239,7 +353,7 @@ impl Window {
             self.several.insert(by.row, kept);
         }
         self.known.insert(by.row);
-        self.held += 1;
+        self.lanes.came(&by);
         self.later.insert((by.not_before, by.row), by);
     }
 
@@ -247,13 +361,13 @@ impl Window {
     pub fn later(&mut self, mut row: StoredOutgoing, not_before: Moment) {
         row.not_before = not_before;
         row.attempts = row.attempts.saturating_add(1);
-        self.held += 1;
+        self.lanes.came(&row);
         self.later.insert((not_before, row.row), row);
     }
 
     /// The row in flight goes back to the front: the link had no room.
     pub fn unsent(&mut self, row: StoredOutgoing) {
-        self.held += 1;
+        self.lanes.came(&row);
         self.later.insert((Moment::default(), row.row), row);
     }
 
@@ -265,17 +379,14 @@ impl Window {
 
     /// Rows given up elsewhere (expired) leave the window; those in flight are not touched.
     pub fn forget(&mut self, row: i64) {
-        if let Some(place) = self.fresh.iter().position(|held| held.row == row) {
-            self.fresh.remove(place);
-            self.held -= 1;
-            self.known.remove(&row);
+        if !self.known.contains(&row) {
             return;
         }
         let key = self.later.keys().find(|(_, number)| *number == row).copied();
         let waiting = key.and_then(|key| self.later.remove(&key));
-        let found = waiting.or_else(|| self.freed.remove(&row)).or_else(|| self.parked.remove(&row));
+        let found = waiting.or_else(|| self.parked.remove(&row)).or_else(|| self.lanes.take_out(row));
         if let Some(found) = found {
-            self.held -= 1;
+            self.lanes.went(&found);
             self.done(row, found.outgoing.order);
         }
     }
@@ -287,228 +398,6 @@ impl Window {
 
     /// Rows in the window.
     pub const fn held(&self) -> usize {
-        self.held
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::relay::ports::{Outgoing, Settlement};
-
-    fn row(number: i64, order: u64) -> StoredOutgoing {
-        StoredOutgoing {
-            row: number,
-            attempts: 0,
-            unanswered: 0,
-            not_before: Moment::default(),
-            outgoing: Outgoing {
-                own: "north.example".parse().unwrap(),
-                peer: "south.example".parse().unwrap(),
-                settlement: Settlement::Request,
-                primitive: "SendMessageRequest".into(),
-                message_id: None,
-                author: None,
-                reply_to: None,
-                order,
-                accepted: Moment::default(),
-                expires: Moment::default(),
-                replaces: None,
-                via: None,
-                body: Vec::new().into(),
-            },
-        }
-    }
-
-    fn window(rows: &[(i64, u64)]) -> Window {
-        let mut window = Window::default();
-        assert_eq!(window.wants(), Some(0));
-        window.loaded(rows.iter().map(|&(number, order)| row(number, order)).collect(), 100);
-        window
-    }
-
-    fn drain(window: &mut Window, now: u64) -> Vec<i64> {
-        std::iter::from_fn(|| window.next(Moment::from_millis(now))).map(|row| row.row).collect()
-    }
-
-    #[test]
-    fn a_pair_keeps_its_order_and_others_pass() {
-        let mut window = window(&[(1, 7), (2, 7), (3, 8), (4, 7)]);
-        assert_eq!(drain(&mut window, 0), [1, 3]);
-        window.done(1, 7);
-        assert_eq!(drain(&mut window, 0), [2]);
-        window.done(3, 8);
-        window.done(2, 7);
-        assert_eq!(drain(&mut window, 0), [4]);
-        window.done(4, 7);
-        assert_eq!((window.held(), window.lines.len()), (0, 0));
-    }
-
-    /// A message of ada to these users, as a row.
-    fn message(number: i64, to: &[&str]) -> StoredOutgoing {
-        use crate::imps::primitive::{MessageInfo, Recipient, SendMessageRequest, User};
-        let user = |name: &str| User::from(name.parse::<crate::imps::UserId>().unwrap());
-        let sender = user("wv:ada@north.example");
-        let recipients: Vec<_> =
-            to.iter().map(|name| Recipient::User(user(&format!("wv:{name}@south.example")))).collect();
-        let order = crate::element::im::order("wv:ada@north.example", &recipients);
-        let info = MessageInfo {
-            id: Some(format!("{number}@north.example").parse().unwrap()),
-            recipients,
-            sender: Some(sender.clone().into()),
-            ..MessageInfo::default()
-        };
-        let request = SendMessageRequest { delivery_report: false, info, content: Some("hi".into()) };
-        let meta = crate::imps::primitive::MetaInfo {
-            client_originated: true,
-            service: crate::imps::ServiceId::of("north.example".parse().unwrap()),
-            user: Some(sender),
-        };
-        let style = crate::wire::ssp::Style { version: crate::imps::Version::V1_3, legacy: false };
-        let body = crate::wire::ssp::encode_primitive(&request.into(), Some(&meta), style).unwrap();
-        let mut row = row(number, order);
-        row.outgoing.body = body.into();
-        row
-    }
-
-    #[test]
-    fn a_message_for_several_keeps_its_place_in_the_line_of_each() {
-        let mut window = Window::default();
-        let to: [&[&str]; 6] = [&["bo"], &["bo", "cy"], &["cy"], &["di"], &["cy", "di"], &["bo"]];
-        let rows: Vec<_> = (1..).zip(to).map(|(number, to)| message(number, to)).collect();
-        let orders: Vec<u64> = rows.iter().map(|row| row.outgoing.order).collect();
-        window.loaded(rows, 100);
-        assert_eq!(drain(&mut window, 0), [1, 4]);
-        window.done(4, orders[3]);
-        assert!(drain(&mut window, 0).is_empty());
-        window.done(1, orders[0]);
-        assert_eq!(drain(&mut window, 0), [2]);
-        window.done(2, orders[1]);
-        assert_eq!(drain(&mut window, 0), [3, 6]);
-        window.done(3, orders[2]);
-        assert_eq!(drain(&mut window, 0), [5]);
-        window.done(5, orders[4]);
-        window.done(6, orders[5]);
-        assert_eq!((window.held(), window.lines.len(), window.several.len()), (0, 0, 0));
-    }
-
-    #[test]
-    fn a_row_given_up_in_the_middle_of_its_lines_holds_nobody_back() {
-        let mut window = Window::default();
-        let rows: Vec<_> = (1..)
-            .zip([&["bo"][..], &["bo", "cy"], &["cy"]])
-            .map(|(number, to)| message(number, to))
-            .collect();
-        window.loaded(rows, 100);
-        assert_eq!(drain(&mut window, 0), [1]);
-        window.forget(2);
-        assert_eq!(drain(&mut window, 0), [3]);
-        assert_eq!((window.held(), window.several.len()), (0, 0));
-    }
-
-    #[test]
-    fn what_is_left_of_a_row_stays_before_those_behind_it() {
-        let mut window = Window::default();
-        let rows: Vec<_> = (1..)
-            .zip([&["bo", "cy"][..], &["bo"], &["cy"], &["di"]])
-            .map(|(number, to)| message(number, to))
-            .collect();
-        let orders: Vec<u64> = rows.iter().map(|row| row.outgoing.order).collect();
-        window.loaded(rows, 100);
-        assert_eq!(drain(&mut window, 0), [1, 4]);
-        let left = || {
-            let mut left = message(9, &["cy"]);
-            left.outgoing.order = orders[0];
-            StoredOutgoing { not_before: Moment::from_millis(50), attempts: 1, ..left }
-        };
-        window.committed(left());
-        window.replaced(1, orders[0], left());
-        assert_eq!(drain(&mut window, 0), [2], "bo has it; what is for cy stays behind the rest for cy");
-        assert_eq!(drain(&mut window, 50), [9]);
-        window.done(9, orders[0]);
-        assert_eq!(drain(&mut window, 50), [3]);
-        for (row, order) in [(2, orders[1]), (3, orders[2]), (4, orders[3])] {
-            window.done(row, order);
-        }
-        assert_eq!((window.held(), window.lines.len(), window.several.len()), (0, 0, 0));
-    }
-
-    #[test]
-    fn a_row_that_waits_holds_back_its_pair_only() {
-        let mut window = window(&[(1, 7), (2, 7), (3, 8)]);
-        let first = window.next(Moment::default()).unwrap();
-        window.later(first, Moment::from_millis(50));
-        assert_eq!(drain(&mut window, 10), [3]);
-        assert_eq!(window.next_due(), Some(Moment::from_millis(50)));
-        let again = window.next(Moment::from_millis(50)).unwrap();
-        assert_eq!((again.row, again.attempts), (1, 1));
-        window.done(1, 7);
-        assert_eq!(drain(&mut window, 50), [2]);
-    }
-
-    #[test]
-    fn the_peer_was_heard_from_and_nothing_waits_any_more() {
-        let mut window = window(&[(1, 7)]);
-        let first = window.next(Moment::default()).unwrap();
-        window.later(first, Moment::from_millis(600_000));
-        window.hurry();
-        assert_eq!(drain(&mut window, 1), [1]);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_read_from_the_store_again() {
-        let mut window = window(&[]);
-        for number in 1..=5000 {
-            window.committed(row(number, 1000 + number.unsigned_abs()));
-        }
-        assert_eq!((window.held(), window.wants()), (WINDOW_ROWS_MAX, None));
-        let gone = drain(&mut window, 0);
-        assert_eq!(gone.len(), WINDOW_ROWS_MAX);
-        assert_eq!(window.wants(), Some(4096));
-        window.committed(row(5001, 1)); // not taken: older rows are missing, and the page may be read already
-        assert_eq!(window.held(), 0);
-        window.loaded((4097..=5000).map(|number| row(number, 1000 + number.unsigned_abs())).collect(), 2000);
-        assert_eq!(drain(&mut window, 0).first(), Some(&4097));
-        assert_eq!(window.wants(), Some(4096));
-        window.loaded((4097..=5001).map(|number| row(number, 1000 + number.unsigned_abs())).collect(), 2000);
-        assert_eq!(drain(&mut window, 0), [5001]);
-        assert_eq!(window.wants(), None);
-    }
-
-    #[test]
-    fn what_is_not_written_is_taken_only_if_it_can_leave() {
-        let mut ignorant = Window::default();
-        assert!(ignorant.take_unwritten(vec![row(1, 7)]).is_err(), "older rows may be in the store");
-        let mut window = window(&[(1, 7)]);
-        assert!(window.take_unwritten(vec![row(2, 7), row(3, 8)]).is_ok());
-        assert_eq!(drain(&mut window, 0), [1, 3]);
-        window.committed(row(4, 7));
-        window.done(1, 7);
-        assert_eq!(drain(&mut window, 0), [2], "those of one pair keep their order, on disk or not");
-        window.later(row(2, 7), Moment::from_millis(50));
-        assert_eq!(window.take_unwritten(vec![row(5, 7), row(6, 8)]), Err(vec![row(5, 7), row(6, 8)]));
-        assert!(window.take_unwritten(vec![row(7, 9)]).is_ok());
-        assert_eq!(drain(&mut window, 0), [7]);
-        let many = (10..).take(WINDOW_ROWS_MAX).map(|number| row(number, number.unsigned_abs()));
-        assert!(window.take_unwritten(many.collect()).is_err(), "there is no room");
-    }
-
-    #[test]
-    fn a_row_announced_out_of_order_is_not_lost() {
-        let mut window = window(&[]);
-        window.committed(row(2, 1));
-        window.committed(row(1, 2));
-        assert_eq!(drain(&mut window, 0), [2, 1]);
-    }
-
-    #[test]
-    fn a_row_given_up_frees_its_pair() {
-        let mut window = window(&[(1, 7), (2, 7), (3, 9)]);
-        let first = window.next(Moment::default()).unwrap();
-        window.later(first, Moment::from_millis(600_000));
-        assert_eq!(drain(&mut window, 0), [3]);
-        window.forget(1);
-        assert_eq!(drain(&mut window, 0), [2]);
-        assert_eq!(window.held(), 0);
+        self.lanes.rows()
     }
 }

@@ -174,6 +174,7 @@ mod tests {
                 author: None,
                 reply_to: None,
                 order: 7,
+                lane: 1,
                 accepted: NOW,
                 expires: NOW,
                 replaces: None,

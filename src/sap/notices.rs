@@ -6,7 +6,7 @@ use tracing::{debug, warn};
 
 use super::questions::{is_agreed, style};
 use super::{Map, Sap};
-use crate::element::im::{Mail, StoredMail, order};
+use crate::element::im::{Mail, StoredMail, lane, order};
 use crate::element::notify::{Notify, Reach};
 use crate::imps::primitive::{MetaInfo, User};
 use crate::imps::{Code, Primitive, ServiceId, SessionId};
@@ -170,6 +170,7 @@ impl Sap {
             message_id: None,
             author: None,
             order: order(&format!("{about} {}", to.domain), &[]),
+            lane: lane(&about),
             accepted: now,
             expires: notice.expires(now),
             reply_to: notice.reply_to.clone(),

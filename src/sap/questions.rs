@@ -15,6 +15,7 @@ use tracing::debug;
 
 use super::outgoing::Settled;
 use super::{Map, Sap};
+use crate::element::im::{lane, order};
 use crate::imps::agreement::{Agreement, Profile};
 use crate::imps::primitive::{MetaInfo, User};
 use crate::imps::status::{Entity, Outcome as Weight};
@@ -236,7 +237,8 @@ impl Sap {
             primitive: question.primitive.name().into(),
             message_id: None,
             author: question.by.as_ref().map(|by| by.id.clone()),
-            order: crate::element::im::order(&question.order, &[]),
+            order: order(&question.order, &[]),
+            lane: lane(question.by.as_ref().map_or(&*question.order, |by| by.id.as_str())),
             accepted: now,
             expires: now.after(question.kept.unwrap_or(self.settings.hold_query)),
             reply_to: None,

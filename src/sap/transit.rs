@@ -16,7 +16,7 @@ use super::peer::Encoded;
 use super::questions::style;
 use super::through::{Hears, Landed};
 use super::{Map, Sap};
-use crate::element::im::order;
+use crate::element::im::{lane, order};
 use crate::imps::agreement::{Agreement, Profile};
 use crate::imps::primitive::MetaInfo;
 use crate::imps::{Code, Domain, Moment, Primitive, Status, TransactionId, Version};
@@ -247,6 +247,7 @@ impl Sap {
             message_id: outline.first(Role::Key).and_then(|id| id.parse().ok()),
             author: None,
             order: order(&parties(&outline), &[]),
+            lane: lane(sender(&outline)),
             accepted: now,
             expires: now.after(onward.lifetime),
             reply_to,
@@ -487,9 +488,12 @@ fn parties(outline: &Outline) -> String {
     let mut to: Vec<String> =
         outline.all(Role::To).chain(outline.all(Role::Either)).map(str::to_ascii_lowercase).collect();
     to.sort_unstable();
-    let from = outline.first(Role::From).or(outline.first(Role::Requestor)).unwrap_or_default();
-    to.insert(0, from.to_ascii_lowercase());
+    to.insert(0, sender(outline).to_ascii_lowercase());
     to.join(" ")
+}
+
+fn sender(outline: &Outline) -> &str {
+    outline.first(Role::From).or(outline.first(Role::Requestor)).unwrap_or_default()
 }
 
 /// What was only seen from outside is read after all.

@@ -101,6 +101,7 @@ pub(super) fn outgoing(peer: &str, primitive: &str, octets: usize) -> Outgoing {
         message_id: Some("m-1@north.example".parse().unwrap()),
         author: Some(user("wv:Ada@north.example")),
         order: u64::MAX - 3,
+        lane: 1,
         accepted: at(20),
         expires: at(2000),
         reply_to: None,
@@ -155,6 +156,7 @@ macro_rules! keeps_the_contract {
             what_hangs_on_a_change_happens_only_with_it
             expired_mail_is_found_in_pages
             an_outbox_keeps_order_and_every_field
+            a_part_of_an_outbox_is_of_some_senders
             a_row_can_wait_and_leave
             a_row_may_have_its_number_before_it_is_written
             a_user_fills_its_share_of_a_queue_and_no_more

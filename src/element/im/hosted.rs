@@ -13,7 +13,7 @@ use crate::imps::{Code, Domain, Moment, Primitive, ServiceId, UserId};
 
 use super::fragment;
 use super::mail::{Mail, MailKind};
-use super::parcel::{Parcel, order};
+use super::parcel::{Parcel, lane, order};
 use super::report::KEPT_FOR_PEER;
 use super::send::{Link, VALIDITY_DEFAULT_SECONDS, VALIDITY_MAX_SECONDS};
 
@@ -76,6 +76,7 @@ fn parcel(
         message_id: Some(mail.message_id.clone()),
         author: None,
         order: order(&mail.sender, &[Recipient::User(user)]),
+        lane: lane(&mail.sender),
         accepted: mail.accepted,
         expires,
         reply_to: None,

@@ -20,4 +20,4 @@ mod stage;
 
 pub use fragment::{FragmentError, open_new_message as opened};
 pub use mail::{Mail, MailKind, StoredMail};
-pub use parcel::{Parcel, order, orders};
+pub use parcel::{Parcel, is_for_several, lane, order, orders};

@@ -23,6 +23,8 @@ pub struct Parcel {
     pub author: Option<UserId>,
     /// What has the same value keeps its order.
     pub order: u64,
+    /// Whose turn it takes: [`lane`].
+    pub lane: u64,
     /// When it was accepted.
     pub accepted: Moment,
     /// When it is given up.
@@ -46,8 +48,26 @@ pub fn order(sender: &str, recipients: &[Recipient]) -> u64 {
     let several = if names.len() > 1 { SEVERAL } else { 0 };
     names.insert(0, sender.to_ascii_lowercase());
     let octets = names.iter().flat_map(|name| name.bytes().chain([0]));
-    let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
-    (octets.fold(0xcbf2_9ce4_8422_2325, fold) & !SEVERAL) | several
+    (octets.fold(BASIS, folded) & !SEVERAL) | several
+}
+
+/// Whose turn something takes in a queue: a value for each sender, in whatever case it is named, and never 0.
+/// What has an order value in common has the same sender, and so the same lane. FNV-1a like [`order`]; after a
+/// collision two strangers share their turns.
+pub fn lane(sender: &str) -> u64 {
+    let octets = sender.bytes().map(|octet| octet.to_ascii_lowercase());
+    octets.fold(BASIS, folded).max(1)
+}
+
+const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn folded(hash: u64, octet: u8) -> u64 {
+    (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+}
+
+/// Whether a row with this order value stands for several pairs.
+pub const fn is_for_several(order: u64) -> bool {
+    order & SEVERAL != 0
 }
 
 /// The order values of the pairs of sender and recipient of a row with this order value and body. Rows that
@@ -67,7 +87,7 @@ pub fn orders(order: u64, body: &[u8]) -> Vec<u64> {
         pairs.dedup();
         (!pairs.is_empty()).then_some(pairs)
     };
-    let several = if order & SEVERAL == 0 { None } else { pairs() };
+    let several = if is_for_several(order) { pairs() } else { None };
     several.unwrap_or_else(|| vec![order])
 }
 

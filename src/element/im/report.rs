@@ -14,7 +14,7 @@ use crate::imps::{Code, Domain, MessageId, Moment, Primitive, ServiceId, Status,
 
 use super::fragment;
 use super::mail::{Mail, MailKind};
-use super::parcel::{Parcel, order};
+use super::parcel::{Parcel, lane, order};
 use super::send::Link;
 
 /// How long a report waits in the mailbox of its reader.
@@ -203,6 +203,7 @@ fn to_peer(
         message_id: Some(message_id),
         author: None,
         order: order(about.as_str(), &reader),
+        lane: lane(about.as_str()),
         accepted: now,
         expires: now.after(KEPT_FOR_PEER),
         reply_to: reply_to.filter(|_| link.style.legacy).cloned(),

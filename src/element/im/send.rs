@@ -17,7 +17,7 @@ use crate::wire::ssp::Style;
 
 use super::fragment;
 use super::mail::{Mail, MailKind};
-use super::parcel::{Parcel, order};
+use super::parcel::{Parcel, lane, order};
 
 /// Seconds a message is kept if its author says nothing (reference csp-messages §7).
 pub const VALIDITY_DEFAULT_SECONDS: u32 = 86_400;
@@ -351,6 +351,7 @@ pub fn to_peer(
         message_id: Some(prepared.id.clone()),
         author: prepared.author.user.clone(),
         order,
+        lane: lane(&prepared.author.shown),
         accepted: prepared.accepted,
         expires: prepared.expires,
         reply_to: None,

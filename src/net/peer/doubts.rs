@@ -128,6 +128,7 @@ mod tests {
                 message_id: None,
                 author: None,
                 order: 0,
+                lane: 1,
                 accepted: Moment::from_millis(accepted),
                 expires: Moment::from_millis(9999),
                 reply_to: None,

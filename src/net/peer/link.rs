@@ -42,8 +42,6 @@ use crate::session::ssp::{
 };
 use crate::wire::ssp;
 
-/// Rows of the outbox that are read at a time.
-const PAGE: usize = 256;
 /// Lanes beyond the POSTs in flight of a session: set-up never waits behind traffic.
 const SETUP_LANES: usize = 2;
 /// How long the driver sleeps at most: it is not woken for what is only due much later, such as the wait
@@ -214,12 +212,13 @@ impl PeerLink {
                 state.window.wants()
             };
             self.carry_out().await;
-            let Some(after) = wants else { break };
-            match self.shared.sap.store().outbox(self.own.clone(), self.peer.clone(), after, PAGE).await {
+            let Some(part) = wants else { break };
+            let (own, peer) = (self.own.clone(), self.peer.clone());
+            match self.shared.sap.store().outbox_excerpt(own, peer, part.clone()).await {
                 Ok(rows) => {
                     let mut state = self.state();
                     state.doubts.found(&rows);
-                    state.window.loaded(rows, PAGE);
+                    state.window.loaded(&part, rows);
                 }
                 Err(error) => {
                     warn!(peer = %self.peer, %error, "the outbox cannot be read");

@@ -65,6 +65,7 @@ mod tests {
                 message_id: None,
                 author: None,
                 order: 0,
+                lane: 1,
                 accepted: Moment::default(),
                 expires: Moment::default(),
                 reply_to: None,

@@ -1,7 +1,9 @@
 //! What every store must do about what waits for peers.
 
 use super::{QUEUE_OCTETS_MAX, SHARE_OCTETS_MAX, all, at, domain, one, outbox, outgoing, row, user};
-use crate::relay::ports::{Change, Outcome, Outgoing, QueueSummary, Sent, Settlement, Store, StoredOutgoing};
+use crate::relay::ports::{
+    Change, Excerpt, Lanes, Outcome, Outgoing, QueueSummary, Sent, Settlement, Store, StoredOutgoing,
+};
 
 pub(in crate::store) async fn a_newer_notice_for_a_peer_takes_the_place_of_the_old_one(store: &dyn Store) {
     let notice = |peer: &str, octets| Outgoing {
@@ -39,6 +41,28 @@ pub(in crate::store) async fn an_outbox_keeps_order_and_every_field(store: &dyn 
     assert!(found.iter().all(|row| row.attempts == 0 && row.not_before <= row.outgoing.accepted));
     let page = store.outbox(domain("north.example"), domain("south.example"), rows[0], 1).await.unwrap();
     assert_eq!(page, found[1..2]);
+}
+
+pub(in crate::store) async fn a_part_of_an_outbox_is_of_some_senders(store: &dyn Store) {
+    let far = u64::MAX - 7;
+    let of = |lane: u64| Change::Send(Outgoing { lane, ..outgoing("south.example", "A", 1) });
+    let rows: Vec<i64> =
+        all(store, [5, far, 5, 6, far, 5, 7].map(of).into()).await.into_iter().map(row).collect();
+    let part = |after: usize, until: Option<usize>, lanes: Lanes| {
+        let (after, until) = (rows[after], until.map(|until| rows[until]));
+        store.outbox_excerpt(
+            domain("north.example"),
+            domain("south.example"),
+            Excerpt { after, until, lanes, limit: 3 },
+        )
+    };
+    let numbers = |found: Vec<StoredOutgoing>| found.iter().map(|row| row.row).collect::<Vec<_>>();
+    let one = numbers(part(0, None, Lanes::Only(far)).await.unwrap());
+    assert_eq!(one, [rows[1], rows[4]]);
+    assert_eq!(numbers(part(1, Some(4), Lanes::Only(5)).await.unwrap()), [rows[2]]);
+    let others = numbers(part(0, None, Lanes::Without(vec![far, 6])).await.unwrap());
+    assert_eq!(others, [rows[2], rows[5], rows[6]]);
+    assert_eq!(numbers(part(2, None, Lanes::Without(Vec::new())).await.unwrap()), rows[3..6]);
 }
 
 pub(in crate::store) async fn a_row_can_wait_and_leave(store: &dyn Store) {

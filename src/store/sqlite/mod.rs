@@ -61,8 +61,8 @@ use crate::element::im::hosted::Manner;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
 use crate::relay::events::{Events, Silent};
 use crate::relay::ports::{
-    Account, Change, Outcome, Promise, QueueSummary, SeenKey, Sent, Store, StoreError, StoredOutgoing,
-    Suspension,
+    Account, Change, Excerpt, Outcome, Promise, QueueSummary, SeenKey, Sent, Store, StoreError,
+    StoredOutgoing, Suspension,
 };
 use crate::session::{csp, ssp};
 
@@ -459,6 +459,10 @@ impl Store for Sqlite {
 
     fn outbox(&self, own: Domain, peer: Domain, after: i64, limit: usize) -> Promise<Vec<StoredOutgoing>> {
         self.ask(move |connection| questions::outbox(connection, &own, &peer, after, limit))
+    }
+
+    fn outbox_excerpt(&self, own: Domain, peer: Domain, part: Excerpt) -> Promise<Vec<StoredOutgoing>> {
+        self.ask(move |connection| questions::outbox_excerpt(connection, &own, &peer, &part))
     }
 
     fn expired_outgoing(&self, now: Moment, limit: usize) -> Promise<Vec<StoredOutgoing>> {

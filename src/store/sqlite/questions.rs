@@ -6,7 +6,7 @@ use super::rows::{self, Columns, many, millis, one};
 use crate::element::im::StoredMail;
 use crate::element::im::hosted::Manner;
 use crate::imps::{Domain, MessageId, Moment, SessionId, UserId};
-use crate::relay::ports::{Account, QueueSummary, SeenKey, Sent, StoredOutgoing};
+use crate::relay::ports::{Account, Excerpt, Lanes, QueueSummary, SeenKey, Sent, StoredOutgoing};
 use crate::session::{csp, ssp};
 
 fn limited(limit: usize) -> i64 {
@@ -103,6 +103,29 @@ pub(super) fn outbox(
         params![peer.as_str(), own.as_str(), after, limited(limit)],
         rows::outgoing,
     )
+}
+
+pub(super) fn outbox_excerpt(
+    connection: &Connection,
+    own: &Domain,
+    peer: &Domain,
+    part: &Excerpt,
+) -> Result<Vec<StoredOutgoing>> {
+    let (which, lanes): (&str, &[u64]) = match &part.lanes {
+        Lanes::Only(lane) => ("lane = ?6", std::slice::from_ref(lane)),
+        Lanes::Without(none) if none.is_empty() => ("?6 IS NOT NULL", &[]),
+        Lanes::Without(lanes) => ("lane NOT IN (SELECT value FROM json_each('[' || ?6 || ']'))", lanes),
+    };
+    let lanes: Vec<String> = lanes.iter().map(|lane| lane.cast_signed().to_string()).collect();
+    let sql = [
+        rows::OUTGOING,
+        " WHERE peer = ?1 AND own = ?2 AND row > ?3 AND row <= ?4 AND ",
+        which,
+        " ORDER BY row LIMIT ?5",
+    ];
+    let until = part.until.unwrap_or(i64::MAX);
+    let found = params![peer.as_str(), own.as_str(), part.after, until, limited(part.limit), lanes.join(",")];
+    many(connection, &sql.concat(), found, rows::outgoing)
 }
 
 pub(super) fn expired_outgoing(

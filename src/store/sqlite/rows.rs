@@ -232,13 +232,13 @@ const REQUEST: &str = "request";
 const QUESTION: &str = "question";
 
 pub(super) const OUTGOING: &str = "SELECT row, attempts, not_before, own, peer, settlement, primitive,
-    message_id, author, order_key, accepted, expires, reply_to, replaces, via, body FROM outbox";
+    message_id, author, order_key, accepted, expires, reply_to, replaces, via, lane, body FROM outbox";
 
 /// The same without what the row says, and behind it the octets of that.
 pub(super) const OUTGOING_WITHOUT_BODY: &str = "SELECT row, attempts, not_before, own, peer, settlement, primitive,
-    message_id, author, order_key, accepted, expires, reply_to, replaces, via, x'' AS body, octets FROM outbox";
+    message_id, author, order_key, accepted, expires, reply_to, replaces, via, lane, x'' AS body, octets FROM outbox";
 /// Columns that [`outgoing`] reads.
-pub(super) const OUTGOING_COLUMNS: usize = 16;
+pub(super) const OUTGOING_COLUMNS: usize = 17;
 
 pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
     let mut columns = Columns::of(row);
@@ -265,6 +265,7 @@ pub(super) fn outgoing(row: &Row<'_>) -> Result<StoredOutgoing> {
             reply_to: columns.parsed_if_any()?,
             replaces: columns.get()?,
             via: columns.get()?,
+            lane: columns.get::<i64>()?.cast_unsigned(),
             body: columns.get()?,
         },
     })
@@ -275,8 +276,8 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
     change(
         connection,
         "INSERT INTO outbox (row, attempts, not_before, own, peer, settlement, primitive, message_id,
-             author, order_key, accepted, expires, reply_to, replaces, via, octets, body)
-         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             author, order_key, accepted, expires, reply_to, replaces, via, lane, octets, body)
+         VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (row) DO NOTHING",
         params![
             row,
@@ -297,6 +298,7 @@ pub(super) fn add_outgoing(connection: &Connection, row: i64, outgoing: &Outgoin
             outgoing.reply_to.as_ref().map(TransactionId::as_str),
             outgoing.replaces,
             outgoing.via,
+            outgoing.lane.cast_signed(),
             octets(outgoing.body.len()),
             &*outgoing.body,
         ],

@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_fan.sql"),
     include_str!("schema_hosted.sql"),
     include_str!("schema_shares.sql"),
+    include_str!("schema_turns.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).

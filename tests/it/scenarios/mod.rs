@@ -16,6 +16,7 @@ mod delegation;
 mod delivering;
 mod discovery;
 mod domains;
+mod fairness;
 mod fitting;
 mod forwarding;
 mod governing;

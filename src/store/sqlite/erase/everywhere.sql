@@ -48,9 +48,9 @@ INSERT INTO mailbox VALUES (3, 2, 2, 'm-3', 'wv:bo@north.example', 'north.exampl
     CAST(x'0300' || 'wv:Ada@north.example' || x'00' AS BLOB), 's-2', 'presence wv:Ada@north.example');
 INSERT INTO notification_wish VALUES ('s-1', 1);
 INSERT INTO outbox VALUES (4, 'north.example', 'south.example', 'request', 'SendMessageRequest', 'm-4', 'wv:Ada@north.example', 1, 1,
-    9000000000000, 1, 0, NULL, 1, x'00', NULL, NULL);
+    9000000000000, 1, 0, NULL, 1, x'00', NULL, NULL, 0);
 INSERT INTO outbox VALUES (5, 'north.example', 'south.example', 'notice', 'PresenceNotification', NULL, NULL, 1, 1,
-    9000000000000, 1, 0, NULL, 1, CAST('<UserID>wv:Ada@north.example</UserID>' AS BLOB), 'presence wv:Ada@north.example', NULL);
+    9000000000000, 1, 0, NULL, 1, CAST('<UserID>wv:Ada@north.example</UserID>' AS BLOB), 'presence wv:Ada@north.example', NULL, 0);
 INSERT INTO presence VALUES (1, 1, NULL, 0);
 INSERT INTO presence VALUES (2, 1, NULL, 0);
 INSERT INTO presence_question VALUES (1, 'wv:bo@north.example', 'wv:bo@north.example', 1, 9000000000000);
