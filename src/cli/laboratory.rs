@@ -15,6 +15,7 @@ use crate::imps::{Domain, UserId};
 use crate::net::dns_server::{DnsServer, Zone};
 use crate::net::pki;
 use crate::node::Node;
+use crate::store::sqlite::Trouble;
 
 /// How long DNS answers may be kept, seconds.
 const TTL_SECONDS: u32 = 60;
@@ -147,12 +148,17 @@ impl Laboratory {
 
     /// Runs a provider in this process and publishes it.
     pub async fn start(&self, provider: &Provider) -> anyhow::Result<Node> {
+        self.start_over(provider, Trouble::default()).await
+    }
+
+    /// The same, over a disk that can be made bad.
+    pub async fn start_over(&self, provider: &Provider, trouble: Trouble) -> anyhow::Result<Node> {
         let loaded = config::load(&provider.config(), today());
         let Some(settings) = loaded.settings else {
             let told: Vec<_> = loaded.findings.iter().map(ToString::to_string).collect();
             bail!("{}", told.join("; "));
         };
-        let node = Node::start(settings).await?;
+        let node = Node::start_over(settings, trouble).await?;
         if let Some(ssp) = node.addresses().ssp.first() {
             self.publish(&provider.domain, *ssp);
         }

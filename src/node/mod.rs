@@ -48,7 +48,7 @@ use crate::relay::ports::{Account, OperatorsStore as _, StoreError};
 use crate::sap::{self, Clock as _, Sap, SystemChance, SystemClock, Vault, VaultError};
 use crate::session::csp::ServedFunctions;
 use crate::store::seal::{SealError, Sealer};
-use crate::store::sqlite::{self, OpenError, ServeLock, Sqlite};
+use crate::store::sqlite::{self, OpenError, ServeLock, Sqlite, Trouble};
 
 /// File in the data folder with the addresses that were bound (decisions.md 34).
 pub(crate) const ADDRESSES_FILE: &str = "listen.json";
@@ -163,6 +163,11 @@ impl std::fmt::Debug for Node {
 impl Node {
     /// Starts everything; when it returns, the node is ready.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_over(settings, Trouble::default()).await
+    }
+
+    /// The same, over a disk that can be made bad.
+    pub async fn start_over(settings: Settings, trouble: Trouble) -> Result<Self, StartError> {
         let readiness = Readiness::waiting_for(&[STORE, "listeners"]);
         let metrics = Arc::new(Metrics::new(Registry::new())?);
         metrics.set_peers(settings.agreements().map(|agreement| agreement.domain.clone()));
@@ -173,6 +178,7 @@ impl Node {
             queue_bytes_per_peer: settings.limits.queue_bytes_per_peer,
             queue_bytes_per_user: settings.limits.queue_bytes_per_user,
             events: Arc::new(DiskEvents { metrics: metrics.clone(), readiness: readiness.clone() }),
+            trouble,
             ..sqlite::Settings::at(&settings.node.data)
         })?);
         let lock = ServeLock::take(&settings.node.data)?;

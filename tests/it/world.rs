@@ -16,6 +16,7 @@ use causeway::cli::phone::{Manner, Phone};
 use causeway::imps::{Primitive, UserId, Version};
 use causeway::node::Node;
 use causeway::ops::metrics::Metrics;
+use causeway::store::sqlite::Trouble;
 use causeway::wire::Encoding;
 
 use crate::plays;
@@ -104,7 +105,12 @@ impl World {
 
     /// Runs a provider in this process.
     pub(crate) async fn start(&self, place: &Place) -> Node {
-        let node = self.laboratory.start(&place.provider).await.unwrap();
+        self.start_over(place, Trouble::default()).await
+    }
+
+    /// The same, over a disk that can be made bad.
+    pub(crate) async fn start_over(&self, place: &Place, trouble: Trouble) -> Node {
+        let node = self.laboratory.start_over(&place.provider, trouble).await.unwrap();
         self.counted.lock().unwrap().push(Arc::clone(node.metrics()));
         node
     }

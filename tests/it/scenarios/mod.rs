@@ -15,6 +15,7 @@ mod cut_through;
 mod delegation;
 mod delivering;
 mod discovery;
+mod disk;
 mod domains;
 mod fairness;
 mod fitting;
