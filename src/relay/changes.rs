@@ -102,7 +102,7 @@ pub fn expect(prepared: &Prepared, author: &UserId, peer: &Domain) -> Option<Cha
 pub const fn code_of(outcome: Outcome) -> Code {
     match outcome {
         Outcome::Done | Outcome::Row(_) | Outcome::Replaced { .. } | Outcome::Duplicate => Code::SUCCESSFUL,
-        Outcome::Full => Code::QUEUE_FULL,
+        Outcome::Full | Outcome::ShareFull => Code::QUEUE_FULL,
         Outcome::Missing => Code::UNKNOWN_USER,
         Outcome::Skipped | Outcome::Conflict => Code::INTERNAL_ERROR,
     }

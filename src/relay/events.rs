@@ -130,6 +130,8 @@ words! {
         Closed = "closed",
         /// The recipient's queue is full.
         QueueFull = "queue-full",
+        /// Its author has used up its share of the queue of the recipient's domain.
+        ShareFull = "share-full",
         /// An operator took it out of the queue.
         Dropped = "dropped",
     }

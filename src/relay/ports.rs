@@ -280,6 +280,8 @@ pub enum Outcome {
     Duplicate,
     /// The mailbox or the queue of the peer is full; nothing was appended.
     Full,
+    /// The share that its author has of the queue of the peer is used up; nothing was appended.
+    ShareFull,
     /// Not there; nothing changed.
     Missing,
     /// A [`Change::Then`] whose condition did not come true; nothing changed.

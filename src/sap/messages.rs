@@ -446,6 +446,8 @@ impl Sap {
         let Planned { id, home, mut settled, slots, changes: _ } = planned;
         let now = self.now();
         let (mut leaving, mut passed_on) = (Vec::new(), Vec::new());
+        // Recipients for whom it is the author that has no room left: the code is the same.
+        let mut beyond_share = 0;
         for (slot, outcome) in slots.into_iter().zip(outcomes) {
             match (slot, outcome) {
                 (Slot::Mail(mail, entity), Outcome::Row(row)) => {
@@ -464,6 +466,9 @@ impl Sap {
                     leaving.push((row, entities));
                 }
                 (Slot::Leaves(_, entities), outcome) => {
+                    if outcome == Outcome::ShareFull {
+                        beyond_share += entities.len();
+                    }
                     let code = changes::code_of(outcome);
                     settled.extend(entities.into_iter().map(|entity| (entity, code)));
                 }
@@ -487,6 +492,10 @@ impl Sap {
         for (_, code) in &settled {
             match *code {
                 Code::DOMAIN_NOT_SUPPORTED => self.events.message_failed(Undelivered::NoRoute),
+                Code::QUEUE_FULL if beyond_share > 0 => {
+                    beyond_share -= 1;
+                    self.events.message_failed(Undelivered::ShareFull);
+                }
                 Code::QUEUE_FULL => self.events.message_failed(Undelivered::QueueFull),
                 _ => {}
             }

@@ -113,11 +113,11 @@ pub(in crate::store) async fn a_user_fills_its_share_of_a_queue_and_no_more(stor
     let share = usize::try_from(SHARE_OCTETS_MAX).unwrap();
     let number = row(one(store, Change::Send(outgoing("south.example", "A", share))).await);
     let again = || Change::Send(outgoing("south.example", "B", 1));
-    assert_eq!(one(store, again()).await, Outcome::Full);
+    assert_eq!(one(store, again()).await, Outcome::ShareFull);
     // However it is spelled
     let author = Some(user("wv:ADA@North.example"));
     let spelled = Outgoing { author, ..outgoing("south.example", "B", 1) };
-    assert_eq!(one(store, Change::Send(spelled)).await, Outcome::Full);
+    assert_eq!(one(store, Change::Send(spelled)).await, Outcome::ShareFull);
     // The rest of the queue is for others, other queues have a share of their own, and what nobody wrote has none
     let theirs = all(
         store,
@@ -127,8 +127,19 @@ pub(in crate::store) async fn a_user_fills_its_share_of_a_queue_and_no_more(stor
             Change::Send(outgoing("east.example", "D", 1)),
         ],
     );
-    assert!(theirs.await.iter().all(|outcome| matches!(outcome, Outcome::Row(_))));
+    let theirs = theirs.await;
+    assert!(theirs.iter().all(|outcome| matches!(outcome, Outcome::Row(_))));
+    let of_bo = row(theirs[1]);
     assert_eq!(one(store, Change::DropOutgoing { row: number }).await, Outcome::Done);
+    assert!(matches!(one(store, again()).await, Outcome::Row(_)));
+    // What takes the place of another gives its author the octets of that back
+    let replacing = |body: usize| {
+        Change::Send(Outgoing { replaces: Some("k".into()), ..outgoing("south.example", "R", body) })
+    };
+    assert_eq!(one(store, Change::DropOutgoing { row: of_bo }).await, Outcome::Done);
+    assert!(matches!(one(store, replacing(share - 1)).await, Outcome::Row(_)));
+    assert_eq!(one(store, again()).await, Outcome::ShareFull);
+    assert!(matches!(one(store, replacing(0)).await, Outcome::Replaced { .. }));
     assert!(matches!(one(store, again()).await, Outcome::Row(_)));
 }
 

@@ -421,34 +421,47 @@ impl Changes {
         }
     }
 
+    /// One of so many octets, which this user has written, is out of the queue.
+    fn waits_no_more(&mut self, peer: &Domain, author: Option<UserId>, octets: u64) {
+        if let Some(waiting) = self.queues.get_mut(peer) {
+            *waiting = waiting.saturating_sub(octets);
+        }
+        if let Some(author) = author
+            && let Some(waiting) = self.shares.get_mut(&(author, peer.clone()))
+        {
+            *waiting = waiting.saturating_sub(octets);
+        }
+    }
+
     fn send(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<Outcome> {
         let limits = self.limits;
         let number = self.numbers.start;
         let octets = outgoing.body.len() as u64;
         let is_full = |waiting: u64, limit: u64| waiting.saturating_add(octets) > limit;
-        if is_full(*self.queue(connection, &outgoing.peer)?, limits.queue_octets)
-            || outgoing.author.is_some() && is_full(self.share(connection, outgoing)?, limits.share_octets)
-        {
+        if is_full(*self.queue(connection, &outgoing.peer)?, limits.queue_octets) {
             return Ok(Outcome::Full);
+        }
+        if outgoing.author.is_some() && is_full(self.share(connection, outgoing)?, limits.share_octets) {
+            return Ok(Outcome::ShareFull);
         }
         let mut old = None;
         if let Some(replaces) = &outgoing.replaces {
-            let sql =
-                "DELETE FROM outbox WHERE peer = ?1 AND own = ?2 AND replaces = ?3 RETURNING row, octets";
+            let sql = "DELETE FROM outbox WHERE peer = ?1 AND own = ?2 AND replaces = ?3
+                       RETURNING row, octets, author";
             let key = params![outgoing.peer.as_str(), outgoing.own.as_str(), replaces];
-            old = one(connection, sql, key, counted)?;
+            old = one(connection, sql, key, |row| {
+                let mut columns = Columns::of(row);
+                Ok((columns.get()?, columns.count()?, columns.parsed_if_any()?))
+            })?;
         }
         rows::add_outgoing(connection, number, outgoing)?;
         self.waits(outgoing);
-        if let Some((_, octets)) = old
-            && let Some(waiting) = self.queues.get_mut(&outgoing.peer)
-        {
-            *waiting = waiting.saturating_sub(octets);
-            // Whoever wrote it is counted anew.
-            self.shares.clear();
-        }
+        let replaced = old.map(|(row, octets, author)| {
+            self.waits_no_more(&outgoing.peer, author, octets);
+            (row, octets)
+        });
         self.numbers.start += 1;
-        Ok(appended(number, old))
+        Ok(appended(number, replaced))
     }
 
     fn drop_outgoing(&mut self, connection: &Connection, row: i64) -> Result<Outcome> {
@@ -459,14 +472,7 @@ impl Changes {
         })?;
         let Some((peer, octets, author)) = found else { return Ok(Outcome::Missing) };
         change(connection, "DELETE FROM outbox WHERE row = ?1", [row])?;
-        if let Some(waiting) = self.queues.get_mut(&peer) {
-            *waiting = waiting.saturating_sub(octets);
-        }
-        if let Some(author) = author
-            && let Some(waiting) = self.shares.get_mut(&(author, peer))
-        {
-            *waiting = waiting.saturating_sub(octets);
-        }
+        self.waits_no_more(&peer, author, octets);
         Ok(Outcome::Done)
     }
 

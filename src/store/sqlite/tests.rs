@@ -483,6 +483,12 @@ fn the_hot_questions_touch_no_body_on_their_way() {
         "SEARCH outbox USING COVERING INDEX outbox_link (peer=?)"
     );
     assert_eq!(
+        plan(
+            "SELECT sum(octets) FROM outbox WHERE author IS NOT NULL AND lower(author) = 'x' AND peer = 'y'"
+        ),
+        "SEARCH outbox USING INDEX outbox_author (<expr>=? AND peer=?)"
+    );
+    assert_eq!(
         plan("SELECT body FROM outbox WHERE peer = 'x' AND own = 'y' AND row > 5 ORDER BY row LIMIT 10"),
         "SEARCH outbox USING INDEX outbox_link (peer=? AND own=? AND row>?)"
     );

@@ -134,7 +134,7 @@ async fn who_fills_its_share_of_the_queue_of_a_peer_that_is_down_is_refused_and_
     };
     // Then the rest is refused, and operators can count it
     assert_eq!((refused, sent), (Code::QUEUE_FULL, 3));
-    assert!((north.metric("causeway_messages_failed_total{reason=\"queue-full\"}").await - 1.0).abs() < 0.5);
+    assert!((north.metric("causeway_messages_failed_total{reason=\"share-full\"}").await - 1.0).abs() < 0.5);
     // And others are not in the way of that
     let mut cy = north.phone("cy", modern()).await;
     send_at_once(&mut cy, &bo, &long).await;
