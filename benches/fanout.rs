@@ -98,7 +98,7 @@ fn main() {
         for peers in PEERS {
             let mut taken = Vec::new();
             for watchers in numbers {
-                let (milliseconds, busy) = measured(&point, publisher, peers, watchers).await;
+                let (milliseconds, busy) = Box::pin(measured(&point, publisher, peers, watchers)).await;
                 publisher += 1;
                 let each = busy * 1e3 / watchers as f64;
                 println!(

@@ -151,7 +151,7 @@ fn moment(text: &str) -> anyhow::Result<String> {
 }
 
 /// Seconds, of a number with a unit.
-fn ago(text: &str) -> Option<i64> {
+pub(super) fn ago(text: &str) -> Option<i64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,

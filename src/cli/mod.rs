@@ -19,6 +19,7 @@ pub mod phone;
 pub mod portable;
 pub mod queue;
 pub mod serve;
+pub mod trace;
 pub mod user;
 
 use std::ffi::OsString;
@@ -76,6 +77,9 @@ enum Verb {
     /// What operators did: show the record, and check that nobody changed it
     #[command(subcommand)]
     Audit(audit::Words),
+    /// Show in the running node's log what one user or message says and hears, for a while
+    #[command(subcommand)]
+    Trace(trace::Words),
     /// A private CA, certificates for domains, and what a certificate says
     #[command(subcommand)]
     Cert(cert::Words),
@@ -143,6 +147,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Queue(words) => queue::run(&words, streams),
         Verb::Announce(words) => announce::run(&words, streams),
         Verb::Audit(words) => audit::run(&words, streams),
+        Verb::Trace(words) => trace::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),
         Verb::Completions(words) => completions::run(&words, streams),
     };

@@ -312,7 +312,7 @@ impl Node {
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
         let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref()).with_desk(
-            Arc::new(Operators::new(federation.clone(), sap.clone(), peers.clone())),
+            Arc::new(Operators::new(federation.clone(), sap.clone(), peers.clone(), audit.clone())),
             audit.clone(),
         );
         background.spawn(admin.serve(admin_listener, stopping.child_token()));

@@ -16,6 +16,7 @@ use crate::net::peer::LinkView;
 use crate::net::post::PostError;
 use crate::ops::announce::Audience;
 use crate::ops::api::{Answering, Asked, Desk, Refused};
+use crate::ops::audit::{self, Act, Audit, Who};
 use crate::ops::user::{self, Whole};
 use crate::relay::ports::{Outcome, QueueSummary, Queued, StoreError, StoredOutgoing};
 use crate::sap::{AnnounceError, Sap};
@@ -31,6 +32,7 @@ pub(super) struct Operators {
     federation: Arc<Federation>,
     sap: Arc<Sap>,
     links: Option<Links>,
+    audit: Audit,
 }
 
 type Told = Result<Value, Refused>;
@@ -49,8 +51,13 @@ impl Desk for Operators {
 }
 
 impl Operators {
-    pub(super) fn new(federation: Arc<Federation>, sap: Arc<Sap>, links: Option<Links>) -> Self {
-        Self { federation, sap, links }
+    pub(super) fn new(
+        federation: Arc<Federation>,
+        sap: Arc<Sap>,
+        links: Option<Links>,
+        audit: Audit,
+    ) -> Self {
+        Self { federation, sap, links, audit }
     }
 
     async fn carry_out(&self, asked: Asked) -> Told {
@@ -123,6 +130,25 @@ impl Operators {
                 let error = "no greeting of a session that agreed on calls by SMS; nothing else is read here";
                 Err(Refused::new(StatusCode::NOT_FOUND, error))
             }
+            Asked::Trace(subject, life) => {
+                let trace = self.sap.traces().begin(subject, life, self.sap.now());
+                let trace = trace.map_err(|error| {
+                    Refused::new(StatusCode::CONFLICT, format!("{error}; see `causeway trace list`"))
+                })?;
+                self.ends_in(life);
+                Ok(sights::trace(&trace))
+            }
+            Asked::Traces => {
+                let traces = self.sap.traces().list(self.sap.now());
+                Ok(json!({ "traces": traces.iter().map(sights::trace).collect::<Vec<_>>() }))
+            }
+            Asked::EndTrace(number) => {
+                self.sap.traces().end(number).map(|trace| sights::trace(&trace)).ok_or_else(|| {
+                    let error =
+                        format!("there is no trace {number}; `causeway trace list` shows those that are on");
+                    Refused::new(StatusCode::NOT_FOUND, error)
+                })
+            }
             Asked::Announce(audience, announcement) => self.announce(audience, &announcement).await,
             Asked::Announced { id, after, limit } => {
                 let users = self.sap.announced_to(&id, after.clone(), limit).await?;
@@ -136,6 +162,20 @@ impl Operators {
                 Ok(json!({ "id": id, "users": users, "more": more }))
             }
         }
+    }
+
+    /// Traces that are over by then are taken out and recorded.
+    fn ends_in(&self, life: Duration) {
+        let desk = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(life).await;
+            let now = desk.sap.now();
+            for trace in desk.sap.traces().over(now) {
+                let act = Act::new("trace over", &trace.subject).with(format!("trace {}", trace.number));
+                // A failure is in the log of the node.
+                let _ = desk.audit.recorded(now, Who::node(), act, audit::Outcome::Done).await;
+            }
+        });
     }
 
     async fn announce(&self, audience: Audience, announcement: &Announcement) -> Told {

@@ -11,6 +11,7 @@ use crate::net::certificate::{Facts, pin_text};
 use crate::net::peer::LinkView;
 use crate::ops::alarm::Violations;
 use crate::relay::ports::{QueueSummary, Queued, Settlement};
+use crate::sap::traces::Trace;
 use crate::session::ssp::SessionSight;
 
 /// A moment as text, to the second.
@@ -203,5 +204,16 @@ pub(super) fn queued(queued: &Queued, now: Moment) -> Value {
         "octets": queued.octets,
         "done": settles,
         "passes_through": outgoing.via.is_some(),
+    })
+}
+
+/// A trace.
+pub(super) fn trace(trace: &Trace) -> Value {
+    json!({
+        "number": trace.number,
+        "of": trace.subject.to_string(),
+        "since": date(trace.since),
+        "until": date(trace.until),
+        "lines": trace.lines,
     })
 }

@@ -31,6 +31,11 @@ impl Asked {
                     Audience::Users(users) => format!("{} users", users.len()),
                 })
             }
+            Self::Trace(subject, life) => {
+                Act::new("trace on", subject).with(format!("for {} s", life.as_secs()))
+            }
+            Self::Traces => Act::new("trace list", ""),
+            Self::EndTrace(number) => Act::new("trace off", number),
             Self::Announced { id, .. } => Act::new("announce show", id),
         })
     }

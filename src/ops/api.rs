@@ -15,21 +15,24 @@
 //! GET    /api/v1/users?after=&limit=       GET    /api/v1/users/ADDRESS    POST  /api/v1/users/ADDRESS
 //! POST   /api/v1/announcements             GET    /api/v1/announcements/ID?after=&limit=
 //! POST   /api/v1/sms
+//! POST   /api/v1/traces                    GET    /api/v1/traces           DELETE /api/v1/traces/NUMBER
 //! ```
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::announce::{self, Audience};
-use super::sms;
+use super::{sms, trace};
 use crate::element::common::system::Announcement;
 use crate::element::content::serve::decoded;
 use crate::imps::{Domain, UserId};
+use crate::sap::traces::Subject;
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1/";
@@ -41,6 +44,8 @@ const ANNOUNCEMENTS: &str = "announcements";
 const USERS: &str = "users";
 /// Where SMS come in, behind [`PREFIX`].
 const SMS: &str = "sms";
+/// Where traces are, behind [`PREFIX`].
+const TRACES: &str = "traces";
 /// Set by browsers: who caused the request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -102,6 +107,12 @@ pub enum Asked {
         /// So many at most.
         limit: usize,
     },
+    /// The log shows all of a user or a message for so long.
+    Trace(Subject, Duration),
+    /// The traces that are on.
+    Traces,
+    /// The trace of this number ends.
+    EndTrace(u32),
     /// A short message came for the number of this node.
     Sms {
         /// The number that it came from.
@@ -145,7 +156,7 @@ pub trait Desk: Send + Sync {
 /// an SMS over.
 pub(super) fn has_body(method: &Method, path: &str) -> bool {
     let of_user = path.strip_prefix(USERS).is_some_and(|rest| rest.starts_with('/'));
-    method == Method::POST && (path == ANNOUNCEMENTS || path == SMS || of_user)
+    method == Method::POST && ([ANNOUNCEMENTS, SMS, TRACES].contains(&path) || of_user)
 }
 
 /// Whether this may come in at all, token or not. `token`: one was asked for and shown; `body`: it may have
@@ -199,6 +210,9 @@ pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) 
     if path == SMS && method == Method::POST {
         return sms::understand(body);
     }
+    if path == TRACES && method == Method::POST {
+        return trace::understand(body);
+    }
     if let Some(rest) = path.strip_prefix(ANNOUNCEMENTS) {
         return about_announcements(method, rest, query, body);
     }
@@ -232,6 +246,11 @@ pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) 
         ("POST", ["peers", name, "resume"]) => Asked::Resume(domain(name)?),
         ("POST", ["peers", name, "retry"]) => Asked::Retry(domain(name)?),
         ("POST", ["peers", name, "test"]) => Asked::Test(domain(name)?),
+        ("GET" | "HEAD", [TRACES]) => Asked::Traces,
+        ("DELETE", [TRACES, number]) => {
+            let number = number.parse().map_err(|_| bad(format!("{number:?} is no number of a trace")))?;
+            Asked::EndTrace(number)
+        }
         ("GET" | "HEAD", ["queue"]) => Asked::Queue { peer, after, limit },
         ("DELETE", ["queue"]) => Asked::DropQueue(whose(peer)?),
         ("POST", ["queue", "retry"]) => Asked::RetryQueue(whose(peer)?),

@@ -1,13 +1,16 @@
 //! Log lines: text for people or JSON for machines, on standard error.
 //!
 //! *error*: the operator must act; *warn*: a peer misbehaved; *info*: links and life cycle; *debug*:
-//! transactions; *trace*: documents. Bodies and secrets are never logged.
+//! transactions; *trace*: what the parts do inside. What people write and secrets are never logged, at no level; an
+//! operator can have the documents of one user or message for a while ([`crate::sap::traces`]).
 
 use std::io;
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::sap::traces::TARGET;
 
 /// What `[log] level` may be.
 pub const LEVELS: &str =
@@ -59,7 +62,9 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     check_level(level)?;
-    let filter = EnvFilter::try_new(level).map_err(|_| LevelError(level.to_owned()))?;
+    // What traces show is there only while an operator wants it, and then at every level.
+    let level = format!("{TARGET}=info,{level}");
+    let filter = EnvFilter::try_new(&level).map_err(|_| LevelError(level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     Ok(match shape {
         Shape::Text => Box::new(builder.finish()),

@@ -6,7 +6,7 @@
 //! * [`admin`]: the HTTP listener that shows both
 //! * [`user`]: everything that is known of one user
 //! * [`audit`]: what operators did, in a chain that shows later changes
-//! * [`api`]: what operators ask of the node, with bodies in [`announce`] and `sms`
+//! * [`api`]: what operators ask of the node, with bodies in [`announce`], `sms` and `trace`
 //! * [`logging`]: lines of text or JSON
 
 mod acts;
@@ -19,4 +19,5 @@ pub mod logging;
 pub mod metrics;
 pub mod readiness;
 mod sms;
+mod trace;
 pub mod user;

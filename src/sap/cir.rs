@@ -76,11 +76,11 @@ impl Sap {
         let Some(calling) = self.calling.get() else { return };
         match next {
             Next::Call(call) => {
-                debug!(user = %client.user(), session = %client.id, way = ?call.way, "the client is called");
+                debug!(user = %client.user(), way = ?call.way, "the client is called");
                 calling.waker.call(call);
             }
             Next::GiveUp => {
-                info!(user = %client.user(), session = %client.id, "a client was called and does not come");
+                info!(user = %client.user(), "a client was called and does not come");
                 self.events.cir_given_up();
                 calling.waker.hang_up(&client.id);
             }

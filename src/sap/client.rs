@@ -26,7 +26,7 @@ use crate::session::csp::{
     home_user, parsable, understood,
 };
 use crate::wire::csp::{self, Message, Transaction};
-use crate::wire::{Carried, Encoding, Limits, Mode, Refusal};
+use crate::wire::{Carried, Encoding, Limits, Mode, Refusal, unquoted};
 
 /// How long a repeat waits for the document it repeats, which is still being carried out.
 const REPEAT_WAIT: Duration = Duration::from_secs(40);
@@ -98,7 +98,8 @@ impl Sap {
     /// A body that is no CSP document: Status 400 under transaction 0, or 505 (reference csp.md §2).
     fn unreadable(&self, refusal: &Refusal, encoding: Encoding) -> Vec<u8> {
         self.events.wire_rejected(crate::relay::events::Listener::Csp, refusal.reason());
-        debug!(%refusal, "a client sent what cannot be read");
+        let refusal_shown = unquoted(refusal);
+        debug!(refusal = refusal_shown, "a client sent what cannot be read");
         let (code, version) = match refusal {
             Refusal::Version(_) => (Code::VERSION_NOT_SUPPORTED, Version::V1_3),
             _ => (Code::BAD_REQUEST, Version::V1_2),
@@ -260,7 +261,7 @@ impl Sap {
                     }
                     Ok(_) => {}
                 }
-                debug!(user = %record.user, session = %record.id, %version, "logged in");
+                debug!(user = %record.user, %version, "logged in");
                 for old in self.clients.insert(opened.session) {
                     old.machine().end(Code::FORCED_LOGOUT, now);
                     self.look_again(&old);
@@ -382,7 +383,11 @@ impl Sap {
         let mut answers = Vec::new();
         let mut occasion = Occasion::Answer;
         let mut unsettled = false;
+        let who = (client.user(), version);
         for transaction in message.transactions {
+            if let Carried::Primitive(primitive) = &transaction.content {
+                self.traces.client(who, ("from client", transaction.id.as_ref()), primitive, self.now());
+            }
             match (transaction.mode, transaction.content) {
                 (Mode::Request, Carried::Primitive(primitive)) if *primitive == Primitive::PollingRequest => {
                     self.events.csp_request(version, encoding, primitive.name(), Code::SUCCESSFUL);
@@ -399,11 +404,13 @@ impl Sap {
                         }
                         other => {
                             if let Carried::Faulty { fault, .. } = &other {
-                                debug!(user = %client.user(), %fault, "a request cannot be carried out");
+                                let fault = unquoted(fault);
+                                debug!(user = %client.user(), fault, "a request cannot be carried out");
                             }
                             Status::new(refused_code(&other, Code::BAD_REQUEST)).into()
                         }
                     };
+                    self.traces.client(who, ("to client", transaction.id.as_ref()), &answer, self.now());
                     answers.push(self.answered(version, encoding, transaction.id, Done { request, answer }));
                 }
                 (Mode::Response, Carried::Primitive(primitive)) => {
@@ -422,6 +429,11 @@ impl Sap {
             let Some((transactions, poll)) = self.next_requests(client, occasion, encoding).await else {
                 return CarriedOut { answer: Vec::new(), unsettled, poll: false };
             };
+            for transaction in &transactions {
+                if let Carried::Primitive(primitive) = &transaction.content {
+                    self.traces.client(who, ("to client", transaction.id.as_ref()), primitive, self.now());
+                }
+            }
             let answer = Message {
                 version,
                 encoding,

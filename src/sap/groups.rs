@@ -372,7 +372,7 @@ impl Sap {
         for id in self.store.groups_of_session(session.clone()).await? {
             let decide = |group: &Group, now| group::log_out(group, session, now).ok_or(Code::NOT_JOINED);
             if let Err(code) = self.change_group(&id, Some(session), decide).await? {
-                debug!(group = %id, %session, %code, "a session that is over was not in the group");
+                debug!(group = %id, %code, "a session that is over was not in the group");
             }
         }
         for visit in self.store.visits(session.clone()).await? {

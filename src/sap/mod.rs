@@ -30,6 +30,7 @@ mod sweep;
 mod system;
 mod talk;
 mod through;
+pub mod traces;
 mod transit;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -179,6 +180,7 @@ pub struct Sap {
     pace: Mutex<presence::Pace>,
     budgets: Mutex<Budgets>,
     callers: Mutex<Callers>,
+    traces: traces::Traces,
     /// Changes of groups take turns, those of one group in the same lane.
     group_lanes: [tokio::sync::Mutex<()>; GROUP_LANES],
 }
@@ -211,6 +213,7 @@ impl Sap {
             searches: Mutex::default(),
             visitors: Mutex::default(),
             gone: Mutex::default(),
+            traces: traces::Traces::default(),
             closed: tokio::sync::Mutex::default(),
             joining: Mutex::default(),
             glances: Mutex::default(),
@@ -306,6 +309,11 @@ impl Sap {
     /// Now.
     pub fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// Whose traffic the log shows.
+    pub const fn traces(&self) -> &traces::Traces {
+        &self.traces
     }
 
     /// Is told what happens.

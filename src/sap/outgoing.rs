@@ -55,6 +55,7 @@ impl Sap {
     ) -> Settled {
         let now = self.now();
         let outgoing = &row.outgoing;
+        self.traces.peer_answered(row, code_of(answer).get(), now);
         self.events.ssp_transaction(
             &outgoing.peer,
             Direction::Out,

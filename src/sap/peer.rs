@@ -17,8 +17,8 @@ use crate::relay::admit::{self, PeerContext, Refused as Refusal};
 use crate::relay::changes;
 use crate::relay::events::{Direction, Refused};
 use crate::relay::ports::{Change, Outcome, Outgoing, StoreError, StoredOutgoing};
-use crate::wire::Carried;
 use crate::wire::ssp::{self, Style};
+use crate::wire::{Carried, unquoted};
 
 /// A request of a peer, as the link hands it over.
 #[derive(Debug)]
@@ -141,6 +141,7 @@ impl Sap {
         let (transaction, meta) = (&transaction, meta.as_ref());
         let peer = &agreement.domain;
         let name = content.name();
+        self.traces.peer_asks(peer, transaction, meta, &content, self.now());
         let refuse = |reason: Refused, what: &str| {
             warn!(%peer, %transaction, primitive = name, "refused: {what}");
             self.events.ssp_refused(Some(peer), reason);
@@ -161,7 +162,7 @@ impl Sap {
                     Ok(()) => Refusal {
                         status: Status::new(fault.code),
                         reason: Refused::Faulty,
-                        what: fault.to_string(),
+                        what: unquoted(&fault),
                     },
                 };
                 refuse(refused.reason, &refused.what);

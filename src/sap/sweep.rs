@@ -92,7 +92,7 @@ impl Sap {
         for session in gone {
             if let Err(error) = self.leave_groups(&session).await {
                 // Found again among those that are absent.
-                warn!(%session, %error, "a session that is over cannot be put out of its groups");
+                warn!(%error, "a session that is over cannot be put out of its groups");
             }
         }
     }
@@ -101,7 +101,7 @@ impl Sap {
         for client in self.clients.due(now, PAGE) {
             let over = client.machine().is_over(now);
             if over {
-                debug!(user = %client.user(), session = %client.id, "session over");
+                debug!(user = %client.user(), "session over");
                 self.forget_session(&client).await;
                 continue;
             }

@@ -161,6 +161,29 @@ impl Refusal {
     }
 }
 
+/// The sentence of a [`Fault`] or [`Refusal`] for a log: without the words that it quotes, which are what
+/// somebody wrote.
+pub fn unquoted(sentence: &impl std::fmt::Display) -> String {
+    let sentence = sentence.to_string();
+    let mut told = String::with_capacity(sentence.len());
+    let mut quote = None;
+    let mut escaped = false;
+    for letter in sentence.chars() {
+        match quote {
+            None if matches!(letter, '"' | '`') => {
+                quote = Some(letter);
+                told.push_str("\"…\"");
+            }
+            None => told.push(letter),
+            Some(_) if escaped => escaped = false,
+            Some(_) if letter == '\\' => escaped = true,
+            Some(end) if letter == end => quote = None,
+            Some(_) => {}
+        }
+    }
+    told
+}
+
 /// A hash over octets as they came, to tell a repeat from a reused id within one process. Not
 /// cryptographic: whoever makes two documents look alike deceives nobody but itself. Two words at a time
 /// are multiplied and folded, in two lanes that need not wait for each other, since every document of a
@@ -215,7 +238,15 @@ impl Limits {
 mod tests {
     use std::collections::HashSet;
 
-    use super::digest;
+    use super::{digest, unquoted};
+
+    #[test]
+    fn a_sentence_for_a_log_holds_nothing_of_what_it_quotes() {
+        let word = "a \"word\" and \\ more";
+        let told = unquoted(&format!("Status/Code: {word:?} is no code (octet 7), after {word:?}"));
+        assert_eq!(told, "Status/Code: \"…\" is no code (octet 7), after \"…\"");
+        assert_eq!(unquoted(&"expected `</a>`, but `</heron>"), "expected \"…\", but \"…\"");
+    }
 
     #[test]
     fn documents_that_differ_in_one_octet_or_in_length_have_other_digests() {

@@ -36,6 +36,7 @@ use crate::relay::ports::{Change, Settlement, StoredOutgoing};
 use crate::relay::queue::Window;
 use crate::relay::rate::Meter;
 use crate::sap::Settled;
+use crate::sap::traces::Traces;
 use crate::session::ssp::{
     Alarm, Body, Close, Kind, Link, LinkSettings, OperationId, Outgoing, Output, Post, PostContent,
     PostOutcome, SessionRecord,
@@ -208,7 +209,7 @@ impl PeerLink {
                 let mut state = self.state();
                 let State { link, chance, .. } = &mut *state;
                 link.wake(now, &mut **chance);
-                state.feed(now);
+                state.feed(now, self.shared.sap.traces());
                 state.window.wants()
             };
             self.carry_out().await;
@@ -280,7 +281,7 @@ impl PeerLink {
         loop {
             let outputs: Vec<Output> = {
                 let mut state = self.state();
-                state.feed(self.now());
+                state.feed(self.now(), self.shared.sap.traces());
                 let outputs: Vec<_> = std::iter::from_fn(|| state.link.poll_output()).collect();
                 for output in &outputs {
                     if let Output::Post(post) = output {
@@ -397,7 +398,7 @@ impl PeerLink {
             if state.carrying {
                 (Vec::new(), true)
             } else {
-                state.feed(now);
+                state.feed(now, self.shared.sap.traces());
                 let posts: Vec<_> = std::iter::from_fn(|| state.link.poll_post()).collect();
                 for post in &posts {
                     state.leaves(post);
@@ -534,17 +535,17 @@ impl State {
     }
 
     /// Hands over rows of the window while the link has room.
-    fn feed(&mut self, now: Moment) {
+    fn feed(&mut self, now: Moment, traces: &Traces) {
         if self.link.capacity() == 0 || self.left {
             return;
         }
         // They leave together, as many in one POST as may.
         self.link.hold();
-        self.hand_over(now);
+        self.hand_over(now, traces);
         self.link.release(now, &mut *self.chance);
     }
 
-    fn hand_over(&mut self, now: Moment) {
+    fn hand_over(&mut self, now: Moment, traces: &Traces) {
         while self.link.capacity() > 0 {
             let Some(row) = self.window.next(now) else { return };
             let operation = OperationId(row.row);
@@ -562,6 +563,7 @@ impl State {
             };
             match self.link.enqueue(outgoing, now, &mut *self.chance) {
                 Ok(_) => {
+                    traces.to_peer(&row, now);
                     self.flying.insert(operation, row);
                 }
                 Err(error) => {

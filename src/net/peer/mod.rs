@@ -33,7 +33,7 @@ use crate::relay::ports::StoreError;
 use crate::relay::transit::{Via, ViaError};
 use crate::sap::Sap;
 use crate::wire::ssp::{self, Body, Message};
-use crate::wire::{Limits, Mode, Refusal};
+use crate::wire::{Limits, Mode, Refusal, unquoted};
 
 use link::PeerLink;
 use quota::Place;
@@ -195,7 +195,7 @@ impl Peers {
         let message = match read(&request.body, &Limits::for_document(octets_max), relays) {
             Ok(message) => message,
             Err(refusal) => {
-                warn!(peer = ?first, from = %request.from, "what a peer sent cannot be read: {refusal}");
+                warn!(peer = ?first, from = %request.from, "what a peer sent cannot be read: {}", unquoted(&refusal));
                 events.wire_rejected(Listener::Ssp, refusal.reason());
                 let (status, reason) = match &refusal {
                     Refusal::Limit { what: "document size", .. } => {

@@ -12,8 +12,8 @@ use crate::relay::events::{Listener, Refused};
 use crate::relay::transit::{Via, ViaError};
 use crate::sap::{Asked, Encoded, Ingress, PeerAnswer, PeerRequest};
 use crate::session::ssp::Arrived;
-use crate::wire::Limits;
 use crate::wire::ssp::{self, Message};
+use crate::wire::{Limits, unquoted};
 
 /// Seconds that a peer is told to wait when we could not store what it sent.
 const STORE_RETRY_SECONDS: u32 = 5;
@@ -33,7 +33,7 @@ impl PeerLink {
             }
             Ok(_) => warn!(peer = %self.peer, "an HTTP answer holds something else than answers"),
             Err(refusal) => {
-                warn!(peer = %self.peer, "an HTTP answer cannot be read: {refusal}");
+                warn!(peer = %self.peer, "an HTTP answer cannot be read: {}", unquoted(&refusal));
                 self.shared.sap.events().wire_rejected(Listener::Ssp, refusal.reason());
             }
         }

@@ -32,6 +32,7 @@ mod moving;
 mod notifications;
 mod operators;
 mod presence;
+mod privacy;
 mod profiles;
 mod questions;
 mod recipients;

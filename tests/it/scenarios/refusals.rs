@@ -512,9 +512,10 @@ async fn what_a_peer_writes_cannot_forge_lines_of_the_log() {
     east.post(&refusal.replace("x9", forged)).await;
     east.post(&format!("<WV-SSP-Message><{}/></WV-SSP-Message>", "Foo&#10;forged-by-east")).await;
     assert!(refused(&north, "east.forge.example", "faulty").await >= 1.0);
-    let lines = log::lines_with(&["forged-by-east"]);
-    assert!(!lines.is_empty(), "some of it is quoted");
+    let lines = log::lines_with(&["east.forge.example"]);
+    assert!(lines.iter().any(|line| line.contains("cannot be read")), "{lines:?}");
     for line in lines {
+        assert!(!line.contains("forged-by-east"), "what is wrong is not quoted: {line}");
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }
     node.drain().await;

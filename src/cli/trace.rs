@@ -1,0 +1,106 @@
+//! `causeway trace`: shows in the log of the running node what one user or one message says and hears, which
+//! is never logged otherwise.
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::json;
+
+use super::admin::{Desk, at, table, words};
+use super::audit::ago;
+use super::{Configuration, Ended, Streams};
+use crate::imps::{MessageId, UserId};
+
+/// Words of the verb.
+#[derive(Subcommand, Debug)]
+pub enum Words {
+    /// Begin one; it ends by itself, and the audit log records it
+    On {
+        /// Of what.
+        #[command(flatten)]
+        subject: Subject,
+        /// How long, such as 90s, 10m or 2h; at most 24h
+        #[arg(long = "for", value_name = "TIME", default_value = "10m")]
+        life: String,
+        /// Where the node's configuration is.
+        #[command(flatten)]
+        configuration: Configuration,
+    },
+    /// Those that are on
+    List {
+        /// Where the node's configuration is.
+        #[command(flatten)]
+        configuration: Configuration,
+        /// JSON instead of words
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one
+    Off {
+        /// Its number, of `trace list`
+        #[arg(value_name = "NUMBER")]
+        number: u32,
+        /// Where the node's configuration is.
+        #[command(flatten)]
+        configuration: Configuration,
+    },
+}
+
+/// Of what.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Subject {
+    /// All that this user says and hears, with its whole address
+    #[arg(long, value_name = "ADDRESS")]
+    user: Option<UserId>,
+    /// All that is said about this message
+    #[arg(long, value_name = "ID")]
+    message: Option<MessageId>,
+}
+
+/// Runs the verb.
+pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
+    let (Words::On { configuration, .. }
+    | Words::List { configuration, .. }
+    | Words::Off { configuration, .. }) = words;
+    let Some(desk) = Desk::open(&configuration.file, streams)? else { return Ok(Ended::Failed) };
+    match words {
+        Words::On { subject, life, .. } => {
+            let seconds = ago(life)
+                .with_context(|| format!("{life:?} is no time; allowed: 90s, 10m, 2h, at most 24h"))?;
+            let mut body = json!({ "seconds": seconds });
+            if let Some(members) = body.as_object_mut() {
+                let user = subject.user.as_ref().map(|user| ("user", user.to_string()));
+                let message = subject.message.as_ref().map(|id| ("message", id.to_string()));
+                members.extend(
+                    user.into_iter().chain(message).map(|(name, text)| (name.to_owned(), json!(text))),
+                );
+            }
+            let trace = desk.tell("traces", &body)?;
+            say(&[trace], streams)?;
+        }
+        Words::List { json, .. } => {
+            let told = desk.ask(Method::GET, "traces")?;
+            let traces = at(&told, "traces");
+            if *json {
+                writeln!(streams.output, "{traces}")?;
+            } else {
+                say(traces.as_array().map(Vec::as_slice).unwrap_or_default(), streams)?;
+            }
+        }
+        Words::Off { number, .. } => {
+            desk.ask(Method::DELETE, &format!("traces/{number}"))?;
+        }
+    }
+    Ok(Ended::Done)
+}
+
+fn say(traces: &[serde_json::Value], streams: &mut Streams<'_>) -> anyhow::Result<()> {
+    let mut lines = vec![["NUMBER", "OF", "UNTIL", "LINES"].map(str::to_owned).to_vec()];
+    lines.extend(
+        traces
+            .iter()
+            .map(|trace| ["number", "of", "until", "lines"].map(|name| words(at(trace, name))).to_vec()),
+    );
+    table(&lines, streams)
+}
