@@ -261,7 +261,12 @@ impl Sap {
                     outgoing: *outgoing,
                 }]);
             }
-            _ => {}
+            (Report::Here(mail), outcome) => {
+                warn!(author = %mail.owner, ?outcome, "there is no room for a report of a failure");
+            }
+            (Report::There(outgoing), outcome) => {
+                warn!(peer = %outgoing.peer, ?outcome, "there is no room for a report of a failure");
+            }
         }
     }
 
@@ -287,15 +292,22 @@ impl Sap {
         };
         let mut outgoing = row.outgoing.clone();
         outgoing.body = body;
-        let changes = vec![
+        // Who waits for the answer hears of these with the rest; everybody else hears of them now.
+        let waited = self.pending().waits_for(row.row);
+        let reports = match &row.outgoing.author {
+            Some(author) if !waited => self.reports(row, author, &outcomes),
+            _ => Vec::new(),
+        };
+        let mut changes = vec![
             Change::DropOutgoing { row: row.row },
             Change::Then(Box::new(Change::Send(outgoing.clone()))),
         ];
+        changes.extend(reports.iter().map(|told| Change::Then(Box::new(report_change(told)))));
         let commit = self.commit_about(row.row, changes);
         let (sap, old) = (Arc::clone(self), row.clone());
         tokio::spawn(async move {
-            let by = match commit.await {
-                Ok(found) => found.get(1).copied(),
+            let mut found = match commit.await {
+                Ok(found) => found.into_iter().skip(1),
                 Err(error) => {
                     warn!(row = old.row, %error, "a request cannot be narrowed; it leaves again as it is");
                     let again = StoredOutgoing { not_before: at, attempts: old.attempts + 1, ..old.clone() };
@@ -303,12 +315,15 @@ impl Sap {
                     return;
                 }
             };
-            let Some(Outcome::Row(by)) = by else { return sap.replaced(&old, None) };
-            let heard = sap.pending().waits_for(old.row);
+            let Some(Outcome::Row(by)) = found.next() else { return sap.replaced(&old, None) };
+            for (told, outcome) in reports.into_iter().zip(found) {
+                sap.reported(told, outcome);
+            }
+            let waits = sap.pending().waits_for(old.row);
             sap.pending().replace(old.row, by, entities, &outcomes);
-            if let (false, Some(author)) = (heard, &old.outgoing.author) {
-                let reports = sap.reports(&old, author, &outcomes);
-                for report in reports {
+            // Whoever waited has lost patience during the commit.
+            if let (true, false, Some(author)) = (waited, waits, &old.outgoing.author) {
+                for report in sap.reports(&old, author, &outcomes) {
                     let delivered = sap.store.commit(vec![report_change(&report)]).await;
                     if let Ok(Some(outcome)) = delivered.map(|found| found.first().copied()) {
                         sap.reported(report, outcome);

@@ -149,6 +149,7 @@ macro_rules! keeps_the_contract {
             a_notice_is_for_its_session_and_gives_way_to_a_newer_one
             a_newer_notice_for_a_peer_takes_the_place_of_the_old_one
             a_full_mailbox_takes_no_more_until_something_is_taken
+            a_full_mailbox_has_as_much_room_again_for_reports
             who_has_no_account_has_no_mailbox
             rows_are_numbered_upwards_and_read_in_pages
             one_message_and_the_newest_are_found

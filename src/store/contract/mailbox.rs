@@ -88,6 +88,20 @@ pub(in crate::store) async fn a_full_mailbox_takes_no_more_until_something_is_ta
     assert_eq!(mailbox(store, "wv:ada@north.example").await.len() as u64, MAILBOX_MESSAGES_MAX);
 }
 
+pub(in crate::store) async fn a_full_mailbox_has_as_much_room_again_for_reports(store: &dyn Store) {
+    with_ada(store).await;
+    for id in 0..MAILBOX_MESSAGES_MAX {
+        one(store, deliver(mail("wv:ada@north.example", &format!("m-{id}"), 1))).await;
+    }
+    for id in 0..MAILBOX_MESSAGES_MAX {
+        let report = mail("wv:ada@north.example", &format!("r-{id}"), 1);
+        let report = deliver(Mail { kind: MailKind::Report, ..report });
+        assert!(matches!(one(store, report).await, Outcome::Row(_)), "{id}");
+    }
+    let more = Mail { kind: MailKind::Report, ..mail("wv:ada@north.example", "more", 1) };
+    assert_eq!(one(store, deliver(more)).await, Outcome::Full);
+}
+
 pub(in crate::store) async fn who_has_no_account_has_no_mailbox(store: &dyn Store) {
     assert_eq!(one(store, deliver(mail("wv:ada@north.example", "m-1", 3))).await, Outcome::Missing);
     assert!(mailbox(store, "wv:ada@north.example").await.is_empty());

@@ -9,7 +9,7 @@ use super::bounded::Bounded;
 use super::presence;
 use super::rows::{self, Columns, change, millis, one};
 use super::{common, content, erase, groups, history, lists, operators};
-use crate::element::im::Mail;
+use crate::element::im::{Mail, MailKind};
 use crate::imps::{Domain, Moment, SessionId, UserId};
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
 
@@ -321,8 +321,10 @@ impl Changes {
         let number = self.numbers.start;
         let octets = mail.body.len() as u64;
         let Some(mailbox) = self.mailbox(connection, &mail.owner)? else { return Ok(Outcome::Missing) };
-        let full = mailbox.messages >= limits.mailbox_messages
-            || mailbox.octets.saturating_add(octets) > limits.mailbox_octets;
+        // What became of a message is told even to an author whose mailbox others have filled.
+        let times = if mail.kind == MailKind::Report { 2 } else { 1 };
+        let full = mailbox.messages >= limits.mailbox_messages.saturating_mul(times)
+            || mailbox.octets.saturating_add(octets) > limits.mailbox_octets.saturating_mul(times);
         if let Some(seen) = seen {
             let key = rows::seen_key(seen);
             let fresh = if full {

@@ -34,6 +34,24 @@ fn an_idle_session_is_kept_alive_at_a_third_of_its_time() {
 }
 
 #[test]
+fn a_peer_that_is_silent_about_its_services_for_30_seconds_is_taken_to_tell_none() {
+    let mut stage = Stage::new(Profile::Standard);
+    stage.link.settings.discovery = true;
+    stage.peer_opens("1");
+    stage.said();
+    stage.in_session("1@b.test", Mode::Request, "p1", ok()).unwrap();
+    let post = stage.next_post();
+    assert!(matches!(primitive(&post), Primitive::GetServiceRequest));
+    stage.posted(&post, PostOutcome::Accepted);
+    stage.pass(seconds(29));
+    let told = |said: Vec<Output>| said.into_iter().any(|output| matches!(output, Output::Offered(None)));
+    assert!(!told(stage.said()));
+    stage.pass(seconds(1));
+    assert!(told(stage.said()));
+    assert_eq!(stage.link.settings().profile, Profile::Standard, "silence betrays nobody");
+}
+
+#[test]
 fn a_peer_that_does_not_know_keep_alive_is_not_asked_again() {
     let mut stage = open(Profile::Standard);
     stage.pass(8 * HOUR);
