@@ -86,7 +86,7 @@ impl Sap {
             // A client that takes up its session with a new login names the old one (client-android §3).
             _ => {
                 self.spend_outside(&document)?;
-                self.outband(document, message).await
+                Box::pin(self.outband(document, message)).await
             }
         })
     }
@@ -415,7 +415,7 @@ impl Sap {
                 }
                 (Mode::Response, Carried::Primitive(primitive)) => {
                     if let Some(id) = &transaction.id {
-                        unsettled |= !self.client_answer(client, id, &primitive).await;
+                        unsettled |= !Box::pin(self.client_answer(client, id, &primitive)).await;
                     }
                 }
                 (Mode::Response, other) => {
@@ -501,7 +501,8 @@ impl Sap {
                 answer_services(&request, version, &self.settings.served.within(terms.services)).into()
             }
             Primitive::GetSpInfoRequest(request) => self.provider_info(&request),
-            other => self.message_request(client, other).await,
+            // Boxed: polls and answers would move room for it about.
+            other => Box::pin(self.message_request(client, other)).await,
         }
     }
 

@@ -90,7 +90,7 @@ impl Sap {
         }
         if let Primitive::ForwardMessageRequest(request) = admitted.primitive() {
             let id = request.message_id.clone();
-            return self.forward_from_client(client, admitted, id).await.into();
+            return Box::pin(self.forward_from_client(client, admitted, id)).await.into();
         }
         let (_, primitive, _) = admitted.into_parts();
         let answer = match primitive {
@@ -102,7 +102,7 @@ impl Sap {
                 }
             }
             other => match (self.mailbox_request(user, &other).await, other) {
-                (None, other) => return self.client_service(client, other).await,
+                (None, other) => return Box::pin(self.client_service(client, other)).await,
                 (Some(Err(Code::INVALID_MESSAGE_ID)), Primitive::GetMessageRequest(request)) => {
                     match self.said_to(&client.actor(), request.message_id).await {
                         Ok(said) => said,
@@ -394,7 +394,7 @@ impl Sap {
             let entity = recipient.entity();
             let heard =
                 self.said_in_group(&map, &prepared, author.as_ref(), recipient, &mut changes, &mut slots);
-            let code = match heard.await {
+            let code = match Box::pin(heard).await {
                 Ok(Ok(())) => Code::SUCCESSFUL,
                 Ok(Err(code)) => code,
                 Err(error) => return Err(Status::new(store_code(&error))),
@@ -433,7 +433,7 @@ impl Sap {
             return Ok(admitted);
         }
         let user = User { client: Some(client.clone()), ..User::from(user.clone()) };
-        let lists = self.lists_of(&user, &named).await?;
+        let lists = Box::pin(self.lists_of(&user, &named)).await?;
         Ok(admitted.expanded(&lists))
     }
 

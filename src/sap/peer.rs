@@ -199,11 +199,11 @@ impl Sap {
                     Ok(admitted) => {
                         let answer = match admitted.into_parts() {
                             (_, Primitive::DeliveryReport(report), _) => {
-                                self.report_from_peer(peer, report).await
+                                Box::pin(self.report_from_peer(peer, report)).await
                             }
                             (origin, primitive, refused) => {
                                 let asks = PeerAsks { own, agreement, legacy, transaction, origin, refused };
-                                self.peer_service(asks, primitive).await
+                                Box::pin(self.peer_service(asks, primitive)).await
                             }
                         };
                         return Step::Answer(Box::new(answer));

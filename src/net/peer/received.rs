@@ -161,7 +161,9 @@ impl PeerLink {
                 content,
             });
             let legacy = self.is_legacy();
-            done.extend(sap.peer_requests(&self.own, ingress.agreement, legacy, requests.collect()).await);
+            // Boxed: whoever only passes on would move room for it about with every POST.
+            let carried = sap.peer_requests(&self.own, ingress.agreement, legacy, requests.collect());
+            done.extend(Box::pin(carried).await);
         }
         done
     }

@@ -181,7 +181,8 @@ impl Street {
             let kept = connection.take().filter(|kept| job.at.is_none() && self.holds(kept, agreement));
             let mut current = match kept.and_then(|mut kept| kept.connection.is_usable().then_some(kept)) {
                 Some(open) => open,
-                None => match self.join(job, agreement, failing.as_ref()).await {
+                // Boxed: it is rare and large, and every POST would carry room for it about.
+                None => match Box::pin(self.join(job, agreement, failing.as_ref())).await {
                     Some(fresh) => fresh,
                     None => return last.into(),
                 },
