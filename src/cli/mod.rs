@@ -7,6 +7,7 @@
 mod admin;
 pub mod announce;
 pub mod audit;
+pub mod backup;
 pub mod cert;
 pub mod check;
 pub mod client;
@@ -65,6 +66,10 @@ enum Verb {
     Export(portable::Export),
     /// Take accounts, lists, groups and shared content from an export; a node may run meanwhile
     Import(portable::Import),
+    /// Copy the whole store into a folder: accounts, queues, content; a node may run meanwhile
+    Backup(backup::Backup),
+    /// Put a backup into the data folder; no node may run there
+    Restore(backup::Restore),
     /// The agreements of the running node and their links: look, suspend, resume, retry, test
     #[command(subcommand)]
     Peer(peer::Words),
@@ -143,6 +148,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::User(words) => user::run(&words, streams),
         Verb::Export(words) => portable::export(&words, streams),
         Verb::Import(words) => portable::import(&words, streams),
+        Verb::Backup(words) => backup::back_up(&words, streams),
+        Verb::Restore(words) => backup::restore(&words, streams),
         Verb::Peer(words) => peer::run(&words, streams),
         Verb::Queue(words) => queue::run(&words, streams),
         Verb::Announce(words) => announce::run(&words, streams),

@@ -17,7 +17,7 @@ use crate::imps::{Moment, UserId};
 use crate::relay::ports::{ContentChange, ContentStore, Outcome, Promise, StoreError};
 
 /// The folder of the files, beside the database.
-const FOLDER: &str = "content";
+pub(super) const FOLDER: &str = "content";
 /// What a file is called while it is written.
 const UNFINISHED: &str = "tmp";
 /// Items that expire in one commit.
@@ -274,7 +274,7 @@ impl Octets {
 }
 
 /// `content/ab/abcdef…`: ids are random, so that folders fill evenly. Names differ by the case of letters.
-fn path(folder: &Path, id: &ContentId) -> PathBuf {
+pub(super) fn path(folder: &Path, id: &ContentId) -> PathBuf {
     folder.join(id.as_str().get(..2).unwrap_or_default()).join(id.as_str())
 }
 

@@ -9,6 +9,7 @@
 //! nodes exclude each other, by [`ServeLock`].
 
 mod accounts;
+pub mod backup;
 mod bounded;
 mod changes;
 mod common;
@@ -186,6 +187,18 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    fn of_schema(path: &Path, error: SchemaError) -> Self {
+        let path = path.to_owned();
+        match error {
+            SchemaError::Newer { found, known } => Self::Newer { path, found, known },
+            SchemaError::Foreign => Self::Foreign { path },
+            SchemaError::Altered(step) => Self::Altered { path, step },
+            SchemaError::Database(cause) => Self::Database { path, cause },
+        }
+    }
+}
+
 /// A store in an SQLite file, or in memory for tests and simulations.
 pub struct Sqlite {
     engine: Engine,
@@ -239,12 +252,7 @@ impl Sqlite {
             )
         })
         .map_err(database)?
-        .map_err(|error| match error {
-            SchemaError::Newer { found, known } => OpenError::Newer { path: path.clone(), found, known },
-            SchemaError::Foreign => OpenError::Foreign { path: path.clone() },
-            SchemaError::Altered(step) => OpenError::Altered { path: path.clone(), step },
-            SchemaError::Database(cause) => OpenError::Database { path: path.clone(), cause },
-        })?;
+        .map_err(|error| OpenError::of_schema(&path, error))?;
         let instance = instance(&connection).map_err(database)?;
         let connections = (0..READERS)
             .map(|_| patiently(|| read_connection(&path)))

@@ -55,9 +55,10 @@ fn is_finding(line: &str, folder: &Path) -> bool {
 fn every_verb_stands_in_the_help_and_wrong_usage_ends_with_2() {
     let (code, help, errors) = told(&run(&["--help"], ""));
     assert_eq!((code, errors.as_str()), (0, ""));
-    for verb in
-        ["serve", "check", "doctor", "demo", "client", "user", "export", "import", "peer", "queue", "cert"]
-    {
+    for verb in [
+        "serve", "check", "doctor", "demo", "client", "user", "export", "import", "backup", "restore",
+        "peer", "queue", "cert",
+    ] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(verb)), "{verb} is missing: {help}");
         let (code, own, _) = told(&run(&[verb, "--help"], ""));
         assert_eq!(code, 0);

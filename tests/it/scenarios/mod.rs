@@ -3,6 +3,7 @@
 mod agreements;
 mod android;
 mod audit;
+mod backup;
 mod bad_days;
 mod batches;
 mod blocking;

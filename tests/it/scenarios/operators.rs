@@ -15,7 +15,7 @@ const NORTH: &str = "north.example";
 const SOUTH: &str = "south.example";
 
 /// Runs a verb against the node of a place, on another thread: exit code, output, errors.
-async fn verb(place: &Place, words: &[&str]) -> (i32, String, String) {
+pub(super) async fn verb(place: &Place, words: &[&str]) -> (i32, String, String) {
     let config = place.provider.config().to_str().unwrap().to_owned();
     let mut words: Vec<String> = words.iter().map(ToString::to_string).collect();
     words.extend(["--config".to_owned(), config]);
