@@ -26,7 +26,7 @@ plays:
 bench *names:
     cargo bench {{ if names == "" { "" } else { "--bench " + names } }}
 
-# A fuzz target (xml, wbxml, csp, ssp) for so many seconds; see docs/how-to/fuzz.md.
+# A fuzz target (xml, wbxml, csp, ssp, ssp_sessions, csp_session) for so many seconds; see docs/how-to/fuzz.md.
 fuzz target seconds="60":
     tests/fuzz/seed {{target}}
     RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz {{target}} -- -max_total_time={{seconds}} -rss_limit_mb=2048

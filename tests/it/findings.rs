@@ -6,6 +6,8 @@ use std::path::Path;
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "../fuzz/sequences.rs"]
+mod sequences;
 
 fn golden(folder: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
@@ -32,6 +34,36 @@ fn no_nasty_input_harms_a_decoder() {
     play("fuzz/wbxml", checks::wbxml);
     play("fuzz/csp", checks::csp);
     play("fuzz/ssp", checks::ssp);
+}
+
+#[test]
+fn no_play_of_moves_harms_a_session_machine() {
+    play("fuzz/ssp_sessions", |octets| {
+        sequences::ssp_sessions(octets);
+    });
+    play("fuzz/csp_session", |octets| {
+        sequences::csp_session(octets);
+    });
+}
+
+#[test]
+fn plays_that_nobody_thought_of_harm_no_session_machine_and_get_somewhere() {
+    let plays: u64 = std::env::var("CAUSEWAY_PLAYS").map_or(200, |count| count.parse().unwrap());
+    let (mut answers, mut taken) = (0, 0);
+    for seed in 0..plays {
+        let mut state = seed;
+        let octets: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_be_bytes()[0]
+        })
+        .take(900)
+        .collect();
+        println!("seed {seed}");
+        answers += sequences::ssp_sessions(&octets);
+        taken += sequences::csp_session(&octets);
+    }
+    assert!(answers > 0 && taken > 0, "{answers} questions answered, {taken} messages taken");
+    println!("{answers} questions answered, {taken} messages taken");
 }
 
 #[test]

@@ -336,9 +336,9 @@ impl Session {
     }
 
     /// The server ends the session: 601 replaced by a new login, 503 going down. What waits stays in
-    /// the mailbox; the next poll gets Disconnect, any other request a Status.
+    /// the mailbox; the next poll gets Disconnect, any other request a Status. One that is over stays so.
     pub fn end(&mut self, code: Code, now: Moment) {
-        if self.life == Life::Alive {
+        if self.life == Life::Alive && !self.is_over(now) {
             self.life = Life::Ending { code, until: now.after(FAREWELL_WAIT) };
             self.poll.say_farewell(code);
             self.calls.forget();
