@@ -155,6 +155,12 @@ mod tests {
         assert!(offered(&Functions { features: vec![whole] }).contains(&Service::Im));
     }
 
+    #[test]
+    fn a_peer_that_tells_no_services_has_those_of_the_one_known_implementation() {
+        let services: Vec<_> = untold().into_iter().collect();
+        assert_eq!(services, [Service::Presence, Service::Im, Service::Group, Service::Content]);
+    }
+
     fn show(functions: &Functions) -> String {
         let names = |branches: &[Branch]| {
             branches.iter().map(|branch| branch.name.to_string()).collect::<Vec<_>>().join(" ")
