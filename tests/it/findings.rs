@@ -48,7 +48,7 @@ fn no_play_of_moves_harms_a_session_machine() {
 
 #[test]
 fn plays_that_nobody_thought_of_harm_no_session_machine_and_get_somewhere() {
-    let plays: u64 = std::env::var("CAUSEWAY_PLAYS").map_or(200, |count| count.parse().unwrap());
+    let plays: u64 = std::env::var("CAUSEWAY_SEQUENCES").map_or(200, |count| count.parse().unwrap());
     let (mut answers, mut taken) = (0, 0);
     for seed in 0..plays {
         let mut state = seed;
