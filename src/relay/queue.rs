@@ -6,7 +6,7 @@
 //! leaves when it is the first in all of them. The outbox in the store is the real queue: the window is
 //! bounded, and what does not fit is read again later.
 //!
-//! Senders take turns, whoever came first, so that nobody waits for all that another has ([`lanes`]). A sender
+//! Senders take turns, whoever came first, so that nobody waits for all that another has (`lanes`). A sender
 //! with more than its part of the window is *behind*: the rest of what it has is passed over when the store is
 //! read for the others, and asked for by itself when there is room for it. A sender that is not behind has all
 //! its rows up to the one where reading for all has come to in the window.
