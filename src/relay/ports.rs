@@ -9,6 +9,8 @@ mod group;
 mod lists;
 mod operators;
 mod presence;
+#[cfg(test)]
+pub mod testing;
 
 use std::fmt;
 use std::future::Future;
@@ -137,6 +139,13 @@ pub struct StoredOutgoing {
     pub not_before: Moment,
     /// What leaves.
     pub outgoing: Outgoing,
+}
+
+impl StoredOutgoing {
+    /// A row that was not tried yet and may leave from `now` on.
+    pub const fn fresh(row: i64, outgoing: Outgoing, now: Moment) -> Self {
+        Self { row, attempts: 0, unanswered: 0, not_before: now, outgoing }
+    }
 }
 
 /// A message of ours whose author wants to hear of delivery: accepted are only reports about

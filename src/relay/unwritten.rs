@@ -151,7 +151,7 @@ impl<W> Unwritten<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::ports::{Outgoing, Settlement};
+    use crate::relay::ports::{Outgoing, testing};
 
     const NOW: Moment = Moment::from_millis(1_000_000);
 
@@ -160,28 +160,9 @@ mod tests {
     }
 
     fn row(number: i64, octets: usize) -> StoredOutgoing {
-        StoredOutgoing {
-            row: number,
-            attempts: 0,
-            unanswered: 0,
-            not_before: NOW,
-            outgoing: Outgoing {
-                own: "north.example".parse().unwrap(),
-                peer: south(),
-                settlement: Settlement::Request,
-                primitive: "SendMessageRequest".into(),
-                message_id: None,
-                author: None,
-                reply_to: None,
-                order: 7,
-                lane: 1,
-                accepted: NOW,
-                expires: NOW,
-                replaces: None,
-                via: None,
-                body: vec![b'x'; octets].into(),
-            },
-        }
+        let row = testing::row(number, vec![b'x'; octets]);
+        let outgoing = Outgoing { order: 7, accepted: NOW, expires: NOW, ..row.outgoing };
+        StoredOutgoing::fresh(number, outgoing, NOW)
     }
 
     #[test]

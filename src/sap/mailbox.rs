@@ -182,13 +182,7 @@ impl Sap {
                 }
                 (Told::Here(mail), Outcome::Row(row)) => self.arrived(StoredMail { row, mail }),
                 (Told::There(parcel), Outcome::Row(row)) => {
-                    leaving.push(StoredOutgoing {
-                        row,
-                        attempts: 0,
-                        unanswered: 0,
-                        not_before: now,
-                        outgoing: parcel.into(),
-                    });
+                    leaving.push(StoredOutgoing::fresh(row, parcel.into(), now));
                 }
                 _ => {}
             }

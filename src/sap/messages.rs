@@ -456,13 +456,7 @@ impl Sap {
                 }
                 (Slot::Mail(_, entity), outcome) => settled.push((entity, changes::code_of(outcome))),
                 (Slot::Leaves(outgoing, entities), Outcome::Row(row)) => {
-                    let row = StoredOutgoing {
-                        row,
-                        attempts: 0,
-                        unanswered: 0,
-                        not_before: now,
-                        outgoing: *outgoing,
-                    };
+                    let row = StoredOutgoing::fresh(row, *outgoing, now);
                     leaving.push((row, entities));
                 }
                 (Slot::Leaves(_, entities), outcome) => {
@@ -476,13 +470,7 @@ impl Sap {
                     self.arrived(StoredMail { row, mail: *mail });
                 }
                 (Slot::PassedOn(outgoing), Outcome::Row(row)) => {
-                    passed_on.push(StoredOutgoing {
-                        row,
-                        attempts: 0,
-                        unanswered: 0,
-                        not_before: now,
-                        outgoing: *outgoing,
-                    });
+                    passed_on.push(StoredOutgoing::fresh(row, *outgoing, now));
                 }
                 // Said before, or no room: the author does not hear of it.
                 (Slot::Heard(_) | Slot::PassedOn(_) | Slot::Nothing, _) => {}

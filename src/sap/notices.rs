@@ -65,13 +65,7 @@ impl Sap {
                     {
                         exit.withdraw(old);
                     }
-                    leaving.push(StoredOutgoing {
-                        row,
-                        attempts: 0,
-                        unanswered: 0,
-                        not_before: now,
-                        outgoing: *outgoing,
-                    });
+                    leaving.push(StoredOutgoing::fresh(row, *outgoing, now));
                 }
                 (Row::Mail(mail), None) => {
                     debug!(owner = %mail.owner, notice = %mail.message_id, ?outcome, "a notice finds no place");

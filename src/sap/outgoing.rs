@@ -252,14 +252,7 @@ impl Sap {
         match (report, outcome) {
             (Report::Here(mail), Outcome::Row(row)) => self.arrived(StoredMail { row, mail: *mail }),
             (Report::There(outgoing), Outcome::Row(row)) => {
-                let not_before = self.now();
-                self.offer(vec![StoredOutgoing {
-                    row,
-                    attempts: 0,
-                    unanswered: 0,
-                    not_before,
-                    outgoing: *outgoing,
-                }]);
+                self.offer(vec![StoredOutgoing::fresh(row, *outgoing, self.now())]);
             }
             (Report::Here(mail), outcome) => {
                 warn!(author = %mail.owner, ?outcome, "there is no room for a report of a failure");

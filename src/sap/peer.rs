@@ -265,13 +265,7 @@ impl Sap {
         };
         let outcomes = self.store.commit(vec![Change::Send(outgoing.clone())]).await?;
         if let Some(row) = outcomes.first().and_then(|outcome| outcome.row()) {
-            self.offer(vec![StoredOutgoing {
-                row,
-                attempts: 0,
-                unanswered: 0,
-                not_before: self.now(),
-                outgoing,
-            }]);
+            self.offer(vec![StoredOutgoing::fresh(row, outgoing, self.now())]);
         }
         Ok(Status::ok().into())
     }

@@ -126,13 +126,7 @@ impl Sap {
                     None => Err(Reply::Failed(Code::QUEUE_FULL)),
                     Some(row) => {
                         let down = self.exit(&outgoing).is_none_or(|exit| exit.is_down());
-                        let row = StoredOutgoing {
-                            row,
-                            attempts: 0,
-                            unanswered: 0,
-                            not_before: now,
-                            outgoing: *outgoing,
-                        };
+                        let row = StoredOutgoing::fresh(row, *outgoing, now);
                         let number = row.row;
                         leaving.push(row);
                         if down { Err(Reply::Queued) } else { Ok(number) }
@@ -201,13 +195,7 @@ impl Sap {
         let outcomes = self.store.commit(changes).await?.into_iter().skip(others);
         let now = self.now();
         let rows = leaving.into_iter().zip(outcomes).filter_map(|(outgoing, outcome)| {
-            outcome.row().map(|row| StoredOutgoing {
-                row,
-                attempts: 0,
-                unanswered: 0,
-                not_before: now,
-                outgoing,
-            })
+            outcome.row().map(|row| StoredOutgoing::fresh(row, outgoing, now))
         });
         self.offer(rows.collect());
         Ok(())

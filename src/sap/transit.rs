@@ -310,7 +310,7 @@ impl Sap {
                 self.relaying().passages.open(row, waiter, key, digest, now);
             }
             passed.done.push((transaction, None));
-            rows.push(StoredOutgoing { row, attempts: 0, unanswered: 0, not_before: now, outgoing });
+            rows.push(StoredOutgoing::fresh(row, outgoing, now));
         }
         // Only now may they leave: an answer can overtake everything.
         self.offer(rows);
@@ -333,7 +333,7 @@ impl Sap {
             let Leaving { transaction, key, digest, outgoing } = next;
             debug!(from = %peer, to = %outgoing.peer, row, primitive = %outgoing.primitive, "passes through");
             self.events.ssp_transit(peer, &outgoing.peer, Passing::Accepted);
-            let row = StoredOutgoing { row: *row, attempts: 0, unanswered: 0, not_before: now, outgoing };
+            let row = StoredOutgoing::fresh(*row, outgoing, now);
             let (hears, landed) = Hears::answer();
             self.unwritten().insert(row.clone(), Some(hears));
             if row.outgoing.settlement == Settlement::Question {

@@ -82,7 +82,7 @@ impl Doubts {
 mod tests {
     use super::*;
     use crate::imps::Version;
-    use crate::relay::ports::{Outgoing, Settlement};
+    use crate::relay::ports::testing;
     use crate::session::ssp::{Body, Part};
 
     fn post(id: u64, rows: &[&str]) -> Post {
@@ -115,27 +115,10 @@ mod tests {
     #[test]
     fn what_an_earlier_run_may_have_posted_is_in_doubt_if_a_session_has_survived_it() {
         let now = Moment::from_millis(1000);
-        let rows = [(1, 999), (2, 1001)].map(|(row, accepted)| StoredOutgoing {
-            row,
-            attempts: 0,
-            unanswered: 0,
-            not_before: now,
-            outgoing: Outgoing {
-                own: "a.test".parse().unwrap(),
-                peer: "b.test".parse().unwrap(),
-                settlement: Settlement::Request,
-                primitive: "SendMessageRequest".into(),
-                message_id: None,
-                author: None,
-                order: 0,
-                lane: 1,
-                accepted: Moment::from_millis(accepted),
-                expires: Moment::from_millis(9999),
-                reply_to: None,
-                replaces: None,
-                via: None,
-                body: b"<X/>".as_slice().into(),
-            },
+        let rows = [(1, 999), (2, 1001)].map(|(number, accepted)| {
+            let mut row = testing::row(number, *b"<X/>");
+            row.outgoing.accepted = Moment::from_millis(accepted);
+            row
         });
         for (survived, held) in [(true, [true, false]), (false, [false, false])] {
             let mut doubts = Doubts::new(survived, now);

@@ -45,35 +45,14 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::imps::Moment;
-    use crate::relay::ports::Outgoing;
+    use crate::relay::ports::testing;
 
     fn row(number: i64, settlement: Settlement, octets: usize) -> StoredOutgoing {
-        StoredOutgoing {
-            row: number,
-            attempts: 0,
-            unanswered: 0,
-            not_before: Moment::default(),
-            outgoing: Outgoing {
-                own: "north.example".parse().unwrap(),
-                peer: "south.example".parse().unwrap(),
-                settlement,
-                primitive: "PresenceNotification".into(),
-                message_id: None,
-                author: None,
-                order: 0,
-                lane: 1,
-                accepted: Moment::default(),
-                expires: Moment::default(),
-                reply_to: None,
-                replaces: None,
-                via: None,
-                body: Arc::from(vec![b' '; octets]),
-            },
-        }
+        let mut row = testing::row(number, vec![b' '; octets]);
+        row.outgoing.settlement = settlement;
+        row.outgoing.primitive = "PresenceNotification".into();
+        row
     }
 
     #[test]

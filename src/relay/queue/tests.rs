@@ -1,7 +1,7 @@
 //! What the window promises, one rule at a time.
 
 use super::*;
-use crate::relay::ports::{Outgoing, Settlement};
+use crate::relay::ports::testing;
 
 fn row(number: i64, order: u64) -> StoredOutgoing {
     of(number, 1, order)
@@ -9,28 +9,9 @@ fn row(number: i64, order: u64) -> StoredOutgoing {
 
 /// A row of this lane.
 pub(super) fn of(number: i64, lane: u64, order: u64) -> StoredOutgoing {
-    StoredOutgoing {
-        row: number,
-        attempts: 0,
-        unanswered: 0,
-        not_before: Moment::default(),
-        outgoing: Outgoing {
-            own: "north.example".parse().unwrap(),
-            peer: "south.example".parse().unwrap(),
-            settlement: Settlement::Request,
-            primitive: "SendMessageRequest".into(),
-            message_id: None,
-            author: None,
-            reply_to: None,
-            order,
-            lane,
-            accepted: Moment::default(),
-            expires: Moment::default(),
-            replaces: None,
-            via: None,
-            body: Vec::new().into(),
-        },
-    }
+    let mut row = testing::row(number, Vec::new());
+    (row.outgoing.lane, row.outgoing.order) = (lane, order);
+    row
 }
 
 fn window(rows: &[(i64, u64)]) -> Window {

@@ -41,13 +41,7 @@ pub(in crate::store) async fn operators_see_what_waits_in_pages_without_what_it_
     assert_eq!(queued(Some("south.example"), rows[2], 2).await, [(rows[3], 6)]);
     assert_eq!(queued(Some("west.example"), 0, 2).await, []);
     // One row is read with its body
-    let whole = StoredOutgoing {
-        row: rows[1],
-        attempts: 0,
-        unanswered: 0,
-        not_before: at(20),
-        outgoing: outgoing("east.example", "A", 4),
-    };
+    let whole = StoredOutgoing::fresh(rows[1], outgoing("east.example", "A", 4), at(20));
     assert_eq!(store.outgoing(rows[1]).await.unwrap(), Some(whole));
     assert_eq!(store.outgoing(rows[3] + 1).await.unwrap(), None);
 }

@@ -90,8 +90,8 @@ pub(in crate::store) async fn a_row_may_have_its_number_before_it_is_written(sto
     assert_eq!(outbox(store, "south.example").await.len(), 2, "nothing was written");
     let octets_max = usize::try_from(QUEUE_OCTETS_MAX).unwrap();
     let kept = outgoing("south.example", "B", octets_max);
-    let stored =
-        StoredOutgoing { row: number, attempts: 0, unanswered: 0, not_before: kept.accepted, outgoing: kept };
+    let accepted = kept.accepted;
+    let stored = StoredOutgoing::fresh(number, kept, accepted);
     let keep = || Change::Keep(Box::new(stored.clone()));
     assert_eq!(all(store, vec![keep(), keep()]).await, [Outcome::Done, Outcome::Done]);
     let found = outbox(store, "south.example").await;
