@@ -39,22 +39,6 @@ const KEY_OCTETS_READ: usize = KEY_OCTETS + 1;
 /// Why there is no backup, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// A file could not be read or written.
-    #[error("{}: {cause}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// The database could not be read or written.
-    #[error("{}: {cause}", path.display())]
-    Database {
-        /// Which.
-        path: PathBuf,
-        /// What SQLite said.
-        cause: rusqlite::Error,
-    },
     /// There is no store to be copied.
     #[error("{}: there is no store here", .0.display())]
     NoStore(PathBuf),
@@ -92,7 +76,8 @@ pub enum BackupError {
     /// The key could not be read.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// A node runs on the data folder, or the backup was made by another version.
+    /// A file or the database cannot be read or written, a node runs on the data folder, or the backup was made
+    /// by another version.
     #[error(transparent)]
     Open(#[from] OpenError),
 }
@@ -115,11 +100,11 @@ pub struct Copied {
 type Done<T> = Result<T, BackupError>;
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> BackupError + '_ {
-    move |cause| BackupError::File { path: path.to_owned(), cause }
+    move |cause| OpenError::File { path: path.to_owned(), cause }.into()
 }
 
 fn database(path: &Path) -> impl FnOnce(rusqlite::Error) -> BackupError + '_ {
-    move |cause| BackupError::Database { path: path.to_owned(), cause }
+    move |cause| OpenError::Database { path: path.to_owned(), cause }.into()
 }
 
 /// A folder that goes unless it is kept.
@@ -182,7 +167,7 @@ pub fn back_up(data: &Path, key: Option<&Path>, folder: &Path) -> Done<Copied> {
         copy.execute("DELETE FROM content_item WHERE id = ?1", [id.as_str()]).map_err(database(&path))?;
         copied.content = copied.content.saturating_sub(1);
     }
-    copy.close().map_err(|(_, cause)| BackupError::Database { path: path.clone(), cause })?;
+    copy.close().map_err(|(_, cause)| database(&path)(cause))?;
     File::open(&path).and_then(|written| written.sync_all()).map_err(file(&path))?;
     if let Some(key) = key {
         write_key(&stage.path().join(KEY), &read_key(key)?)?;
@@ -255,7 +240,7 @@ pub fn restore(folder: &Path, data: &Path, key: &Path, replace: bool) -> Done<Co
     }
     become_another(&copy).map_err(database(&path))?;
     let copied = counted(&copy).map_err(database(&path))?;
-    copy.close().map_err(|(_, cause)| BackupError::Database { path: path.clone(), cause })?;
+    copy.close().map_err(|(_, cause)| database(&path)(cause))?;
     File::open(&path).and_then(|written| written.sync_all()).map_err(file(&path))?;
     sync_tree(stage.path())?;
     if let Some(octets) = new_key {
@@ -349,7 +334,9 @@ fn copy_octets(from: &Path, to: &Path, id: &ContentId, octets: u64) -> Done<bool
     match copy_file(&from, &to) {
         Ok(()) => Ok(true),
         // It went between the look and the copy.
-        Err(BackupError::File { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(BackupError::Open(OpenError::File { cause, .. })) if cause.kind() == io::ErrorKind::NotFound => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

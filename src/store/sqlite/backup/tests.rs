@@ -168,7 +168,10 @@ async fn what_is_no_whole_backup_of_this_program_is_refused_and_nothing_is_chang
     let mut bad = good.clone();
     bad[4096..].iter_mut().step_by(7).for_each(|octet| *octet ^= 0x55);
     fs::write(&database, &bad).unwrap();
-    assert!(matches!(stage.restore("new"), Err(BackupError::Damaged { .. } | BackupError::Database { .. })));
+    assert!(matches!(
+        stage.restore("new"),
+        Err(BackupError::Damaged { .. } | BackupError::Open(OpenError::Database { .. }))
+    ));
     fs::write(&database, &good).unwrap();
     let log = stage.backup.join(format!("{DATABASE}-wal"));
     fs::write(&log, b"x").unwrap();
