@@ -311,10 +311,10 @@ impl Node {
         let federation = Arc::new(Federation::new(&settings, parts));
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
-        let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref()).with_desk(
-            Arc::new(Operators::new(federation.clone(), sap.clone(), peers.clone(), audit.clone())),
-            audit.clone(),
-        );
+        let operators = Operators::new(federation.clone(), sap.clone(), peers.clone(), audit.clone());
+        background.spawn(operators.clone().end_traces(stopping.child_token()));
+        let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref())
+            .with_desk(Arc::new(operators), audit.clone());
         background.spawn(admin.serve(admin_listener, stopping.child_token()));
         let sweeping = sap.clone();
         let stop = stopping.child_token();

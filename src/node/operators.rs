@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::federation::{Federation, Links};
 use super::sights::{self, date};
@@ -25,6 +27,8 @@ use crate::sap::{AnnounceError, Sap};
 const LOGIN: Duration = Duration::from_secs(30);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_millis(50);
+/// Between two looks at traces whose time may be over.
+const LOOK_AT_TRACES: Duration = Duration::from_secs(1);
 
 /// Carries out what operators ask.
 #[derive(Clone)]
@@ -135,7 +139,6 @@ impl Operators {
                 let trace = trace.map_err(|error| {
                     Refused::new(StatusCode::CONFLICT, format!("{error}; see `causeway trace list`"))
                 })?;
-                self.ends_in(life);
                 Ok(sights::trace(&trace))
             }
             Asked::Traces => {
@@ -164,18 +167,21 @@ impl Operators {
         }
     }
 
-    /// Traces that are over by then are taken out and recorded.
-    fn ends_in(&self, life: Duration) {
-        let desk = self.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(life).await;
-            let now = desk.sap.now();
-            for trace in desk.sap.traces().over(now) {
+    /// Takes out traces that are over, and records it, until told to stop.
+    pub(super) async fn end_traces(self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(LOOK_AT_TRACES);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            if !self.sap.traces().any() {
+                continue;
+            }
+            let now = self.sap.now();
+            for trace in self.sap.traces().over(now) {
                 let act = Act::new("trace over", &trace.subject).with(format!("trace {}", trace.number));
                 // A failure is in the log of the node.
-                let _ = desk.audit.recorded(now, Who::node(), act, audit::Outcome::Done).await;
+                let _ = self.audit.recorded(now, Who::node(), act, audit::Outcome::Done).await;
             }
-        });
+        }
     }
 
     async fn announce(&self, audience: Audience, announcement: &Announcement) -> Told {
