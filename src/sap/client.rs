@@ -98,8 +98,7 @@ impl Sap {
     /// A body that is no CSP document: Status 400 under transaction 0, or 505 (reference csp.md §2).
     fn unreadable(&self, refusal: &Refusal, encoding: Encoding) -> Vec<u8> {
         self.events.wire_rejected(crate::relay::events::Listener::Csp, refusal.reason());
-        let refusal_shown = unquoted(refusal);
-        debug!(refusal = refusal_shown, "a client sent what cannot be read");
+        debug!(refusal = unquoted(refusal), "a client sent what cannot be read");
         let (code, version) = match refusal {
             Refusal::Version(_) => (Code::VERSION_NOT_SUPPORTED, Version::V1_3),
             _ => (Code::BAD_REQUEST, Version::V1_2),
@@ -404,8 +403,11 @@ impl Sap {
                         }
                         other => {
                             if let Carried::Faulty { fault, .. } = &other {
-                                let fault = unquoted(fault);
-                                debug!(user = %client.user(), fault, "a request cannot be carried out");
+                                debug!(
+                                    user = %client.user(),
+                                    fault = unquoted(fault),
+                                    "a request cannot be carried out"
+                                );
                             }
                             Status::new(refused_code(&other, Code::BAD_REQUEST)).into()
                         }
