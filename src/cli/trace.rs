@@ -68,14 +68,9 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         Words::On { subject, life, .. } => {
             let seconds = ago(life)
                 .with_context(|| format!("{life:?} is no time; allowed: 90s, 10m, 2h, at most 24h"))?;
-            let mut body = json!({ "seconds": seconds });
-            if let Some(members) = body.as_object_mut() {
-                let user = subject.user.as_ref().map(|user| ("user", user.to_string()));
-                let message = subject.message.as_ref().map(|id| ("message", id.to_string()));
-                members.extend(
-                    user.into_iter().chain(message).map(|(name, text)| (name.to_owned(), json!(text))),
-                );
-            }
+            let user = subject.user.as_ref().map(ToString::to_string);
+            let message = subject.message.as_ref().map(ToString::to_string);
+            let body = json!({ "user": user, "message": message, "seconds": seconds });
             let trace = desk.tell("traces", &body)?;
             say(&[trace], streams)?;
         }

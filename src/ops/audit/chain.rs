@@ -128,10 +128,7 @@ fn lines(
     if let Some(turn) = &turn {
         turn.lock_shared().map_err(|cause| fail(&folder.join(LOCK), cause))?;
     }
-    let mut files = Vec::new();
-    for path in segments(folder).map_err(|cause| fail(folder, cause))? {
-        files.push(path);
-    }
+    let files = segments(folder).map_err(|cause| fail(folder, cause))?;
     let newest = folder.join(FILE);
     let open = match File::open(&newest) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::imps::Moment;
 
@@ -213,10 +213,9 @@ fn cut(text: &str) -> String {
 }
 
 fn sha256(octets: &[u8]) -> String {
-    let mut digits = String::with_capacity(HASH_DIGITS);
-    for octet in digest(&SHA256, octets).as_ref() {
+    Sha256::digest(octets).iter().fold(String::with_capacity(HASH_DIGITS), |mut digits, octet| {
         // Writing into a text cannot fail.
         let _ = write!(digits, "{octet:02x}");
-    }
-    digits
+        digits
+    })
 }
