@@ -104,8 +104,10 @@ fn counted(connection: &Connection, owner: i64) -> Result<(u64, u64)> {
     Ok(counted.unwrap_or_default())
 }
 
-/// Where a watcher is at home; as in the index of those in order.
-const HOME: &str = "substr(watcher, instr(watcher, '@') + 1)";
+/// The domain of a watcher, from its key.
+fn home(key: &str) -> &str {
+    key.split_once('@').map_or(key, |(_, domain)| domain)
+}
 
 fn watchers(connection: &Connection, id: i64, which: &Watchers) -> Result<Vec<Watch>> {
     let select =
@@ -113,31 +115,20 @@ fn watchers(connection: &Connection, id: i64, which: &Watchers) -> Result<Vec<Wa
     match which {
         Watchers::Nobody => Ok(Vec::new()),
         Watchers::Of(user) => {
-            let sql = [select, " AND watcher = ?2 ORDER BY place"].concat();
-            many(connection, &sql, params![id, user.key()], watch)
+            let sql = [select, " AND home = ?2 AND watcher = ?3 ORDER BY place"].concat();
+            let key = user.key();
+            many(connection, &sql, params![id, home(&key), key], watch)
         }
         Watchers::Page { after: None, limit } => {
-            let sql = [select, " ORDER BY ", HOME, ", watcher, place LIMIT ?2"];
-            many(connection, &sql.concat(), params![id, rows::octets(*limit)], watch)
+            let sql = [select, " ORDER BY home, watcher, place LIMIT ?2"].concat();
+            many(connection, &sql, params![id, rows::octets(*limit)], watch)
         }
         Watchers::Page { after: Some(WatchKey { watcher, place }), limit } => {
             let key = watcher.key();
-            let home = key.split_once('@').map_or(&*key, |(_, domain)| domain);
-            // In two steps, each of which the index answers: the others of the same domain, and further domains.
-            let sql = [
-                select,
-                " AND ",
-                HOME,
-                " = ?2 AND (watcher, place) > (?3, ?4) ORDER BY watcher, place LIMIT ?5",
-            ];
-            let values = params![id, home, key, place, rows::octets(*limit)];
-            let mut page = many(connection, &sql.concat(), values, watch)?;
-            let left = limit.saturating_sub(page.len());
-            if left > 0 {
-                let sql = [select, " AND ", HOME, " > ?2 ORDER BY ", HOME, ", watcher, place LIMIT ?3"];
-                page.extend(many(connection, &sql.concat(), params![id, home, rows::octets(left)], watch)?);
-            }
-            Ok(page)
+            let sql =
+                [select, " AND (home, watcher, place) > (?2, ?3, ?4) ORDER BY home, watcher, place LIMIT ?5"];
+            let values = params![id, home(&key), key, place, rows::octets(*limit)];
+            many(connection, &sql.concat(), values, watch)
         }
     }
 }
@@ -222,13 +213,10 @@ pub(super) fn subscriptions_of(connection: &Connection, watcher: &UserId) -> Res
     Ok(one(connection, sql, [watcher.key()], |row| Columns::of(row).count())?.unwrap_or(0))
 }
 
-/// Where a watcher is at home; as in the index.
-const HOME_OF_WATCHER: &str = "session IS NULL AND substr(watcher, instr(watcher, '@') + 1) = ?1";
-
 /// How many subscriptions the users of another domain have.
 pub(super) fn subscriptions_from(connection: &Connection, domain: &Domain) -> Result<u64> {
-    let sql = format!("SELECT count(*) FROM watcher WHERE {HOME_OF_WATCHER}");
-    Ok(one(connection, &sql, [domain.as_str()], |row| Columns::of(row).count())?.unwrap_or(0))
+    let sql = "SELECT count(*) FROM watcher WHERE session IS NULL AND home = ?1";
+    Ok(one(connection, sql, [domain.as_str()], |row| Columns::of(row).count())?.unwrap_or(0))
 }
 
 /// Users of another domain who watch users of ours: whom, and who.
@@ -237,11 +225,9 @@ pub(super) fn watchers_from(
     domain: &Domain,
     limit: usize,
 ) -> Result<Vec<(UserId, UserId)>> {
-    let sql = format!(
-        "SELECT account.address, watcher.address FROM watcher JOIN account ON account.id = owner
-         WHERE {HOME_OF_WATCHER} LIMIT ?2"
-    );
-    many(connection, &sql, params![domain.as_str(), rows::octets(limit)], |row| {
+    let sql = "SELECT account.address, watcher.address FROM watcher JOIN account ON account.id = owner
+               WHERE session IS NULL AND home = ?1 LIMIT ?2";
+    many(connection, sql, params![domain.as_str(), rows::octets(limit)], |row| {
         let mut columns = Columns::of(row);
         Ok((columns.parsed()?, columns.parsed()?))
     })
@@ -359,14 +345,15 @@ fn step(connection: &Connection, owner: i64, edit: &Edit) -> Result<()> {
         }
         Edit::Watch(watch) => put_watch(connection, owner, watch)?,
         Edit::Unwatch(WatchKey { watcher, place }) => {
-            let sql = "DELETE FROM watcher WHERE owner = ?1 AND watcher = ?2 AND place = ?3";
-            change(connection, sql, params![owner, watcher.key(), place])?
+            let sql = "DELETE FROM watcher WHERE owner = ?1 AND home = ?2 AND watcher = ?3 AND place = ?4";
+            let key = watcher.key();
+            change(connection, sql, params![owner, home(&key), key, place])?
         }
         Edit::Told(WatchKey { watcher, place }, told) => {
-            let sql = "UPDATE watcher SET shown = ?4, digest = ?5
-                       WHERE owner = ?1 AND watcher = ?2 AND place = ?3";
+            let sql = "UPDATE watcher SET shown = ?5, digest = ?6
+                       WHERE owner = ?1 AND home = ?2 AND watcher = ?3 AND place = ?4";
             let key = watcher.key();
-            change(connection, sql, params![owner, key, place, told.shown.bits(), told.digest])?
+            change(connection, sql, params![owner, home(&key), key, place, told.shown.bits(), told.digest])?
         }
         // The version was counted before.
         Edit::Untold => change(connection, "UPDATE presence SET untold = version WHERE owner = ?1", [owner])?,
@@ -388,6 +375,7 @@ fn publish(connection: &Connection, owner: i64, published: &Published) -> Result
 
 fn put_watch(connection: &Connection, owner: i64, watch: &Watch) -> Result<usize> {
     let WatchKey { watcher, place } = watch.key();
+    let key = watcher.key();
     let session = watch.session.as_ref().map(SessionId::as_str);
     let client = watch.watcher.client.clone().unwrap_or_default();
     let Told { shown, digest } = watch.told;
@@ -395,15 +383,16 @@ fn put_watch(connection: &Connection, owner: i64, watch: &Watch) -> Result<usize
         connection,
         // A row that is replaced would not go by the trigger that counts.
         "INSERT INTO watcher
-             (owner, watcher, place, address, session, url, msisdn, text, wanted, shown, digest)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (owner, watcher, place) DO UPDATE SET
+             (owner, home, watcher, place, address, session, url, msisdn, text, wanted, shown, digest)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (owner, home, watcher, place) DO UPDATE SET
              address = excluded.address, session = excluded.session, url = excluded.url,
              msisdn = excluded.msisdn, text = excluded.text, wanted = excluded.wanted,
              shown = excluded.shown, digest = excluded.digest",
         params![
             owner,
-            watcher.key(),
+            home(&key),
+            key,
             place,
             watcher.as_str(),
             session,

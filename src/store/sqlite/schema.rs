@@ -30,6 +30,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_hosted.sql"),
     include_str!("schema_shares.sql"),
     include_str!("schema_turns.sql"),
+    include_str!("schema_watchers.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -234,6 +235,45 @@ mod tests {
                 Err(SchemaError::Newer { found, known }) if found == known + 1
             ));
         }
+    }
+
+    #[test]
+    fn watchers_move_to_where_they_are_told_and_stay_counted() {
+        let step = STEPS.iter().position(|step| step.contains("watcher_at_home")).unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
+        take(&mut connection, &STEPS[..step], Some("x"), NOW).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO account (id, key, address, created, sealed_password)
+                     VALUES (1, 'wv:ada@north.example', 'wv:Ada@north.example', 1, x'00');
+                 INSERT INTO presence (owner, version) VALUES (1, 1);
+                 INSERT INTO watcher (owner, watcher, place, address, session, wanted, shown, digest) VALUES
+                     (1, 'wv:ann@south.example', '', 'wv:Ann@south.example', NULL, 1, 0, 0),
+                     (1, 'wv:bo@east.example', 'p', 'wv:Bo@east.example', NULL, 2, 2, 7),
+                     (1, 'wv:ida@north.example', 's', 'wv:Ida@north.example', 's', 1, 0, 0);",
+            )
+            .unwrap();
+        take(&mut connection, STEPS, None, NOW).unwrap();
+        let told = |connection: &Connection| -> Vec<(String, String, i64)> {
+            let sql = "SELECT home, address, digest FROM watcher ORDER BY owner, home, watcher, place";
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let row = |home: &str, address: &str, digest| (home.to_owned(), address.to_owned(), digest);
+        assert_eq!(
+            told(&connection),
+            [
+                row("east.example", "wv:Bo@east.example", 7),
+                row("north.example", "wv:Ida@north.example", 0),
+                row("south.example", "wv:Ann@south.example", 0),
+            ]
+        );
+        // The triggers count on.
+        connection.execute("DELETE FROM watcher WHERE session = 's'", []).unwrap();
+        let counted: i64 =
+            connection.query_row("SELECT subscriptions FROM presence", [], |row| row.get(0)).unwrap();
+        assert_eq!(counted, 2);
     }
 
     #[test]

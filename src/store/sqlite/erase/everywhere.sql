@@ -61,5 +61,5 @@ INSERT INTO sent VALUES ('m-5', 'south.example', 'wv:Ada@north.example', 9000000
 INSERT INTO system_message VALUES (1, 1, 'news', 0, CAST('wv:ada@north.example' AS BLOB), NULL, 9000000000000, NULL, NULL);
 INSERT INTO watched VALUES (1, 'wv:bo@north.example', 'wv:bo@north.example', 'PRESENCE_ACCESS', 1, NULL);
 INSERT INTO watched VALUES (2, 'wv:ada@north.example', 'wv:Ada@north.example', 'PRESENCE_ACCESS', 1, NULL);
-INSERT INTO watcher VALUES (1, 'wv:bo@north.example', 's-2', 'wv:bo@north.example', 's-2', NULL, NULL, NULL, 1, 0, 0);
-INSERT INTO watcher VALUES (2, 'wv:ada@north.example', 's-1', 'wv:Ada@north.example', 's-1', NULL, NULL, NULL, 1, 0, 0);
+INSERT INTO watcher VALUES (1, 'north.example', 'wv:bo@north.example', 's-2', 'wv:bo@north.example', 's-2', NULL, NULL, NULL, 1, 0, 0);
+INSERT INTO watcher VALUES (2, 'north.example', 'wv:ada@north.example', 's-1', 'wv:Ada@north.example', 's-1', NULL, NULL, NULL, 1, 0, 0);
