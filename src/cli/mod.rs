@@ -8,6 +8,7 @@ mod admin;
 pub mod announce;
 pub mod audit;
 pub mod backup;
+pub mod block;
 pub mod cert;
 pub mod check;
 pub mod client;
@@ -85,6 +86,9 @@ enum Verb {
     /// Show in the running node's log what one user or message says and hears, for a while
     #[command(subcommand)]
     Trace(trace::Words),
+    /// Keep users and domains of others out of the running node: add, list, remove
+    #[command(subcommand)]
+    Block(block::Words),
     /// A private CA, certificates for domains, and what a certificate says
     #[command(subcommand)]
     Cert(cert::Words),
@@ -155,6 +159,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, streams: &mut Streams<'_>)
         Verb::Announce(words) => announce::run(&words, streams),
         Verb::Audit(words) => audit::run(&words, streams),
         Verb::Trace(words) => trace::run(&words, streams),
+        Verb::Block(words) => block::run(&words, streams),
         Verb::Cert(words) => cert::run(&words, streams),
         Verb::Completions(words) => completions::run(&words, streams),
     };

@@ -101,6 +101,7 @@ fn state_words(peer: &Value) -> String {
     let state = words(at(peer, "state"));
     match at(peer, "by").as_str() {
         Some("operator") => format!("{state} (operator)"),
+        Some("block") => format!("{state} (block)"),
         Some("dates") => format!("{state} (dates)"),
         _ => state,
     }
@@ -170,6 +171,12 @@ fn one(peer: &Value, streams: &mut Streams<'_>) -> anyhow::Result<()> {
     if at(violations, "count").as_u64().is_some_and(|count| count > 0) {
         let what = [at(violations, "count"), at(violations, "last"), at(violations, "reason")].map(words);
         lines.push(("identity broken", format!("{} times, last {} ({})", what[0], what[1], what[2])));
+    }
+    let block = at(peer, "block");
+    if !block.is_null() {
+        let until = at(block, "until");
+        let until = if until.is_null() { "it is removed".to_owned() } else { words(until) };
+        lines.insert(2, ("blocked", format!("until {until}: {}", words(at(block, "reason")))));
     }
     if !at(peer, "suspended_since").is_null() {
         lines.insert(2, ("suspended since", words(at(peer, "suspended_since"))));

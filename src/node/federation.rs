@@ -20,6 +20,7 @@ use crate::net::peer::{Peers, Sockets};
 use crate::net::tls::SharedPeerTls;
 use crate::ops::audit::{self, Act, Audit, Who};
 use crate::ops::metrics::Metrics;
+use crate::relay::blocks::{Block, Blocks, Subject};
 use crate::relay::directory::Directory;
 use crate::relay::events::{Events, Reloaded};
 use crate::relay::ports::{Change, OperatorsChange, Outcome, StoreError, Suspension};
@@ -32,16 +33,18 @@ pub(super) struct Agreed {
     transits: Vec<Transit>,
     trust: Vec<KeyHash>,
     suspended: BTreeMap<Domain, Moment>,
+    blocks: Arc<Blocks>,
 }
 
 impl Agreed {
     /// As the files say, and operators have said.
-    pub(super) fn of(settings: &Settings, suspensions: Vec<Suspension>) -> Self {
+    pub(super) fn of(settings: &Settings, suspensions: Vec<Suspension>, blocks: Blocks) -> Self {
         Self {
             agreements: settings.agreements().cloned().collect(),
             transits: settings.transits.clone(),
             trust: settings.ssp.trust_keys.clone(),
             suspended: suspensions.into_iter().map(|found| (found.peer, found.since)).collect(),
+            blocks: Arc::new(blocks),
         }
     }
 
@@ -52,10 +55,13 @@ impl Agreed {
             if agreement.state == PeerState::Active && self.suspended.contains_key(&agreement.domain) {
                 agreement.state = PeerState::Suspended;
             }
+            if self.blocks.of_domain(agreement.domain.as_str()).is_some() {
+                agreement.state = PeerState::Closed;
+            }
             agreement
         });
         let directory = Directory::new(own.to_vec(), in_force, self.trust.clone());
-        Map::of(directory.with_transit(self.transits.iter().cloned()))
+        Map::of(directory.with_transit(self.transits.iter().cloned()).with_blocks(Arc::clone(&self.blocks)))
     }
 
     /// The entry of this peer, as the file has it.
@@ -66,6 +72,11 @@ impl Agreed {
     /// Every entry, in the order of the file.
     pub(super) fn entries(&self) -> &[Agreement] {
         &self.agreements
+    }
+
+    /// Whom operators keep out.
+    pub(super) fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// Since when an operator has suspended this peer.
@@ -177,8 +188,9 @@ impl Federation {
 
     async fn take_over(&self, today: DateTime) -> bool {
         let Some(settings) = self.read(today) else { return false };
-        let mut agreed = Agreed::of(&settings, Vec::new());
+        let mut agreed = Agreed::of(&settings, Vec::new(), Blocks::default());
         agreed.suspended.clone_from(&self.agreed().suspended);
+        agreed.blocks.clone_from(&self.agreed().blocks);
         if let Err(error) = self.follow(agreed).await {
             error!(%error, "the links cannot follow the new agreements");
             self.metrics.reloaded(Reloaded::Peers, false);
@@ -210,6 +222,30 @@ impl Federation {
         let mut agreed = Agreed::clone(&self.agreed());
         agreed.suspended.remove(peer);
         self.follow(agreed).await?;
+        Ok(outcomes.first() == Some(&Outcome::Done))
+    }
+
+    /// Somebody is kept out from now on; a block of the same is replaced. `false`: there are too many.
+    pub(super) async fn block(&self, block: Block) -> Result<bool, StoreError> {
+        let _turn = self.turn.lock().await;
+        let change = Change::Operators(OperatorsChange::Block(block.clone()));
+        if self.sap.store().commit(vec![change]).await?.first() != Some(&Outcome::Done) {
+            return Ok(false);
+        }
+        let agreed = self.agreed();
+        self.follow(Agreed { blocks: Arc::new(agreed.blocks.with(block)), ..Agreed::clone(&agreed) }).await?;
+        Ok(true)
+    }
+
+    /// These are not kept out any more. `false`: the first of them was not.
+    pub(super) async fn unblock(&self, subjects: &[Subject]) -> Result<bool, StoreError> {
+        let _turn = self.turn.lock().await;
+        let change = |subject: &Subject| Change::Operators(OperatorsChange::Unblock(subject.clone()));
+        let outcomes = self.sap.store().commit(subjects.iter().map(change).collect()).await?;
+        let agreed = self.agreed();
+        let blocks =
+            subjects.iter().fold(Blocks::clone(&agreed.blocks), |left, subject| left.without(subject));
+        self.follow(Agreed { blocks: Arc::new(blocks), ..Agreed::clone(&agreed) }).await?;
         Ok(outcomes.first() == Some(&Outcome::Done))
     }
 

@@ -43,6 +43,7 @@ use crate::ops::admin::Admin;
 use crate::ops::audit::{Act, Audit, Outcome, Who};
 use crate::ops::metrics::Metrics;
 use crate::ops::readiness::Readiness;
+use crate::relay::blocks::Blocks;
 use crate::relay::events::{Events, Listener, Refused};
 use crate::relay::ports::{Account, OperatorsStore as _, StoreError};
 use crate::sap::{self, Clock as _, Sap, SystemChance, SystemClock, Vault, VaultError};
@@ -186,7 +187,11 @@ impl Node {
         let sealer = Sealer::open(&settings.node.secret_key)?;
         readiness.settled(STORE);
 
-        let agreed = Agreed::of(&settings, store.suspensions().await?);
+        let agreed = Agreed::of(
+            &settings,
+            store.suspensions().await?,
+            Blocks::new(store.blocks().await?, clock.now()),
+        );
         let sap = Arc::new(Sap::new(sap::Parts {
             store: store.clone(),
             vault: Arc::new(SealedPasswords(sealer)),
@@ -312,7 +317,7 @@ impl Node {
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
         let operators = Operators::new(federation.clone(), sap.clone(), peers.clone(), audit.clone());
-        background.spawn(operators.clone().end_traces(stopping.child_token()));
+        background.spawn(operators.clone().end_what_is_over(stopping.child_token()));
         let admin = Admin::new(metrics.clone(), readiness.clone(), now, token.as_deref())
             .with_desk(Arc::new(operators), audit.clone());
         background.spawn(admin.serve(admin_listener, stopping.child_token()));

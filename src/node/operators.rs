@@ -20,6 +20,7 @@ use crate::ops::announce::Audience;
 use crate::ops::api::{Answering, Asked, Desk, Refused};
 use crate::ops::audit::{self, Act, Audit, Who};
 use crate::ops::user::{self, Whole};
+use crate::relay::blocks::{BLOCKS_MAX, Block, Subject};
 use crate::relay::ports::{Outcome, QueueSummary, Queued, StoreError, StoredOutgoing};
 use crate::sap::{AnnounceError, Sap};
 
@@ -27,8 +28,8 @@ use crate::sap::{AnnounceError, Sap};
 const LOGIN: Duration = Duration::from_secs(30);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_millis(50);
-/// Between two looks at traces whose time may be over.
-const LOOK_AT_TRACES: Duration = Duration::from_secs(1);
+/// Between two looks at traces and blocks whose time may be over.
+const LOOK_FOR_ENDS: Duration = Duration::from_secs(1);
 
 /// Carries out what operators ask.
 #[derive(Clone)]
@@ -152,6 +153,12 @@ impl Operators {
                     Refused::new(StatusCode::NOT_FOUND, error)
                 })
             }
+            Asked::Block { subject, life, reason } => self.block(subject, life, reason).await,
+            Asked::Blocks => {
+                let blocks = self.federation.agreed().blocks().all();
+                Ok(json!({ "blocks": blocks.iter().map(|block| sights::block(block)).collect::<Vec<_>>() }))
+            }
+            Asked::Unblock(subject) => self.unblock(subject).await,
             Asked::Announce(audience, announcement) => self.announce(audience, &announcement).await,
             Asked::Announced { id, after, limit } => {
                 let users = self.sap.announced_to(&id, after.clone(), limit).await?;
@@ -167,21 +174,76 @@ impl Operators {
         }
     }
 
-    /// Takes out traces that are over, and records it, until told to stop.
-    pub(super) async fn end_traces(self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(LOOK_AT_TRACES);
+    /// Takes out traces and blocks that are over, and records it, until told to stop.
+    pub(super) async fn end_what_is_over(self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(LOOK_FOR_ENDS);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            if !self.sap.traces().any() {
-                continue;
+            if self.sap.traces().any() {
+                for trace in self.sap.traces().over(self.sap.now()) {
+                    self.over(Act::new("trace over", &trace.subject).with(format!("trace {}", trace.number)))
+                        .await;
+                }
             }
-            let now = self.sap.now();
-            for trace in self.sap.traces().over(now) {
-                let act = Act::new("trace over", &trace.subject).with(format!("trace {}", trace.number));
-                // A failure is in the log of the node.
-                let _ = self.audit.recorded(now, Who::node(), act, audit::Outcome::Done).await;
+            let blocks = self.federation.agreed().blocks().over(self.sap.now());
+            if !blocks.is_empty() {
+                self.end_blocks(&blocks).await;
             }
         }
+    }
+
+    async fn over(&self, act: Act) {
+        // A failure is in the log of the node.
+        let _ = self.audit.recorded(self.sap.now(), Who::node(), act, audit::Outcome::Done).await;
+    }
+
+    async fn end_blocks(&self, blocks: &[Arc<Block>]) {
+        let subjects: Vec<_> = blocks.iter().map(|block| block.subject.clone()).collect();
+        if let Err(error) = self.federation.unblock(&subjects).await {
+            tracing::warn!(%error, "blocks that are over stay until the store writes again");
+            return;
+        }
+        for subject in subjects {
+            tracing::info!(%subject, "the block is over");
+            self.over(Act::new("block over", &subject)).await;
+        }
+    }
+
+    async fn block(&self, subject: Subject, life: Option<Duration>, reason: Box<str>) -> Told {
+        let own = self.federation.own();
+        if own.iter().any(|own| subject.domain_str() == Some(own.as_str())) {
+            let error = match &subject {
+                Subject::User(user) => format!(
+                    "{user} is a user of this node; `causeway user set {user} status=barred` keeps it out"
+                ),
+                Subject::Domain(domain) => {
+                    format!("{domain} is a domain of this node; take it out of [node] domains")
+                }
+            };
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        let since = self.sap.now();
+        let block = Block { subject, since, until: life.map(|life| since.after(life)), reason };
+        let shown = sights::block(&block);
+        let subject = block.subject.clone();
+        if !self.federation.block(block).await? {
+            let error = format!(
+                "{BLOCKS_MAX} are blocked, which is the most; remove some with `causeway block remove`"
+            );
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        tracing::warn!(%subject, "blocked by an operator");
+        Ok(shown)
+    }
+
+    async fn unblock(&self, subject: Subject) -> Told {
+        let block = self.federation.agreed().blocks().get(&subject);
+        if !self.federation.unblock(std::slice::from_ref(&subject)).await? {
+            let error = format!("{subject} is not blocked; `causeway block list` shows who is");
+            return Err(Refused::new(StatusCode::NOT_FOUND, error));
+        }
+        tracing::warn!(%subject, "not blocked any more, by an operator");
+        Ok(block.map_or_else(|| json!({ "subject": subject.to_string() }), |block| sights::block(&block)))
     }
 
     async fn announce(&self, audience: Audience, announcement: &Announcement) -> Told {
@@ -266,6 +328,11 @@ impl Operators {
     fn out_of_force(&self, entry: &Agreement) -> Option<String> {
         let peer = &entry.domain;
         let today = self.sap.now().date_time();
+        if self.federation.agreed().blocks().of_domain(peer.as_str()).is_some() {
+            return Some(format!(
+                "{peer} is blocked by an operator; `causeway block remove {peer}` ends that"
+            ));
+        }
         match entry.state_at(today) {
             PeerState::Closed if entry.state != PeerState::Closed => Some(format!(
                 "the agreement with {peer} is outside its dates; change valid-from or valid-until in peers.toml"
@@ -283,9 +350,12 @@ impl Operators {
     }
 
     fn state(&self, entry: &Agreement) -> Value {
-        let since = self.federation.agreed().suspended(&entry.domain);
+        let agreed = self.federation.agreed();
+        let since = agreed.suspended(&entry.domain);
+        let block = agreed.blocks().of_domain(entry.domain.as_str());
         let filed = entry.state_at(self.sap.now().date_time());
         let (state, by) = match (filed, since) {
+            _ if block.is_some() => (PeerState::Closed, "block"),
             (PeerState::Active, Some(_)) => (PeerState::Suspended, "operator"),
             (PeerState::Closed, _) if entry.state != PeerState::Closed => (PeerState::Closed, "dates"),
             (filed, _) => (filed, "peers.toml"),
@@ -293,6 +363,9 @@ impl Operators {
         let mut shown = json!({ "domain": entry.domain.as_str(), "state": state.as_str(), "by": by });
         if let (Some(since), Some(members)) = (since, shown.as_object_mut()) {
             members.insert("suspended_since".to_owned(), date(since));
+        }
+        if let (Some(block), Some(members)) = (block, shown.as_object_mut()) {
+            members.insert("block".to_owned(), sights::block(block));
         }
         shown
     }

@@ -10,6 +10,7 @@ use crate::imps::{Domain, Moment};
 use crate::net::certificate::{Facts, pin_text};
 use crate::net::peer::LinkView;
 use crate::ops::alarm::Violations;
+use crate::relay::blocks::Block;
 use crate::relay::ports::{QueueSummary, Queued, Settlement};
 use crate::sap::traces::Trace;
 use crate::session::ssp::SessionSight;
@@ -204,6 +205,16 @@ pub(super) fn queued(queued: &Queued, now: Moment) -> Value {
         "octets": queued.octets,
         "done": settles,
         "passes_through": outgoing.via.is_some(),
+    })
+}
+
+/// A block.
+pub(super) fn block(block: &Block) -> Value {
+    json!({
+        "subject": block.subject.to_string(),
+        "since": date(block.since),
+        "until": block.until.map(date),
+        "reason": block.reason,
     })
 }
 

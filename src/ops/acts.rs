@@ -36,6 +36,13 @@ impl Asked {
             }
             Self::Traces => Act::new("trace list", ""),
             Self::EndTrace(number) => Act::new("trace off", number),
+            Self::Block { subject, life, reason } => {
+                let life =
+                    life.map_or_else(|| "for ever".to_owned(), |life| format!("for {} s", life.as_secs()));
+                Act::new("block add", subject).with(format!("{life}: {reason}"))
+            }
+            Self::Blocks => Act::new("block list", ""),
+            Self::Unblock(subject) => Act::new("block remove", subject),
             Self::Announced { id, .. } => Act::new("announce show", id),
         })
     }

@@ -4,7 +4,7 @@
 //! The API is for programs on this machine, or with a token. A page in an operator's browser is neither: what
 //! a browser sends across sites shows in `Origin` and `Sec-Fetch-Site`, and a name that a page had pointed
 //! here (DNS rebinding) in `Host`; both are refused. Requests carry no body, but for announcements
-//! ([`super::announce`]), what is set of a user ([`super::user`]), and SMS that came in.
+//! ([`super::announce`]), what is set of a user ([`super::user`]), blocks, traces, and SMS that came in.
 //!
 //! ```text
 //! GET    /api/v1/peers                     GET    /api/v1/queue?peer=&after=&limit=
@@ -16,6 +16,7 @@
 //! POST   /api/v1/announcements             GET    /api/v1/announcements/ID?after=&limit=
 //! POST   /api/v1/sms
 //! POST   /api/v1/traces                    GET    /api/v1/traces           DELETE /api/v1/traces/NUMBER
+//! POST   /api/v1/blocks                    GET    /api/v1/blocks           DELETE /api/v1/blocks/SUBJECT
 //! ```
 
 use std::future::Future;
@@ -28,10 +29,11 @@ use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::announce::{self, Audience};
-use super::{sms, trace};
+use super::{block, sms, trace};
 use crate::element::common::system::Announcement;
 use crate::element::content::serve::decoded;
 use crate::imps::{Domain, UserId};
+use crate::relay::blocks;
 use crate::sap::traces::Subject;
 
 /// Where the API begins.
@@ -46,6 +48,8 @@ const USERS: &str = "users";
 const SMS: &str = "sms";
 /// Where traces are, behind [`PREFIX`].
 const TRACES: &str = "traces";
+/// Where blocks are, behind [`PREFIX`].
+const BLOCKS: &str = "blocks";
 /// Set by browsers: who caused the request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -113,6 +117,19 @@ pub enum Asked {
     Traces,
     /// The trace of this number ends.
     EndTrace(u32),
+    /// Somebody is kept out.
+    Block {
+        /// Who.
+        subject: blocks::Subject,
+        /// For so long; `None`: for ever.
+        life: Option<Duration>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// Those who are kept out.
+    Blocks,
+    /// Somebody is not kept out any more.
+    Unblock(blocks::Subject),
     /// A short message came for the number of this node.
     Sms {
         /// The number that it came from.
@@ -156,7 +173,7 @@ pub trait Desk: Send + Sync {
 /// an SMS over.
 pub(super) fn has_body(method: &Method, path: &str) -> bool {
     let of_user = path.strip_prefix(USERS).is_some_and(|rest| rest.starts_with('/'));
-    method == Method::POST && ([ANNOUNCEMENTS, SMS, TRACES].contains(&path) || of_user)
+    method == Method::POST && ([ANNOUNCEMENTS, SMS, TRACES, BLOCKS].contains(&path) || of_user)
 }
 
 /// Whether this may come in at all, token or not. `token`: one was asked for and shown; `body`: it may have
@@ -213,6 +230,9 @@ pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) 
     if path == TRACES && method == Method::POST {
         return trace::understand(body);
     }
+    if path == BLOCKS && method == Method::POST {
+        return block::understand(body);
+    }
     if let Some(rest) = path.strip_prefix(ANNOUNCEMENTS) {
         return about_announcements(method, rest, query, body);
     }
@@ -251,6 +271,8 @@ pub(super) fn understand(method: &Method, path: &str, query: &str, body: &[u8]) 
             let number = number.parse().map_err(|_| bad(format!("{number:?} is no number of a trace")))?;
             Asked::EndTrace(number)
         }
+        ("GET" | "HEAD", [BLOCKS]) => Asked::Blocks,
+        ("DELETE", [BLOCKS, subject]) => Asked::Unblock(block::subject(&decoded(subject))?),
         ("GET" | "HEAD", ["queue"]) => Asked::Queue { peer, after, limit },
         ("DELETE", ["queue"]) => Asked::DropQueue(whose(peer)?),
         ("POST", ["queue", "retry"]) => Asked::RetryQueue(whose(peer)?),
@@ -407,6 +429,10 @@ mod tests {
         assert_eq!(asked(Method::GET, "peers/south.example/suspend"), Err(404));
         assert_eq!(asked(Method::PUT, "peers"), Err(405));
         assert_eq!(asked(Method::GET, "fish"), Err(404));
+        assert_eq!(asked(Method::GET, "blocks"), Ok(Asked::Blocks));
+        let mallory = "wv:mallory@south.example".parse().unwrap();
+        assert_eq!(asked(Method::DELETE, "blocks/wv%3Amallory%40south.example"), Ok(Asked::Unblock(mallory)));
+        assert_eq!(asked(Method::DELETE, "blocks/nobody%40"), Err(400));
         let ada = "wv:ada@north.example".parse().unwrap();
         assert_eq!(
             asked(Method::GET, "announcements/terms-7?after=wv%3Aada@north.example&limit=2"),

@@ -6,7 +6,7 @@
 //! * [`admin`]: the HTTP listener that shows both
 //! * [`user`]: everything that is known of one user
 //! * [`audit`]: what operators did, in a chain that shows later changes
-//! * [`api`]: what operators ask of the node, with bodies in [`announce`], `sms` and `trace`
+//! * [`api`]: what operators ask of the node, with bodies in [`announce`], `block`, `sms` and `trace`
 //! * [`logging`]: lines of text or JSON
 
 mod acts;
@@ -15,6 +15,7 @@ pub mod alarm;
 pub mod announce;
 pub mod api;
 pub mod audit;
+mod block;
 pub mod logging;
 pub mod metrics;
 pub mod readiness;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::blocks::Blocks;
 use super::transit::Triples;
 use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity, Profile, Service, Transit};
@@ -18,6 +19,8 @@ pub struct Directory {
     /// Keys of `[ssp] trust`.
     default_trust: Vec<KeyHash>,
     transit: Triples,
+    /// Whom operators keep out.
+    blocks: Arc<Blocks>,
     /// What peers have shown of themselves.
     offers: HashMap<Domain, Offer>,
     /// Agreements with less than agreed, since the peer asked for less.
@@ -75,6 +78,17 @@ impl Directory {
     #[must_use]
     pub fn with_transit(self, transits: impl IntoIterator<Item = Transit>) -> Self {
         Self { transit: Triples::new(transits), ..self }
+    }
+
+    /// The same with these kept out. An agreement with a blocked domain is for whoever makes the directory to close.
+    #[must_use]
+    pub fn with_blocks(self, blocks: Arc<Blocks>) -> Self {
+        Self { blocks, ..self }
+    }
+
+    /// Whom operators keep out.
+    pub const fn blocks(&self) -> &Arc<Blocks> {
+        &self.blocks
     }
 
     /// Traffic of others that may pass through.

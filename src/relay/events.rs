@@ -53,6 +53,8 @@ words! {
         Closed = "closed",
         /// The agreement is suspended.
         Suspended = "suspended",
+        /// A user or a domain that an operator keeps out (Status 403).
+        Blocked = "blocked",
         /// The serviceID of set-up is not the certificate's.
         ServiceId = "service-id",
         /// The session is unknown, or of another identity.

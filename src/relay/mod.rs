@@ -10,6 +10,7 @@
 
 pub mod admit;
 pub mod agreement;
+pub mod blocks;
 pub mod budget;
 pub mod callers;
 pub mod changes;

@@ -6,9 +6,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
+use super::blocks::Blocks;
 use crate::imps::agreement::{Agreement, PeerState};
-use crate::imps::{DateTime, Domain};
+use crate::imps::primitive::Recipient;
+use crate::imps::{DateTime, Domain, UserId};
 
 /// The way to a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub struct Routes {
     /// The way to domains behind agreements that are closed, once those are in force again.
     closed: HashMap<Domain, Domain>,
     open: bool,
+    /// Nobody of these is reached.
+    blocks: Arc<Blocks>,
 }
 
 impl Routes {
@@ -97,7 +102,29 @@ impl Routes {
                 }
             }
         }
-        Self { hops, closed, open }
+        Self { hops, closed, open, blocks: Arc::default() }
+    }
+
+    /// The same with no way to these: to blocked domains there is none, behind whatever peer they are, and blocked
+    /// users are nowhere.
+    #[must_use]
+    pub fn without(mut self, blocks: Arc<Blocks>) -> Self {
+        for domain in blocks.domains() {
+            if !matches!(self.hops.get(domain), Some(Hop::Own(_))) {
+                self.hops.insert(domain.clone(), Hop::Closed);
+            }
+        }
+        Self { blocks, ..self }
+    }
+
+    /// Where a user is at home, in normal form; `None`: nowhere, or operators keep it out.
+    pub fn home_of<'u>(&self, user: &'u UserId) -> Option<&'u str> {
+        self.blocks.home_of(user)
+    }
+
+    /// The same for a recipient of any kind.
+    pub fn place_of<'r>(&self, recipient: &'r Recipient) -> Option<&'r str> {
+        self.blocks.place_of(recipient)
     }
 
     /// The way to a domain, given in normal form ([`Domain::as_str`], `Address::domain_str`).

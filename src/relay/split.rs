@@ -95,7 +95,7 @@ pub fn split(admitted: &Admitted, routes: &Routes, now: Moment) -> Result<Split,
             continue;
         }
         let route =
-            recipient.domain_str().map_or(Route::Unknown, |domain| routes.of(domain, now.date_time()));
+            routes.place_of(&recipient).map_or(Route::Unknown, |domain| routes.of(domain, now.date_time()));
         let refusal = match (&recipient, route) {
             (Recipient::ContactList(_), _) => Code::NO_CONTACT_LIST,
             // The door let only those pass whose element is run here.

@@ -126,6 +126,7 @@ impl Map {
     pub fn of(directory: Directory) -> Self {
         let agreements: Vec<_> = directory.agreements().map(AsRef::as_ref).collect();
         let routes = Routes::new(directory.own().iter().cloned(), agreements, false);
+        let routes = routes.without(directory.blocks().clone());
         Self { directory, routes }
     }
 }

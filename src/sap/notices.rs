@@ -21,10 +21,6 @@ enum Row {
     Leaves(Box<Outgoing>),
 }
 
-fn home(user: &User) -> Option<&str> {
-    user.id.domain_str()
-}
-
 impl Sap {
     /// Commits what was decided, together with what others are told of it; they hear it after the commit,
     /// and only if the change before it took effect. Gives the outcomes of `changes`. Notices need no
@@ -83,8 +79,9 @@ impl Sap {
     fn rows(&self, map: &Map, notice: &Notify) -> Vec<Row> {
         let now = self.now();
         // Who is behind a closed agreement hears it once that is in force again, if it is still worth telling.
-        let to = by_domain(notice.to.iter().cloned(), home, &map.routes, now);
-        let mut to = to.owing(home, &map.routes);
+        let routes = &map.routes;
+        let to = by_domain(notice.to.iter().cloned(), |user| routes.home_of(&user.id), routes, now);
+        let mut to = to.owing(|user| routes.home_of(&user.id), routes);
         if map.directory.own_domain(notice.own.as_str()).is_none() {
             // It is about a user of another provider whose element is run here: it leaves by that user's home.
             let there = to.remote.into_iter().flat_map(|elsewhere| elsewhere.items);

@@ -169,7 +169,9 @@ impl Sap {
                 refused.status.into()
             }
             Carried::Primitive(primitive) => {
-                match admit::from_peer(&PeerContext { own, agreement }, meta, *primitive, self.now()) {
+                let admitted =
+                    admit::from_peer(&PeerContext { own, agreement }, meta, *primitive, self.now());
+                match admitted.and_then(|admitted| admitted.let_in(self.map().directory.blocks())) {
                     Err(refused) => {
                         refuse(refused.reason, &refused.what);
                         refused.status.into()

@@ -154,7 +154,7 @@ impl Sap {
 
 /// Members elsewhere by domain, and those whom no agreement reaches with what is said in a group.
 fn within_reach(map: &Map, users: Vec<UserId>, now: Moment) -> (Vec<Elsewhere<UserId>>, Vec<UserId>) {
-    let found = by_domain(users, |user| user.domain_str(), &map.routes, now);
+    let found = by_domain(users, |user| map.routes.home_of(user), &map.routes, now);
     let (remote, lost): (Vec<_>, Vec<_>) = found.remote.into_iter().partition(|there| {
         let agreement = map.directory.agreement(there.peer.as_str());
         agreement.is_some_and(|agreement| {

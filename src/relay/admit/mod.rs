@@ -6,6 +6,7 @@
 //! primitive. Addresses in it are complete, its sender is who it says, and recipients that this link
 //! does not serve have been taken out, with a code for each (reference ssp-behaviour §1 rows 11–13, §2).
 
+mod blocked;
 mod client;
 mod common;
 mod delegated;

@@ -1,7 +1,10 @@
-//! What operators ask of storage: suspensions that outlive the process, and a look at what waits.
+//! What operators ask of storage: suspensions and blocks that outlive the process, and a look at what waits.
+//!
+//! [`BLOCKS_MAX`]: crate::relay::blocks::BLOCKS_MAX
 
 use super::{Account, Promise, StoredOutgoing};
 use crate::imps::{Domain, GroupId, Moment, UserId};
+use crate::relay::blocks::{Block, Subject};
 
 /// A decision of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,11 @@ pub enum OperatorsChange {
     },
     /// The suspension is over. Outcome: `Done` or `Missing`.
     Resume(Domain),
+    /// Somebody is kept out; takes the place of a block of the same. A user that is kept out watches nobody from
+    /// then on and waits for nobody's leave to. Outcome: `Done`, or `Full` at [`BLOCKS_MAX`].
+    Block(Block),
+    /// The block is removed. Outcome: `Done` or `Missing`.
+    Unblock(Subject),
     /// The row may leave at once. Outcome: `Done` or `Missing`.
     MakeDue {
         /// Which row of the outbox.
@@ -45,6 +53,9 @@ pub struct Queued {
 pub trait OperatorsStore {
     /// Every suspension, ordered by peer.
     fn suspensions(&self) -> Promise<Vec<Suspension>>;
+
+    /// Every block, those that are over too.
+    fn blocks(&self) -> Promise<Vec<Block>>;
 
     /// Rows of the outbox with numbers above `after`, of one peer or of all, oldest first, at most `limit`.
     fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>>;

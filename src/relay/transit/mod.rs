@@ -21,13 +21,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::admit::{PeerContext, Refused};
+use super::blocks::Blocks;
 use super::directory::Directory;
 use super::events;
 use super::route::{Route, Routes};
 use crate::imps::address::Address;
 use crate::imps::agreement::{Agreement, PeerState, Service, Transit};
 use crate::imps::status::Entity;
-use crate::imps::{Code, Domain, Moment, ServiceId};
+use crate::imps::{Code, Domain, Moment, ServiceId, UserId};
 use crate::wire::ssp::{Outline, Role};
 
 pub use memory::{Brought, Key, Memory, Passages, SEEN_FOR, SILENT_AFTER, Sight, Waiter};
@@ -112,6 +113,7 @@ pub fn decide(
     }
     let checked = not_back(ingress, egress, routes, &to, now)
         .and_then(|()| vouched(context, outline))
+        .and_then(|()| nobody_blocked(directory.blocks(), outline))
         .and_then(|()| agreed(ingress, directory, egress, outline, now));
     let via = match checked.and_then(|()| via.and(context.own).map_err(|error| looped(error.to_string()))) {
         Ok(via) => via,
@@ -233,6 +235,28 @@ fn vouched(context: &PeerContext<'_>, outline: &Outline) -> Result<(), Refused> 
         };
         if !fits {
             return Err(foreign(role, &mark.text));
+        }
+    }
+    Ok(())
+}
+
+/// Nobody who speaks, and nobody who is addressed, is kept out by an operator.
+fn nobody_blocked(blocks: &Blocks, outline: &Outline) -> Result<(), Refused> {
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    for mark in &outline.marks {
+        if !matches!(mark.role, Role::Service | Role::Requestor | Role::From | Role::To | Role::Either) {
+            continue;
+        }
+        let domain = mark.text.rsplit_once('@').map_or(&*mark.text, |(_, domain)| domain);
+        let domain = domain.trim().to_ascii_lowercase();
+        let user = mark.text.parse::<UserId>().ok();
+        let found = user.and_then(|user| blocks.of_user(&user)).or_else(|| blocks.of_domain(&domain));
+        if let Some(block) = found {
+            let code = if mark.role == Role::To { Code::DOMAIN_NOT_SUPPORTED } else { Code::FORBIDDEN };
+            let what = format!("{} is blocked by an operator: {}", block.subject, block.reason);
+            return Err(Refused::new(code, events::Refused::Blocked, what));
         }
     }
     Ok(())

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::imps::TransactionId;
+use crate::relay::blocks::Block;
 use crate::wire::ssp::Mark;
+use std::sync::Arc;
 
 fn domain(text: &str) -> Domain {
     text.parse().unwrap()
@@ -124,6 +126,29 @@ fn nobody_speaks_for_others() {
         200,
         "a name inside the group that is addressed"
     );
+}
+
+#[test]
+fn nothing_passes_from_or_for_whom_an_operator_blocks() {
+    let asks = |subject: &str, message: &Outline| {
+        let hub = hub();
+        let block = Block {
+            subject: subject.parse().unwrap(),
+            since: Moment::default(),
+            until: None,
+            reason: "spam".into(),
+        };
+        let blocks = Arc::new(Blocks::new([block], Moment::default()));
+        let directory = hub.directory.with_blocks(blocks.clone());
+        code(&Hub { directory, routes: hub.routes.without(blocks), ..hub }.asks("south.example", message, ""))
+    };
+    assert_eq!(asks("wv:BO@south.example", &message(&[WALT])), 403);
+    assert_eq!(asks("wv:walt@west.example", &message(&[WALT])), 516);
+    assert_eq!(asks("west.example", &message(&[WALT])), 516);
+    assert_eq!(asks("south.example", &message(&[WALT])), 403);
+    assert_eq!(asks("wv:walter@west.example", &message(&[WALT])), 200, "somebody else");
+    let club = outline("SendMessageRequest", &[(Role::From, BO), (Role::To, "wv:/club@west.example")]);
+    assert_eq!(asks("west.example", &club), 516);
 }
 
 #[test]

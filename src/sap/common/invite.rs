@@ -68,7 +68,7 @@ impl Sap {
         }
         let divided = {
             let map = self.map();
-            by_domain(recipients, Recipient::domain_str, &map.routes, now)
+            by_domain(recipients, |recipient| map.routes.place_of(recipient), &map.routes, now)
         };
         let Invited { mut outcomes, mut remembered, notices } =
             self.invited_here(&own, &by, &request, divided.local, None).await?;

@@ -30,7 +30,7 @@ impl Sap {
         let Some(own) = by.id.domain() else { return Ok(Status::new(Code::INTERNAL_ERROR).into()) };
         let divided = {
             let map = self.map();
-            by_domain(request.users, |user| user.domain_str(), &map.routes, self.now())
+            by_domain(request.users, |user| map.routes.home_of(user), &map.routes, self.now())
         };
         let (mut profiles, mut outcomes) = self.profiles_here(divided.local).await?;
         outcomes
@@ -143,7 +143,15 @@ impl Sap {
         }
         let divided = {
             let map = self.map();
-            by_domain(named, domain_of, &map.routes, now)
+            by_domain(
+                named,
+                |id| match id {
+                    Entity::User(user) => map.routes.home_of(user),
+                    other => domain_of(other),
+                },
+                &map.routes,
+                now,
+            )
         };
         outcomes.extend(self.verified_here(divided.local).await?);
         outcomes.extend(divided.unknown.into_iter().map(|id| (id, Code::DOMAIN_NOT_SUPPORTED)));

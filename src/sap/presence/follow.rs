@@ -75,7 +75,7 @@ impl Sap {
     pub(super) fn divided(&self, users: Vec<UserId>) -> ByDomain<UserId> {
         let mut divided = {
             let map = self.map();
-            by_domain(users, |user| user.domain_str(), &map.routes, self.now())
+            by_domain(users, |user| map.routes.home_of(user), &map.routes, self.now())
         };
         self.at_elements(&mut divided);
         divided

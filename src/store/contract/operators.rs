@@ -1,6 +1,7 @@
 //! What every store must do for operators: suspensions, and looks at what waits.
 
 use super::{all, at, domain, one, outbox, outgoing, row};
+use crate::relay::blocks::{BLOCKS_MAX, Block};
 use crate::relay::ports::{Change, OperatorsChange, Outcome, Store, StoredOutgoing, Suspension};
 
 fn operators(change: OperatorsChange) -> Change {
@@ -25,6 +26,34 @@ pub(in crate::store) async fn a_peer_is_suspended_until_it_is_resumed(store: &dy
     let sent = row(one(store, Change::Send(outgoing("east.example", "SendMessageRequest", 3))).await);
     assert_eq!(one(store, resume("east.example")).await, Outcome::Done);
     assert_eq!(store.outgoing(sent).await.unwrap().map(|found| found.row), Some(sent));
+}
+
+pub(in crate::store) async fn who_is_blocked_is_kept_until_it_is_unblocked(store: &dyn Store) {
+    let block = |subject: &str, until: Option<u64>, reason: &str| Block {
+        subject: subject.parse().unwrap(),
+        since: at(5),
+        until: until.map(at),
+        reason: reason.into(),
+    };
+    let add = |block: &Block| operators(OperatorsChange::Block(block.clone()));
+    assert_eq!(store.blocks().await.unwrap(), []);
+    let evil = block("evil.example", None, "spam");
+    let mallory = block("wv:Mallory@South.example", Some(900), "sells watches");
+    assert_eq!(all(store, vec![add(&mallory), add(&evil)]).await, [Outcome::Done, Outcome::Done]);
+    assert_eq!(store.blocks().await.unwrap(), [evil.clone(), mallory], "ordered by subject");
+    // The same again in another spelling takes its place
+    let longer = block("wv:MALLORY@south.example", None, "still sells watches");
+    assert_eq!(one(store, add(&longer)).await, Outcome::Done);
+    assert_eq!(store.blocks().await.unwrap(), [evil, longer.clone()]);
+    let remove = |text: &str| operators(OperatorsChange::Unblock(text.parse().unwrap()));
+    assert_eq!(one(store, remove("evil.example")).await, Outcome::Done);
+    assert_eq!(one(store, remove("evil.example")).await, Outcome::Missing);
+    assert_eq!(store.blocks().await.unwrap(), [longer]);
+    // And there are only so many
+    let many = (1..BLOCKS_MAX).map(|number| add(&block(&format!("d{number}.example"), None, "x")));
+    assert!(all(store, many.collect()).await.iter().all(|outcome| *outcome == Outcome::Done));
+    assert_eq!(one(store, add(&block("one.more.example", None, "x"))).await, Outcome::Full);
+    assert_eq!(one(store, add(&block("d1.example", None, "y"))).await, Outcome::Done, "instead of the same");
 }
 
 pub(in crate::store) async fn operators_see_what_waits_in_pages_without_what_it_says(store: &dyn Store) {

@@ -102,9 +102,10 @@ mod tests {
     use crate::relay::ports::{Change, Outcome};
     use crate::store::contract::{account, all, at, one, user};
 
-    /// Tables in which no user of ours stands: `seen` has digests, the others are about the store and its peers,
+    /// Tables in which no user of ours stands: `block` has users of others, `seen` has digests, the others are about the store and its peers,
     /// `content_litter` names files that go.
-    const NOBODY: [&str; 8] = [
+    const NOBODY: [&str; 9] = [
+        "block",
         "content_litter",
         "meta",
         "migration",

@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::Sqlite;
 use super::rows::{self, Columns, change, many, millis, one};
+use super::{Sqlite, presence};
 use crate::imps::{Domain, GroupId, UserId};
+use crate::relay::blocks::{BLOCKS_MAX, Block, Subject};
 use crate::relay::ports::{
     Account, OperatorsChange, OperatorsStore, Outcome, Promise, Queued, StoredOutgoing, Suspension,
 };
@@ -19,12 +20,45 @@ pub(super) fn apply(connection: &Connection, wanted: &OperatorsChange) -> Result
             let sql = "DELETE FROM peer_suspension WHERE peer = ?1";
             (change(connection, sql, [peer.as_str()])?, Outcome::Missing)
         }
+        OperatorsChange::Block(block) => return put_block(connection, block),
+        OperatorsChange::Unblock(subject) => {
+            (change(connection, "DELETE FROM block WHERE subject = ?1", [subject.key()])?, Outcome::Missing)
+        }
         OperatorsChange::MakeDue { row } => {
             let sql = "UPDATE outbox SET not_before = 0 WHERE row = ?1";
             (change(connection, sql, [row])?, Outcome::Missing)
         }
     };
     Ok(if rows > 0 { Outcome::Done } else { otherwise })
+}
+
+fn put_block(connection: &Connection, block: &Block) -> Result<Outcome> {
+    let Block { subject, since, until, reason } = block;
+    let key = subject.key();
+    let sql = "SELECT count(*) FROM block WHERE subject <> ?1";
+    let others = one(connection, sql, [&key], |row| Columns::of(row).count())?.unwrap_or(0);
+    if usize::try_from(others).unwrap_or(usize::MAX) >= BLOCKS_MAX {
+        return Ok(Outcome::Full);
+    }
+    let sql = "INSERT OR REPLACE INTO block (subject, address, since, until, reason) VALUES (?, ?, ?, ?, ?)";
+    let until = until.map(millis);
+    change(connection, sql, params![key, subject.to_string(), millis(*since), until, reason])?;
+    if let Subject::User(_) = subject {
+        presence::watches_nobody(connection, &key)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn blocks(connection: &Connection) -> Result<Vec<Block>> {
+    many(connection, "SELECT address, since, until, reason FROM block ORDER BY subject", [], |row| {
+        let mut columns = Columns::of(row);
+        Ok(Block {
+            subject: columns.parsed()?,
+            since: columns.moment()?,
+            until: columns.moment_if_any()?,
+            reason: columns.get()?,
+        })
+    })
 }
 
 pub(super) fn suspensions(connection: &Connection) -> Result<Vec<Suspension>> {
@@ -50,6 +84,10 @@ fn outgoing(connection: &Connection, row: i64) -> Result<Option<StoredOutgoing>>
 impl OperatorsStore for Sqlite {
     fn suspensions(&self) -> Promise<Vec<Suspension>> {
         self.ask(suspensions)
+    }
+
+    fn blocks(&self) -> Promise<Vec<Block>> {
+        self.ask(blocks)
     }
 
     fn queued(&self, peer: Option<Domain>, after: i64, limit: usize) -> Promise<Vec<Queued>> {

@@ -510,6 +510,20 @@ pub(super) fn session_over(connection: &Connection, session: &SessionId) -> Resu
     Ok(())
 }
 
+/// A user watches nobody any more, and waits for nobody's leave to.
+pub(super) fn watches_nobody(connection: &Connection, watcher: &str) -> Result<()> {
+    for sql in [
+        "UPDATE presence SET version = version + 1
+         WHERE owner IN (SELECT owner FROM watcher WHERE watcher = ?1
+                         UNION SELECT owner FROM presence_question WHERE watcher = ?1)",
+        "DELETE FROM watcher WHERE watcher = ?1",
+        "DELETE FROM presence_question WHERE watcher = ?1",
+    ] {
+        change(connection, sql, [watcher])?;
+    }
+    Ok(())
+}
+
 /// An account is gone, and with it what it published and watched.
 pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -> Result<()> {
     for sql in [
@@ -526,10 +540,7 @@ pub(super) fn account_removed(connection: &Connection, id: i64, user: &UserId) -
         change(connection, sql, [id])?;
     }
     let key = user.key();
-    let sql = "UPDATE presence SET version = version + 1
-               WHERE owner IN (SELECT owner FROM watcher WHERE watcher = ?1)";
-    change(connection, sql, [&key])?;
-    change(connection, "DELETE FROM watcher WHERE watcher = ?1", [&key])?;
+    watches_nobody(connection, &key)?;
     change(connection, "DELETE FROM watched WHERE watcher = ?1", [&key])?;
     Ok(())
 }

@@ -61,6 +61,12 @@ impl<'row> Columns<'row> {
         self.count().map(Moment::from_millis)
     }
 
+    /// The next column, milliseconds since 1970 if there is anything.
+    pub(super) fn moment_if_any(&mut self) -> Result<Option<Moment>> {
+        let millis: Option<i64> = self.get()?;
+        Ok(millis.map(|millis| Moment::from_millis(u64::try_from(millis).unwrap_or_default())))
+    }
+
     /// The next column, a text with a meaning.
     fn word<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         let column = self.next;

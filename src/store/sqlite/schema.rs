@@ -31,6 +31,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_shares.sql"),
     include_str!("schema_turns.sql"),
     include_str!("schema_watchers.sql"),
+    include_str!("schema_blocks.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -151,6 +152,7 @@ mod tests {
                 "access_entry",
                 "account",
                 "attribute_list",
+                "block",
                 "contact",
                 "contact_list",
                 "content_item",

@@ -7,6 +7,7 @@ mod backup;
 mod bad_days;
 mod batches;
 mod blocking;
+mod blocks;
 mod budgets;
 mod checks;
 mod cir;
