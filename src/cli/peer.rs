@@ -102,6 +102,7 @@ fn state_words(peer: &Value) -> String {
     match at(peer, "by").as_str() {
         Some("operator") => format!("{state} (operator)"),
         Some("block") => format!("{state} (block)"),
+        Some("guest") => format!("{state} (guest)"),
         Some("dates") => format!("{state} (dates)"),
         _ => state,
     }

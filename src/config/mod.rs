@@ -164,7 +164,8 @@ fn complete(
 ) -> Settings {
     let PeersFile { entries, transits } = peers;
     material::data(&node.data, &node.secret_key);
-    let federates = !node.ssp_listen.is_empty() || !entries.is_empty();
+    let open = node.federation == settings::Federation::Open;
+    let federates = open || !node.ssp_listen.is_empty() || !entries.is_empty();
     let shown_to_clients = !node.csp_tls_listen.is_empty() && node.csp_pair.is_none();
     let identities =
         if federates || shown_to_clients { identities(&node, &own, inspector) } else { Vec::new() };
@@ -180,7 +181,8 @@ fn complete(
     let token = node.token_file.as_ref().and_then(material::token);
 
     // The default need not be there if every peer brings its own CA or pins.
-    let leaning = entries.iter().any(|entry| entry.trust.is_empty() && entry.agreement.pins.is_empty());
+    let leaning =
+        open || entries.iter().any(|entry| entry.trust.is_empty() && entry.agreement.pins.is_empty());
     let (mut trust, mut trust_keys) = (Vec::new(), Vec::<KeyHash>::new());
     for file in &node.trust {
         if file.place.written || leaning || file.value.exists() {

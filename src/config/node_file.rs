@@ -139,13 +139,17 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let crl_expiry = ssp.word("crl-expiry", CrlExpiry::ALL, CrlExpiry::as_str, CrlExpiry::Error);
     let http2 = ssp.truth("http2", true);
     let peers = ssp.path("peers", "peers.toml");
-    let federation = ssp
-        .parsed("federation", "closed", |text| match text {
-            "closed" => Ok(Federation::Closed),
-            "open" => Err("known, but not served by this version yet"),
-            _ => Err("is not one of the known words"),
-        })
-        .map_or(Federation::Closed, |found| found.value);
+    let federation = ssp.parsed("federation", "closed, open", |text| match text {
+        "closed" => Ok(Federation::Closed),
+        "open" => Ok(Federation::Open),
+        _ => Err("is not one of the known words"),
+    });
+    if let Some(open) =
+        federation.as_ref().filter(|found| found.value == Federation::Open && trust.is_empty())
+    {
+        open.place.error("nobody may vouch for those who have no entry", "CAs in [ssp] trust, or closed");
+    }
+    let federation = federation.map_or(Federation::Closed, |found| found.value);
     ssp.finish();
 
     let csp_listen = csp.listeners("listen", &[any_address(8080)]);

@@ -353,6 +353,7 @@ impl Settings {
 
     /// Whether this node speaks with peers at all.
     pub fn federates(&self) -> bool {
-        !self.ssp.listen.is_empty() || !self.peers.is_empty()
+        let open = self.ssp.federation == Federation::Open;
+        open || !self.ssp.listen.is_empty() || !self.peers.is_empty()
     }
 }

@@ -106,6 +106,8 @@ pub struct Agreement {
     pub contact: String,
     /// For the operator.
     pub note: String,
+    /// There is no entry for it: federation is open.
+    pub guest: bool,
 }
 
 /// Traffic of others that may pass through us: a triple of `[[transit]]`.
@@ -172,6 +174,7 @@ impl Agreement {
             valid_until: None,
             contact: String::new(),
             note: String::new(),
+            guest: false,
         }
     }
 

@@ -5,6 +5,8 @@
 //! old agreements stay. What an operator suspends stays suspended until it is resumed, whatever the file says
 //! and however often the node starts: the decision is in the store, and only narrows what `peers.toml` allows.
 
+mod guests;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,7 @@ use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
 use super::watch;
+use crate::config::settings::Federation as Federates;
 use crate::config::{self, Settings, Severity};
 use crate::imps::agreement::{Agreement, KeyHash, PeerState, Transit};
 use crate::imps::{DateTime, Domain, Moment};
@@ -23,8 +26,12 @@ use crate::ops::metrics::Metrics;
 use crate::relay::blocks::{Block, Blocks, Subject};
 use crate::relay::directory::Directory;
 use crate::relay::events::{Events, Reloaded};
-use crate::relay::ports::{Change, OperatorsChange, Outcome, StoreError, Suspension};
+use crate::relay::ports::{Change, Guest, OperatorsChange, Outcome, StoreError, Suspension};
+use crate::relay::rate::Meter;
 use crate::sap::{Map, Sap};
+
+pub(super) use guests::Door;
+use guests::Guests;
 
 /// What is agreed with whom.
 #[derive(Clone, Debug)]
@@ -34,23 +41,34 @@ pub(super) struct Agreed {
     trust: Vec<KeyHash>,
     suspended: BTreeMap<Domain, Moment>,
     blocks: Arc<Blocks>,
+    /// Domains without an entry; `None`: federation is closed.
+    guests: Option<Guests>,
 }
 
 impl Agreed {
     /// As the files say, and operators have said.
-    pub(super) fn of(settings: &Settings, suspensions: Vec<Suspension>, blocks: Blocks) -> Self {
+    pub(super) fn of(
+        settings: &Settings,
+        suspensions: Vec<Suspension>,
+        blocks: Blocks,
+        guests: Vec<Guest>,
+    ) -> Self {
+        let is_open = settings.ssp.federation == Federates::Open;
+        let has_entry = |guest: &Guest| settings.agreements().any(|entry| entry.domain == guest.domain);
+        let guests = guests.into_iter().filter(|guest| !has_entry(guest));
         Self {
             agreements: settings.agreements().cloned().collect(),
             transits: settings.transits.clone(),
             trust: settings.ssp.trust_keys.clone(),
             suspended: suspensions.into_iter().map(|found| (found.peer, found.since)).collect(),
             blocks: Arc::new(blocks),
+            guests: is_open.then(|| guests::of(guests)),
         }
     }
 
     /// The map that follows.
     pub(super) fn map(&self, own: &[Domain]) -> Map {
-        let in_force = self.agreements.iter().map(|agreement| {
+        let in_force = self.entries().map(|agreement| {
             let mut agreement = agreement.clone();
             if agreement.state == PeerState::Active && self.suspended.contains_key(&agreement.domain) {
                 agreement.state = PeerState::Suspended;
@@ -61,17 +79,34 @@ impl Agreed {
             agreement
         });
         let directory = Directory::new(own.to_vec(), in_force, self.trust.clone());
-        Map::of(directory.with_transit(self.transits.iter().cloned()).with_blocks(Arc::clone(&self.blocks)))
+        Map::of(
+            directory
+                .with_transit(self.transits.iter().cloned())
+                .with_blocks(Arc::clone(&self.blocks))
+                .with_open(self.guests.is_some()),
+        )
     }
 
-    /// The entry of this peer, as the file has it.
+    /// The entry of this peer, as the file has it, or the agreement that it has as a guest.
     pub(super) fn entry(&self, peer: &Domain) -> Option<&Agreement> {
-        self.agreements.iter().find(|agreement| agreement.domain == *peer)
+        let guest = || Some(&self.guests.as_ref()?.get(peer)?.agreement);
+        self.agreements.iter().find(|agreement| agreement.domain == *peer).or_else(guest)
     }
 
-    /// Every entry, in the order of the file.
-    pub(super) fn entries(&self) -> &[Agreement] {
-        &self.agreements
+    /// Every entry, in the order of the file, and then every guest.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Agreement> {
+        let guests = self.guests.iter().flat_map(BTreeMap::values);
+        self.agreements.iter().chain(guests.map(|row| &row.agreement))
+    }
+
+    /// Domains without an entry that have an agreement.
+    pub(super) fn guests(&self) -> impl Iterator<Item = Domain> {
+        self.guests.iter().flat_map(BTreeMap::keys).cloned()
+    }
+
+    /// Guests as the store has them.
+    fn guest_rows(&self) -> Vec<Guest> {
+        self.guests.as_ref().map(guests::rows).unwrap_or_default()
     }
 
     /// Whom operators keep out.
@@ -121,6 +156,8 @@ pub(super) struct Federation {
     stamps: Mutex<watch::Stamps>,
     /// What certificates, keys, CAs and lists held when they were put into use.
     material: Mutex<Option<[u8; 32]>>,
+    /// How many guests have come lately.
+    newcomers: Mutex<Meter>,
     /// Changes are made one after the other.
     turn: tokio::sync::Mutex<()>,
 }
@@ -138,6 +175,7 @@ impl Federation {
             audit: parts.audit,
             stamps: Mutex::new(watch::Stamps::of(settings)),
             material: Mutex::new(watch::material(settings)),
+            newcomers: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -188,10 +226,15 @@ impl Federation {
 
     async fn take_over(&self, today: DateTime) -> bool {
         let Some(settings) = self.read(today) else { return false };
-        let mut agreed = Agreed::of(&settings, Vec::new(), Blocks::default());
-        agreed.suspended.clone_from(&self.agreed().suspended);
-        agreed.blocks.clone_from(&self.agreed().blocks);
-        if let Err(error) = self.follow(agreed).await {
+        let before = self.agreed();
+        let mut agreed = Agreed::of(&settings, Vec::new(), Blocks::default(), before.guest_rows());
+        agreed.suspended.clone_from(&before.suspended);
+        agreed.blocks.clone_from(&before.blocks);
+        let followed = match self.guests_gone(&before, &agreed).await {
+            Ok(()) => self.follow(agreed).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = followed {
             error!(%error, "the links cannot follow the new agreements");
             self.metrics.reloaded(Reloaded::Peers, false);
             return false;
@@ -325,6 +368,7 @@ impl Federation {
     /// Everybody follows.
     async fn follow(&self, agreed: Agreed) -> Result<(), StoreError> {
         self.metrics.set_peers(agreed.agreements.iter().map(|agreement| agreement.domain.clone()));
+        self.metrics.set_guests(agreed.guests());
         let map = agreed.map(&self.own);
         self.agreed.store(Arc::new(agreed));
         self.sap.set_map(map).await;

@@ -191,7 +191,9 @@ impl Node {
             &settings,
             store.suspensions().await?,
             Blocks::new(store.blocks().await?, clock.now()),
+            store.guests().await?,
         );
+        metrics.set_guests(agreed.guests());
         let sap = Arc::new(Sap::new(sap::Parts {
             store: store.clone(),
             vault: Arc::new(SealedPasswords(sealer)),
@@ -314,6 +316,8 @@ impl Node {
             audit: audit.clone(),
         };
         let federation = Arc::new(Federation::new(&settings, parts));
+        sap.connect_strangers(Arc::new(federation::Door(Arc::downgrade(&federation))));
+        background.spawn(federation.clone().look_after_guests(stopping.child_token()));
         let token = settings.admin.token.as_ref().map(|token| token.expose().to_owned());
         let now: crate::ops::admin::Clock = Arc::new(move || clock.now());
         let operators = Operators::new(federation.clone(), sap.clone(), peers.clone(), audit.clone());

@@ -358,6 +358,7 @@ impl Operators {
             _ if block.is_some() => (PeerState::Closed, "block"),
             (PeerState::Active, Some(_)) => (PeerState::Suspended, "operator"),
             (PeerState::Closed, _) if entry.state != PeerState::Closed => (PeerState::Closed, "dates"),
+            (filed, _) if entry.guest => (filed, "guest"),
             (filed, _) => (filed, "peers.toml"),
         };
         let mut shown = json!({ "domain": entry.domain.as_str(), "state": state.as_str(), "by": by });
@@ -373,7 +374,7 @@ impl Operators {
     async fn peers(&self) -> Told {
         let queues = self.sap.store().queues().await?;
         let agreed = self.federation.agreed();
-        let peers: Vec<_> = agreed.entries().iter().map(|entry| self.summary(entry, &queues)).collect();
+        let peers: Vec<_> = agreed.entries().map(|entry| self.summary(entry, &queues)).collect();
         Ok(json!({ "peers": peers }))
     }
 

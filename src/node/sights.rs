@@ -80,6 +80,7 @@ pub(super) fn agreement(
         .map(|endpoint| format!("https://{}:{}/", endpoint.host, endpoint.port))
         .collect();
     json!({
+        "guest": entry.guest,
         "contact": entry.contact,
         "note": entry.note,
         "valid_from": entry.valid_from.map(|date| date.to_string()),

@@ -54,6 +54,7 @@ const REJECTIONS: [&str; 12] = [
 pub struct Metrics {
     registry: Registry,
     peers: ArcSwap<BTreeSet<Domain>>,
+    guests: ArcSwap<BTreeSet<Domain>>,
     ssp_posts: IntCounterVec,
     ssp_transactions: IntCounterVec,
     ssp_transaction_seconds: HistogramVec,
@@ -83,6 +84,9 @@ pub struct Metrics {
     reloads: IntCounterVec,
     /// Since when the oldest message waits, by peer: its age is computed when it is asked for.
     oldest: Mutex<BTreeMap<Domain, Moment>>,
+    /// Guests whose link is up, and what waits for each: they are `other`, all together.
+    others_up: Mutex<BTreeSet<Domain>>,
+    others_waiting: Mutex<BTreeMap<Domain, i64>>,
     /// When each certificate ends, by name.
     ends: Mutex<BTreeMap<String, Moment>>,
 }
@@ -215,7 +219,10 @@ impl Metrics {
             )?,
             registry,
             peers: ArcSwap::default(),
+            guests: ArcSwap::default(),
             oldest: Mutex::default(),
+            others_up: Mutex::default(),
+            others_waiting: Mutex::default(),
             ends: Mutex::default(),
         };
         metrics.begin_with_zero();
@@ -229,7 +236,6 @@ impl Metrics {
         for peer in &peers {
             self.begin_peer_with_zero(peer.as_str());
         }
-        self.alarms.keep(|peer| peers.contains(peer));
         let before = self.peers.swap(std::sync::Arc::new(peers));
         for gone in before.iter().filter(|peer| !self.peers.load().contains(*peer)) {
             // A gauge of a peer that is gone would stay for ever; it fails only if there is none.
@@ -239,11 +245,29 @@ impl Metrics {
         }
     }
 
+    /// These domains are guests now: they are `other` all together.
+    pub fn set_guests(&self, guests: impl IntoIterator<Item = Domain>) {
+        let guests: BTreeSet<Domain> = guests.into_iter().collect();
+        lock(&self.others_up).retain(|peer| guests.contains(peer));
+        lock(&self.others_waiting).retain(|peer, _| guests.contains(peer));
+        lock(&self.oldest).retain(|peer, _| guests.contains(peer) || self.is_configured(peer));
+        self.alarms.keep(|peer| guests.contains(peer) || self.is_configured(peer));
+        self.guests.store(std::sync::Arc::new(guests));
+    }
+
     /// Everything in the text format 0.0.4, at this moment.
     pub fn render(&self, now: Moment) -> Result<String, prometheus::Error> {
+        let mut oldest_of_others = None;
         for (peer, since) in lock(&self.oldest).iter() {
-            let gauge = self.with_peer(peer, |peer| self.outbox_oldest_seconds.with_label_values(&[peer]));
-            gauge.set(now.since(*since).as_secs_f64());
+            let age = now.since(*since).as_secs_f64();
+            if self.is_configured(peer) {
+                self.outbox_oldest_seconds.with_label_values(&[peer.as_str()]).set(age);
+            } else {
+                oldest_of_others = Some(age.max(oldest_of_others.unwrap_or_default()));
+            }
+        }
+        if let Some(age) = oldest_of_others {
+            self.outbox_oldest_seconds.with_label_values(&[OTHER]).set(age);
         }
         for (name, ends) in lock(&self.ends).iter() {
             let left = ends.since(now).as_secs_f64() - now.since(*ends).as_secs_f64();
@@ -258,8 +282,11 @@ impl Metrics {
     }
 
     fn violated(&self, peer: Option<&Domain>, reason: Refused) {
-        let known = peer.filter(|peer| self.peers.load().contains(*peer));
-        self.violations.with_label_values(&[known.map_or(OTHER, Domain::as_str)]).inc();
+        let known = peer.filter(|peer| self.is_configured(peer) || self.guests.load().contains(*peer));
+        match known {
+            Some(peer) => self.with_peer(peer, |peer| self.violations.with_label_values(&[peer]).inc()),
+            None => self.violations.with_label_values(&[OTHER]).inc(),
+        }
         let Some(peer) = known else { return };
         if let Some(times) = self.alarms.violated(peer, reason, self.clock.now()) {
             let reason = reason.as_str();
@@ -269,7 +296,11 @@ impl Metrics {
 
     /// The configured domain's own label, or `other`.
     fn with_peer<T>(&self, peer: &Domain, act: impl FnOnce(&str) -> T) -> T {
-        act(if self.peers.load().contains(peer) { peer.as_str() } else { OTHER })
+        act(if self.is_configured(peer) { peer.as_str() } else { OTHER })
+    }
+
+    fn is_configured(&self, peer: &Domain) -> bool {
+        self.peers.load().contains(peer)
     }
 
     fn begin_peer_with_zero(&self, peer: &str) {
@@ -362,7 +393,18 @@ impl Events for Metrics {
     }
 
     fn ssp_link(&self, peer: &Domain, up: bool) {
-        self.with_peer(peer, |peer| self.ssp_link_up.with_label_values(&[peer]).set(i64::from(up)));
+        let links = if self.is_configured(peer) {
+            i64::from(up)
+        } else {
+            let mut others = lock(&self.others_up);
+            if up {
+                others.insert(peer.clone())
+            } else {
+                others.remove(peer)
+            };
+            i64::try_from(others.len()).unwrap_or(i64::MAX)
+        };
+        self.with_peer(peer, |peer| self.ssp_link_up.with_label_values(&[peer]).set(links));
     }
 
     fn ssp_refused(&self, peer: Option<&Domain>, reason: Refused) {
@@ -429,7 +471,12 @@ impl Events for Metrics {
     }
 
     fn outbox(&self, peer: &Domain, messages: usize, oldest: Option<Moment>) {
-        let messages = i64::try_from(messages).unwrap_or(i64::MAX);
+        let mut messages = i64::try_from(messages).unwrap_or(i64::MAX);
+        if !self.is_configured(peer) {
+            let mut others = lock(&self.others_waiting);
+            others.insert(peer.clone(), messages);
+            messages = others.values().sum();
+        }
         self.with_peer(peer, |peer| self.outbox_messages.with_label_values(&[peer]).set(messages));
         let mut waiting = lock(&self.oldest);
         match oldest {

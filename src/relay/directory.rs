@@ -21,6 +21,8 @@ pub struct Directory {
     transit: Triples,
     /// Whom operators keep out.
     blocks: Arc<Blocks>,
+    /// Whoever has no agreement may get one.
+    open: bool,
     /// What peers have shown of themselves.
     offers: HashMap<Domain, Offer>,
     /// Agreements with less than agreed, since the peer asked for less.
@@ -84,6 +86,23 @@ impl Directory {
     #[must_use]
     pub fn with_blocks(self, blocks: Arc<Blocks>) -> Self {
         Self { blocks, ..self }
+    }
+
+    /// The same, in which whoever has no agreement may get one (federation is open) or not.
+    #[must_use]
+    pub fn with_open(self, open: bool) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Whether whoever has no agreement may get one.
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether somebody with this identity may ask for an agreement: federation is open, and a CA of `[ssp] trust`
+    /// vouches for the names, which a pinned key or the CA of a single peer does not.
+    pub fn may_be_guest(&self, identity: &PeerIdentity) -> bool {
+        self.open && identity.anchors.iter().any(|anchor| self.default_trust.contains(anchor))
     }
 
     /// Whom operators keep out.
@@ -317,6 +336,18 @@ mod tests {
         assert_eq!(directory.outbound("south.example").unwrap().services.len(), 2, "what we may ask stays");
         directory.set_grant(&south, None);
         assert_eq!(inbound(&directory).len(), 2);
+    }
+
+    #[test]
+    fn a_guest_is_vouched_for_by_a_ca_that_may_name_anybody() {
+        let south = Agreement { trust: vec![[8; 32]], ..Agreement::with(domain("south.example")) };
+        let directory = Directory::new(vec![], [south], vec![[9; 32]]);
+        let anchored = |anchors| PeerIdentity { anchors, ..identity(&["west.example"]) };
+        assert!(!directory.may_be_guest(&anchored(vec![[9; 32]])), "federation is closed");
+        let directory = directory.with_open(true);
+        assert!(directory.may_be_guest(&anchored(vec![[8; 32], [9; 32]])));
+        assert!(!directory.may_be_guest(&anchored(vec![[8; 32]])), "the CA of another peer");
+        assert!(!directory.may_be_guest(&anchored(vec![])), "a pinned key, without any CA");
     }
 
     #[test]

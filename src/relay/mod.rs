@@ -17,6 +17,7 @@ pub mod changes;
 pub mod directory;
 pub mod events;
 pub mod exit;
+pub mod guests;
 pub mod outbox;
 pub mod pending;
 pub mod ports;

@@ -26,7 +26,7 @@ pub use common::{CommonChange, CommonStore};
 pub use content::{ContentChange, ContentStore};
 pub use group::{AUTO_JOINS_MAX, GroupChange, GroupStore, StoredGroup, Visit};
 pub use lists::{ListsChange, ListsStore};
-pub use operators::{OperatorsChange, OperatorsStore, Queued, Suspension};
+pub use operators::{Guest, OperatorsChange, OperatorsStore, Queued, Suspension};
 pub use presence::{FOLLOWING_MAX, PresenceChange, PresenceStore, Watchers};
 
 /// A result that comes later: after the commit for changes, after the look-up for questions.

@@ -21,8 +21,6 @@ pub enum Route<'a> {
     /// Over the link of this peer. A suspended peer is still a route: what is sent waits in its
     /// queue (architecture §4, *State*).
     Peer(&'a Domain),
-    /// Not configured, but federation is open: the domain's own link, if DNS knows it.
-    Discover,
     /// No way: answered 516.
     Unknown,
 }
@@ -64,7 +62,7 @@ impl Routes {
     /// The table for these domains of ours and these agreements. An own domain wins over any agreement, a
     /// peer's own entry over a hub that carries it, and of several hubs the first by name. Closed
     /// agreements are no way; the dates of the others are looked at on each look-up. With `open`
-    /// federation every other domain is a way of its own.
+    /// federation every other domain is a stranger, to whom there is a way once it is a guest.
     pub fn new<'a>(
         own: impl IntoIterator<Item = Domain>,
         agreements: impl IntoIterator<Item = &'a Agreement>,
@@ -136,9 +134,15 @@ impl Routes {
             {
                 Route::Peer(peer)
             }
-            None if self.open => Route::Discover,
             Some(Hop::Via { .. } | Hop::Closed) | None => Route::Unknown,
         }
+    }
+
+    /// The domain, if nothing is known of it and it may get an agreement, since federation is open
+    /// ([`super::guests`]).
+    pub fn stranger(&self, domain: &str) -> Option<Domain> {
+        let known = !self.open || self.hops.contains_key(domain);
+        if known { None } else { domain.parse().ok() }
     }
 
     /// The peer by which a domain is reached now or, if there is no way now, once an agreement with it that the
@@ -157,7 +161,6 @@ impl Routes {
         match self.of(domain, now) {
             Route::Local(_) => Home::Here,
             Route::Peer(peer) => Home::At(peer.clone()),
-            Route::Discover => domain.parse().map_or(Home::Nowhere, Home::At),
             Route::Unknown => Home::Nowhere,
         }
     }
@@ -168,6 +171,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::imps::Moment;
+    use crate::relay::blocks::Block;
 
     fn domain(text: &str) -> Domain {
         text.parse().unwrap()
@@ -227,11 +232,25 @@ mod tests {
     }
 
     #[test]
-    fn open_federation_reaches_strangers_but_not_whom_the_operator_closed() {
+    fn with_open_federation_whoever_is_not_known_is_a_stranger_and_whom_the_operator_closed_is_not() {
         let closed = Agreement { state: PeerState::Closed, ..agreement("east.example") };
-        let routes = Routes::new([domain("north.example")], [&closed], true);
-        assert_eq!(routes.of("west.example", now()), Route::Discover);
-        assert_eq!(routes.of("east.example", now()), Route::Unknown);
+        let agreements = [closed, agreement("south.example")];
+        let block = Block {
+            subject: "evil.example".parse().unwrap(),
+            since: Moment::default(),
+            until: None,
+            reason: "spam".into(),
+        };
+        let routes = |open| {
+            Routes::new([domain("north.example")], &agreements, open)
+                .without(Arc::new(Blocks::new([block.clone()], Moment::default())))
+        };
+        let names =
+            ["west.example", "east.example", "south.example", "north.example", "evil.example", "not a name"];
+        let strangers = |open| names.map(|name| routes(open).stranger(name).is_some());
+        assert_eq!(strangers(true), [true, false, false, false, false, false]);
+        assert_eq!(strangers(false), [false; 6]);
+        assert_eq!(routes(true).of("west.example", now()), Route::Unknown);
     }
 
     #[test]

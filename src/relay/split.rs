@@ -115,17 +115,14 @@ pub fn split(admitted: &Admitted, routes: &Routes, now: Moment) -> Result<Split,
                 split.groups.push(recipient);
                 continue;
             }
-            (_, Route::Peer(_) | Route::Discover) if !may_leave => Code::DOMAIN_NOT_SUPPORTED,
+            (_, Route::Peer(_)) if !may_leave => Code::DOMAIN_NOT_SUPPORTED,
             (_, Route::Unknown) => Code::DOMAIN_NOT_SUPPORTED,
-            (_, Route::Peer(_) | Route::Discover) => {
+            (_, Route::Peer(peer)) => {
                 let Some(domain) = domain_of(&recipient) else {
                     split.refused.push((entity, Code::DOMAIN_NOT_SUPPORTED));
                     continue;
                 };
-                let peer = match route {
-                    Route::Peer(peer) => peer.clone(),
-                    _ => domain.clone(),
-                };
+                let peer = peer.clone();
                 let index = *remotes.entry(domain.clone()).or_insert(split.remote.len());
                 match split.remote.get_mut(index) {
                     Some(remote) => remote.recipients.push(recipient),
@@ -201,7 +198,6 @@ pub fn by_domain<T>(
                 continue;
             }
             (Route::Peer(peer), Some(Ok(home))) => Some((peer.clone(), home)),
-            (Route::Discover, Some(Ok(home))) => Some((home.clone(), home)),
             _ => None,
         };
         let Some((peer, home)) = peer else {

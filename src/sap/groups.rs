@@ -32,6 +32,7 @@ use crate::imps::primitive::{LeaveGroupResponse, NotificationRequest, Notificati
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, GroupId, Moment, Primitive, SessionId, Status, UserId};
 use crate::relay::admit::Origin;
+use crate::relay::admit::group_of;
 use crate::relay::ports::{Change, GroupChange, Outcome, StoreError, Visit};
 use crate::relay::route::{Home, Route};
 
@@ -467,26 +468,6 @@ fn plausible(request: &Primitive, answer: Primitive, group: &GroupId) -> Primiti
             Status::new(Code::INTERNAL_ERROR).into()
         }
     }
-}
-
-/// The group that a request is about.
-pub(super) fn group_of(request: &Primitive) -> Option<&GroupId> {
-    Some(match request {
-        Primitive::CreateGroupRequest(request) => &request.group,
-        Primitive::DeleteGroupRequest(request) => &request.group,
-        Primitive::GetGroupPropsRequest(request) => &request.group,
-        Primitive::SetGroupPropsRequest(request) => &request.group,
-        Primitive::JoinGroupRequest(request) => &request.group,
-        Primitive::LeaveGroupRequest(request) => &request.group,
-        Primitive::GetGroupMembersRequest(request) => &request.group,
-        Primitive::GetJoinedUsersRequest(request) => &request.group,
-        Primitive::AddGroupMembersRequest(request) => &request.group,
-        Primitive::RemoveGroupMembersRequest(request) => &request.group,
-        Primitive::MemberAccessRequest(request) => &request.group,
-        Primitive::RejectListRequest(request) => &request.group,
-        Primitive::SubscribeGroupNoticeRequest(request) => &request.group,
-        _ => return None,
-    })
 }
 
 /// What a decision needs to know beside the group.

@@ -79,7 +79,7 @@ impl Sap {
             for user in users {
                 match user.domain_str().map(|domain| map.routes.of(domain, now.date_time())) {
                     Some(Route::Local(_)) => ours.push(user),
-                    Some(Route::Peer(_) | Route::Discover) => {}
+                    Some(Route::Peer(_)) => {}
                     Some(Route::Unknown) | None => {
                         standing.insert(user, Code::DOMAIN_NOT_SUPPORTED);
                     }

@@ -204,8 +204,8 @@ fn way<'a>(map: &'a Map, home: &'a Domain, mail: &Mail, now: Moment) -> Way<'a> 
     match map.routes.of(mail.origin.as_str(), now.date_time()) {
         Route::Local(_) => Way::Here,
         Route::Peer(peer) => Way::Over(Link { own: home, peer, style: style(map, peer) }),
-        Route::Discover => Way::Lost,
-        // Behind a closed agreement it is heard once that is in force again.
+        // Behind a closed agreement it is heard once that is in force again. A guest stays one for as long as
+        // anything can be owed to it.
         Route::Unknown => match map.routes.owed_to(mail.origin.as_str()) {
             Some(peer) => Way::Over(Link { own: home, peer, style: style(map, peer) }),
             None => Way::Lost,

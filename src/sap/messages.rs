@@ -82,6 +82,13 @@ impl Sap {
                 };
             }
         };
+        if let Err(code) = self.meet(admitted.domains()).await {
+            return if is_message {
+                SendMessageResponse { result: Status::new(code), message_id: None }.into()
+            } else {
+                Status::new(code).into()
+            };
+        }
         if is_message {
             return self.send_from_client(admitted, &client.key.client).await.into();
         }
@@ -261,8 +268,8 @@ impl Sap {
         reply_to: Option<&TransactionId>,
     ) -> Result<Planned, Status> {
         let now = self.now();
-        let map = self.map.load_full();
         let admitted = self.without_lists(admitted).await.map_err(Status::new)?;
+        let map = self.map.load_full();
         let mut split = split(&admitted, &map.routes, now).map_err(|error| Status::new(error.code()))?;
         to_elements(&map, &mut split);
         let (origin, primitive, _) = admitted.into_parts();
@@ -434,7 +441,9 @@ impl Sap {
         }
         let user = User { client: Some(client.clone()), ..User::from(user.clone()) };
         let lists = Box::pin(self.lists_of(&user, &named)).await?;
-        Ok(admitted.expanded(&lists))
+        let admitted = admitted.expanded(&lists);
+        self.meet(admitted.domains()).await?;
+        Ok(admitted)
     }
 
     /// The commit was done; takes the outcomes of this message's changes.

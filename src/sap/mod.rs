@@ -26,6 +26,7 @@ mod presence;
 mod questions;
 mod room;
 mod services;
+mod strangers;
 mod sweep;
 mod system;
 mod talk;
@@ -48,6 +49,7 @@ use crate::relay::callers::Callers;
 use crate::relay::directory::Directory;
 use crate::relay::events::Events;
 use crate::relay::exit::Exits;
+use crate::relay::guests::Strangers;
 use crate::relay::pending::Pending;
 use crate::relay::ports::{Account, Store, StoreError};
 use crate::relay::route::Routes;
@@ -125,7 +127,7 @@ impl Map {
     /// The map of a directory.
     pub fn of(directory: Directory) -> Self {
         let agreements: Vec<_> = directory.agreements().map(AsRef::as_ref).collect();
-        let routes = Routes::new(directory.own().iter().cloned(), agreements, false);
+        let routes = Routes::new(directory.own().iter().cloned(), agreements, directory.is_open());
         let routes = routes.without(directory.blocks().clone());
         Self { directory, routes }
     }
@@ -159,6 +161,7 @@ pub struct Sap {
     map: ArcSwap<Map>,
     settings: Settings,
     exits: OnceLock<Arc<dyn Exits>>,
+    strangers: OnceLock<Arc<dyn Strangers>>,
     calling: OnceLock<cir::Calling>,
     clients: Clients,
     login: Mutex<Login>,
@@ -205,6 +208,7 @@ impl Sap {
             map: ArcSwap::from_pointee(parts.map),
             settings: parts.settings,
             exits: OnceLock::new(),
+            strangers: OnceLock::new(),
             calling: OnceLock::new(),
             clients: Clients::default(),
             pending: Mutex::new(Pending::new(ASKERS_MAX)),

@@ -30,6 +30,9 @@ impl Sap {
         changes: Vec<Change>,
         notices: Vec<Notify>,
     ) -> Result<Vec<Outcome>, StoreError> {
+        // A guest may have gone since; who has to wait is out of reach now.
+        let domains = notices.iter().flat_map(|notice| &notice.to).filter_map(|user| user.id.domain_str());
+        let _ = self.meet(domains).await;
         let rows = {
             let map = self.map();
             notices.iter().flat_map(|notice| self.rows(&map, notice)).collect::<Vec<_>>()

@@ -13,12 +13,12 @@ use super::Sap;
 use super::clients::Client;
 use super::common::is_common;
 use super::delegated::is_for_element;
-use super::groups::group_of;
 use crate::imps::agreement::Agreement;
 use crate::imps::primitive::{NotificationRequest, NotificationType, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Primitive, Status, TransactionId};
 use crate::relay::admit::Origin;
+use crate::relay::admit::group_of;
 use crate::relay::events::Refused;
 use crate::relay::ports::StoreError;
 

@@ -69,8 +69,11 @@ impl Sap {
         let is_ours = map.directory.own_domain(home.as_str()).is_some();
         let own = if is_ours { Some(home) } else { map.directory.own_towards(home.as_str()) };
         let own = own.ok_or_else(|| StoreError::Failed("no domain of ours".into()))?;
+        // A guest may have gone since; who has to wait is out of reach now.
+        let _ = self.meet(heard.elsewhere.iter().filter_map(|user| user.domain_str())).await;
+        let met = self.map.load_full();
         let (remote, lost) = if is_ours || heard.elsewhere.is_empty() {
-            within_reach(map, heard.elsewhere, now)
+            within_reach(&met, heard.elsewhere, now)
         } else {
             // A group of another provider that is run here speaks through its home.
             let (peer, domain) = (home.clone(), home.clone());

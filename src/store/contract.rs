@@ -168,6 +168,7 @@ macro_rules! keeps_the_contract {
             a_seen_key_is_forgotten_when_it_is_over
             a_peer_is_suspended_until_it_is_resumed
             who_is_blocked_is_kept_until_it_is_unblocked
+            guests_are_kept_with_when_something_passed_last
             operators_see_what_waits_in_pages_without_what_it_says
             a_row_that_waits_can_be_hurried
             accounts_come_and_go

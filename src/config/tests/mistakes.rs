@@ -43,7 +43,7 @@ dta = "x"
 
 [ssp]
 listen = ["0.0.0.0:5222", "localhost:1"]
-federation = "open"
+federation = "ajar"
 crl-expiry = 1
   [[ssp.identity]]
   domain = "west.example"
@@ -91,7 +91,7 @@ x = 1
             r#"causeway.toml:2:60: error: domains = 7: a whole number where a text belongs; allowed: a domain, such as "north.example""#,
             r#"causeway.toml:3:1: error: dta = "x": unknown key; did you mean data?; allowed: domains, data, secret-key, sandbox"#,
             r#"causeway.toml:6:27: error: listen = "localhost:1": is no socket address; allowed: ADDRESS:PORT, such as "0.0.0.0:5222" or "[::]:5222"; port 0 takes a free one"#,
-            r#"causeway.toml:7:1: error: federation = "open": known, but not served by this version yet; allowed: closed"#,
+            r#"causeway.toml:7:1: error: federation = "ajar": is not one of the known words; allowed: closed, open"#,
             r#"causeway.toml:8:1: error: crl-expiry = 1: a whole number where a text belongs; allowed: error, ignore"#,
             r#"causeway.toml:9:3: error: ssp.identity.key: is missing; allowed: a path, absolute or relative to this file"#,
             r#"causeway.toml:10:3: error: domain = "west.example": is not served here; allowed: one of node.domains"#,

@@ -271,6 +271,11 @@ impl PeerLink {
         }
     }
 
+    /// Ends the driver and the lanes.
+    pub(super) fn end(&self) {
+        self.stop.cancel();
+    }
+
     /// The agreements may have changed.
     pub(super) fn look_again(&self) {
         self.nudge.notify_one();

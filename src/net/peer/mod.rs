@@ -27,8 +27,10 @@ use tracing::warn;
 use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, PeerIdentity, PeerState};
 use crate::net::listen::{Answer, SspHandler, SspRequest, StatusCode};
+use crate::relay::directory::StrangerError;
 use crate::relay::events::{Direction, Listener, Refused};
 use crate::relay::exit::{Exit, Exits};
+use crate::relay::guests::{Introduced, STRANGER_OCTETS_MAX};
 use crate::relay::ports::StoreError;
 use crate::relay::transit::{Via, ViaError};
 use crate::sap::Sap;
@@ -47,6 +49,8 @@ pub use sockets::Sockets;
 pub const POSTS: &str = "causeway::posts";
 /// Seconds after which a suspended peer may ask again.
 const SUSPENDED_RETRY_SECONDS: u32 = 300;
+/// Seconds after which a stranger may ask again, for whom there was no place.
+const STRANGER_RETRY_SECONDS: u32 = 60;
 
 /// What all links share.
 pub(crate) struct Shared {
@@ -144,15 +148,22 @@ impl Peers {
         self.links.load().get(&(own.clone(), peer.clone())).cloned()
     }
 
-    /// The agreements under which this identity may speak now, or the answer that turns it away.
+    /// The agreements under which this identity may speak now, none for a stranger who may get one; or the answer
+    /// that turns it away.
     fn speakers(&self, identity: &PeerIdentity) -> Result<Vec<Arc<Agreement>>, Answer> {
         let map = self.shared.sap.map();
         let events = self.shared.sap.events();
-        let known = map.directory.speakers(identity).map_err(|error| {
-            warn!(names = ?identity.names, "a peer is turned away: {error}");
-            events.ssp_refused(None, Refused::UnknownPeer);
-            Answer::empty(StatusCode::FORBIDDEN)
-        })?;
+        let known = match map.directory.speakers(identity) {
+            Ok(known) => known,
+            Err(StrangerError::Unknown { .. }) if map.directory.may_be_guest(identity) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => {
+                warn!(names = ?identity.names, "a peer is turned away: {error}");
+                events.ssp_refused(None, Refused::UnknownPeer);
+                return Err(Answer::empty(StatusCode::FORBIDDEN));
+            }
+        };
         let now = self.shared.sap.now().date_time();
         let state = |agreement: &Arc<Agreement>| agreement.state_at(now);
         let active: Vec<_> =
@@ -175,7 +186,7 @@ impl Peers {
     async fn handle(&self, request: &SspRequest, agreements: &[Arc<Agreement>]) -> (Option<Domain>, Answer) {
         let events = self.shared.sap.events();
         let first = agreements.first().map(|agreement| agreement.domain.clone());
-        let octets_max = agreements.iter().map(|agreement| agreement.max_document_bytes).max().unwrap_or(0);
+        let octets_max = octets_max(agreements);
         // Of a certificate for one peer alone it is known whose quota the document counts against.
         let only = match agreements {
             [only] => self.link(&request.own, &only.domain).map(|link| (link, only)),
@@ -226,6 +237,14 @@ impl Peers {
             Some(claimed) => agreements.iter().find(|agreement| agreement.domain.as_str() == claimed),
             None => agreements.first(),
         };
+        if agreement.is_none()
+            && let Some(introduced) = self.introduced(&message, &request.peer).await
+        {
+            return match introduced {
+                Ok(agreement) => Box::pin(self.handle(request, &[agreement])).await,
+                Err(answer) => (first, answer),
+            };
+        }
         let Some(agreement) = agreement else {
             let claimed = claimed(&message).unwrap_or_default().to_owned();
             warn!(peer = ?first, %claimed, "a peer claims to be another");
@@ -246,6 +265,55 @@ impl Peers {
         let answer =
             link.receive(message, &request.body, &via(&request.via), agreement, request.answers_here).await;
         (Some(peer), answer)
+    }
+
+    /// Makes a guest of a stranger who begins a set-up in the name of a domain that its certificate names. `None`: it
+    /// is no such stranger.
+    async fn introduced(
+        &self,
+        message: &Message,
+        identity: &PeerIdentity,
+    ) -> Option<Result<Arc<Agreement>, Answer>> {
+        let sap = &self.shared.sap;
+        let domain = {
+            let map = sap.map();
+            let begins = matches!(message.body, Body::Setup(_)) && map.directory.may_be_guest(identity);
+            let domain =
+                claimed(message).filter(|_| begins).and_then(|domain| map.routes.stranger(domain))?;
+            identity.names.contains(&domain).then_some(domain)?
+        };
+        let introduced = sap.stranger_comes(domain.clone()).await;
+        let known = sap.map().directory.agreement(domain.as_str()).cloned();
+        Some(match (introduced, known) {
+            (Introduced::Known, Some(agreement)) => Ok(agreement),
+            (Introduced::Nobody, _) => Err(Answer::empty(StatusCode::FORBIDDEN)),
+            (Introduced::Known | Introduced::Later, _) => {
+                warn!(%domain, "a stranger is put off: there is no place for another guest now");
+                sap.events().ssp_refused(None, Refused::Overloaded);
+                Err(Answer::later(StatusCode::SERVICE_UNAVAILABLE, STRANGER_RETRY_SECONDS))
+            }
+        })
+    }
+
+    /// Forgets links whose agreement is gone and whose sessions and rows are. Others of them stay for the case that
+    /// the agreement comes back.
+    pub async fn forget_the_gone(&self) {
+        let _turn = self.following.lock().await;
+        let links = self.links.load();
+        let gone: Vec<_> = links.values().filter(|link| link.is_gone()).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let left: Links = links
+            .iter()
+            .filter(|(_, link)| !gone.iter().any(|gone| Arc::ptr_eq(gone, link)))
+            .map(|(key, link)| (key.clone(), Arc::clone(link)))
+            .collect();
+        self.shared.links.store(Arc::new(left.values().map(Arc::downgrade).collect()));
+        self.links.store(Arc::new(left));
+        for link in gone {
+            link.end();
+        }
     }
 
     /// A place among the POSTs of the peer that are in work, counted against its rate (reference
@@ -273,6 +341,12 @@ fn read(body: &[u8], limits: &Limits, relays: bool) -> Result<Message, Refusal> 
         return ssp::read(body, None, limits);
     }
     ssp::scan(body, limits).map_or_else(|| ssp::read_outlined(body, None, limits), Ok)
+}
+
+/// How large a document may be under the largest of these agreements; a stranger has none.
+fn octets_max(agreements: &[Arc<Agreement>]) -> usize {
+    let largest = agreements.iter().map(|agreement| agreement.max_document_bytes).max();
+    largest.unwrap_or(STRANGER_OCTETS_MAX)
 }
 
 /// Whether there is nothing in it but answers.
@@ -310,7 +384,7 @@ impl SspHandler for Peers {
                 self.shared.sap.events().ssp_post(name, Direction::In, Some(answer.status.as_u16()));
             }
         })?;
-        Ok(speakers.iter().map(|agreement| agreement.max_document_bytes).max().unwrap_or(0))
+        Ok(octets_max(&speakers))
     }
 
     async fn post(&self, request: SspRequest) -> Answer {

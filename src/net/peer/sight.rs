@@ -115,6 +115,15 @@ impl PeerLink {
         true
     }
 
+    /// Whether there is nothing left of it: no agreement, no sessions, nothing under way.
+    pub(super) fn is_gone(&self) -> bool {
+        if self.agreement().is_some() {
+            return false;
+        }
+        let state = self.state();
+        state.left && state.flying.is_empty() && state.link.sight(self.now()).sessions.is_empty()
+    }
+
     fn retry(&self) {
         let now = self.now();
         {

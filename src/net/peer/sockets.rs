@@ -51,6 +51,12 @@ impl Sockets {
         Ok(found.candidates(&mut *(tools.chance)()))
     }
 
+    /// Whether DNS knows who serves a domain, as far as is known from an earlier look, too.
+    pub async fn find(&self, agreement: &Agreement) -> Result<(), DiscoverError> {
+        let tools = &self.0;
+        tools.discover.find(&agreement.domain, &agreement.endpoints, tools.sap.now()).await.map(|_| ())
+    }
+
     /// A connection of its own as `own`, closed at once: whether the peer answers there, and is who it should be.
     pub async fn knock(
         &self,

@@ -52,6 +52,26 @@ fn addresses(primitive: &mut Primitive) -> Option<Addresses<'_>> {
     })
 }
 
+/// The group that a request is about.
+pub(crate) fn group_of(request: &Primitive) -> Option<&GroupId> {
+    Some(match request {
+        Primitive::CreateGroupRequest(request) => &request.group,
+        Primitive::DeleteGroupRequest(request) => &request.group,
+        Primitive::GetGroupPropsRequest(request) => &request.group,
+        Primitive::SetGroupPropsRequest(request) => &request.group,
+        Primitive::JoinGroupRequest(request) => &request.group,
+        Primitive::LeaveGroupRequest(request) => &request.group,
+        Primitive::GetGroupMembersRequest(request) => &request.group,
+        Primitive::GetJoinedUsersRequest(request) => &request.group,
+        Primitive::AddGroupMembersRequest(request) => &request.group,
+        Primitive::RemoveGroupMembersRequest(request) => &request.group,
+        Primitive::MemberAccessRequest(request) => &request.group,
+        Primitive::RejectListRequest(request) => &request.group,
+        Primitive::SubscribeGroupNoticeRequest(request) => &request.group,
+        _ => return None,
+    })
+}
+
 /// Gives every address its domain.
 fn complete(addresses: &mut Addresses<'_>, home: &Domain) {
     *addresses.group = addresses.group.completed(home);

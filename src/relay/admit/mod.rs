@@ -11,6 +11,7 @@ mod client;
 mod common;
 mod delegated;
 mod groups;
+mod named;
 mod peer;
 mod presence;
 
@@ -27,6 +28,7 @@ use super::events;
 
 pub use client::from_client;
 pub(crate) use common::domain_of;
+pub(crate) use groups::group_of;
 pub use peer::{from_peer, unread_from_peer};
 
 /// The link a primitive came in on.

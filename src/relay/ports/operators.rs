@@ -24,6 +24,10 @@ pub enum OperatorsChange {
     Block(Block),
     /// The block is removed. Outcome: `Done` or `Missing`.
     Unblock(Subject),
+    /// A domain is a guest, with whom something passed last at this moment. Outcome: `Done`.
+    Guest(Guest),
+    /// It is none any more. Outcome: `Done` or `Missing`.
+    GuestGone(Domain),
     /// The row may leave at once. Outcome: `Done` or `Missing`.
     MakeDue {
         /// Which row of the outbox.
@@ -40,6 +44,15 @@ pub struct Suspension {
     pub since: Moment,
 }
 
+/// A domain without an entry that has an agreement, since federation is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Which.
+    pub domain: Domain,
+    /// When something passed last, within an hour.
+    pub used: Moment,
+}
+
 /// A row of the outbox as operators see it: without what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
@@ -53,6 +66,9 @@ pub struct Queued {
 pub trait OperatorsStore {
     /// Every suspension, ordered by peer.
     fn suspensions(&self) -> Promise<Vec<Suspension>>;
+
+    /// Every guest, ordered by domain.
+    fn guests(&self) -> Promise<Vec<Guest>>;
 
     /// Every block, those that are over too.
     fn blocks(&self) -> Promise<Vec<Block>>;

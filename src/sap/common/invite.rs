@@ -143,6 +143,8 @@ impl Sap {
                 missing.extend(expanded.missing);
             }
         }
+        // Who has to wait is out of reach now.
+        let _ = self.meet(members.iter().filter_map(Recipient::domain_str)).await;
         let named =
             recipients.into_iter().filter(|recipient| !matches!(recipient, Recipient::ContactList(_)));
         let mut seen = HashSet::new();

@@ -302,7 +302,7 @@ pub(in super::super) fn link_to<'a>(
     let peer = match map.routes.of(home, now.date_time()) {
         Route::Peer(peer) => Some(peer),
         Route::Unknown => map.routes.owed_to(home),
-        Route::Local(_) | Route::Discover => None,
+        Route::Local(_) => None,
     };
     peer.map(|peer| Link { own, peer, style: style(map, peer) })
 }

@@ -7,6 +7,7 @@ use super::plausible;
 use crate::imps::agreement::Service;
 use crate::imps::primitive::{Recipient, User};
 use crate::imps::{Code, Domain, Primitive, Status};
+use crate::relay::admit::group_of;
 use crate::relay::ports::StoreError;
 use crate::relay::split::{Remote, Split};
 
@@ -19,7 +20,7 @@ impl Sap {
         user: User,
         request: Primitive,
     ) -> Result<Primitive, StoreError> {
-        let Some(group) = super::group_of(&request).cloned() else {
+        let Some(group) = group_of(&request).cloned() else {
             return Ok(Status::new(Code::BAD_REQUEST).into());
         };
         let question = Question {

@@ -61,6 +61,9 @@ impl Sap {
         if !lists.is_empty() {
             let own = self.lists_of(&client.as_user(), lists).await.map_err(Failed::Code)?;
             let expanded = own.expand(lists);
+            self.meet(expanded.users.iter().filter_map(|user| user.domain_str()))
+                .await
+                .map_err(Failed::Code)?;
             all.extend(expanded.users);
             missing = expanded.missing;
         }

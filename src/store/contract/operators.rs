@@ -2,7 +2,7 @@
 
 use super::{all, at, domain, one, outbox, outgoing, row};
 use crate::relay::blocks::{BLOCKS_MAX, Block};
-use crate::relay::ports::{Change, OperatorsChange, Outcome, Store, StoredOutgoing, Suspension};
+use crate::relay::ports::{Change, Guest, OperatorsChange, Outcome, Store, StoredOutgoing, Suspension};
 
 fn operators(change: OperatorsChange) -> Change {
     Change::Operators(change)
@@ -54,6 +54,19 @@ pub(in crate::store) async fn who_is_blocked_is_kept_until_it_is_unblocked(store
     assert!(all(store, many.collect()).await.iter().all(|outcome| *outcome == Outcome::Done));
     assert_eq!(one(store, add(&block("one.more.example", None, "x"))).await, Outcome::Full);
     assert_eq!(one(store, add(&block("d1.example", None, "y"))).await, Outcome::Done, "instead of the same");
+}
+
+pub(in crate::store) async fn guests_are_kept_with_when_something_passed_last(store: &dyn Store) {
+    let guest = |name: &str, used| Guest { domain: domain(name), used: at(used) };
+    let met = |name: &str, used| operators(OperatorsChange::Guest(guest(name, used)));
+    let gone = |name: &str| operators(OperatorsChange::GuestGone(domain(name)));
+    assert_eq!(store.guests().await.unwrap(), []);
+    assert_eq!(all(store, vec![met("west.example", 5), met("east.example", 6)]).await, [Outcome::Done; 2]);
+    assert_eq!(one(store, met("west.example", 9)).await, Outcome::Done);
+    assert_eq!(store.guests().await.unwrap(), [guest("east.example", 6), guest("west.example", 9)]);
+    assert_eq!(one(store, gone("east.example")).await, Outcome::Done);
+    assert_eq!(one(store, gone("east.example")).await, Outcome::Missing);
+    assert_eq!(store.guests().await.unwrap(), [guest("west.example", 9)]);
 }
 
 pub(in crate::store) async fn operators_see_what_waits_in_pages_without_what_it_says(store: &dyn Store) {

@@ -104,8 +104,9 @@ mod tests {
 
     /// Tables in which no user of ours stands: `block` has users of others, `seen` has digests, the others are about the store and its peers,
     /// `content_litter` names files that go.
-    const NOBODY: [&str; 9] = [
+    const NOBODY: [&str; 10] = [
         "block",
+        "guest",
         "content_litter",
         "meta",
         "migration",

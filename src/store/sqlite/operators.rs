@@ -7,7 +7,7 @@ use super::{Sqlite, presence};
 use crate::imps::{Domain, GroupId, UserId};
 use crate::relay::blocks::{BLOCKS_MAX, Block, Subject};
 use crate::relay::ports::{
-    Account, OperatorsChange, OperatorsStore, Outcome, Promise, Queued, StoredOutgoing, Suspension,
+    Account, Guest, OperatorsChange, OperatorsStore, Outcome, Promise, Queued, StoredOutgoing, Suspension,
 };
 
 pub(super) fn apply(connection: &Connection, wanted: &OperatorsChange) -> Result<Outcome> {
@@ -19,6 +19,13 @@ pub(super) fn apply(connection: &Connection, wanted: &OperatorsChange) -> Result
         OperatorsChange::Resume(peer) => {
             let sql = "DELETE FROM peer_suspension WHERE peer = ?1";
             (change(connection, sql, [peer.as_str()])?, Outcome::Missing)
+        }
+        OperatorsChange::Guest(Guest { domain, used }) => {
+            let sql = "INSERT OR REPLACE INTO guest (domain, used) VALUES (?1, ?2)";
+            (change(connection, sql, params![domain.as_str(), millis(*used)])?, Outcome::Missing)
+        }
+        OperatorsChange::GuestGone(domain) => {
+            (change(connection, "DELETE FROM guest WHERE domain = ?1", [domain.as_str()])?, Outcome::Missing)
         }
         OperatorsChange::Block(block) => return put_block(connection, block),
         OperatorsChange::Unblock(subject) => {
@@ -84,6 +91,15 @@ fn outgoing(connection: &Connection, row: i64) -> Result<Option<StoredOutgoing>>
 impl OperatorsStore for Sqlite {
     fn suspensions(&self) -> Promise<Vec<Suspension>> {
         self.ask(suspensions)
+    }
+
+    fn guests(&self) -> Promise<Vec<Guest>> {
+        self.ask(|connection| {
+            many(connection, "SELECT domain, used FROM guest ORDER BY domain", [], |row| {
+                let mut columns = Columns::of(row);
+                Ok(Guest { domain: columns.parsed()?, used: columns.moment()? })
+            })
+        })
     }
 
     fn blocks(&self) -> Promise<Vec<Block>> {

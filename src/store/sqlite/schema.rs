@@ -32,6 +32,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_turns.sql"),
     include_str!("schema_watchers.sql"),
     include_str!("schema_blocks.sql"),
+    include_str!("schema_guests.sql"),
 ];
 
 /// `CWAY`: marks the file as ours (`PRAGMA application_id`).
@@ -169,6 +170,7 @@ mod tests {
                 "group_property",
                 "group_rejected",
                 "group_visit",
+                "guest",
                 "im_group",
                 "invitation",
                 "invitation_count",

@@ -24,6 +24,7 @@ mod fitting;
 mod forwarding;
 mod governing;
 mod groups;
+mod guests;
 mod hostile;
 mod http2;
 mod invitations;
