@@ -249,9 +249,9 @@ async fn measure() {
     ];
     let empty = node.settled().await;
     println!("{:>7} {:<36} {:>8.0} MiB resident", "", "nobody", mebibytes(empty));
-    let (mut held, mut before) = (Vec::new(), empty);
+    let (mut everybody, mut before) = (Vec::new(), empty);
     for (what, caller, from, to) in crowds {
-        held.extend(crowd(caller, from, to).await);
+        everybody.extend(crowd(caller, from, to).await);
         let now = node.settled().await;
         let each = now.saturating_sub(before) as f64 / (to - from) as f64 / 1024.0;
         println!("{:>7} {what:<36} {:>8.0} MiB resident, {each:>7.1} KiB each", to - from, mebibytes(now));
@@ -265,11 +265,11 @@ async fn measure() {
     let verdict = if before <= ceiling { "kept" } else { "MISSED" };
     println!(
         "{:>7} connections: {:.0} MiB of {:.0} (limit: {verdict})",
-        held.len(),
+        everybody.len(),
         mebibytes(before),
         mebibytes(ceiling)
     );
-    drop(held);
+    drop(everybody);
     let after = node.settled().await;
     println!("{:>7} {:<36} {:>8.0} MiB resident", "", "when they have gone", mebibytes(after));
 }
