@@ -280,16 +280,33 @@ impl Federation {
         Ok(true)
     }
 
-    /// These are not kept out any more. `false`: the first of them was not.
-    pub(super) async fn unblock(&self, subjects: &[Subject]) -> Result<bool, StoreError> {
+    /// Somebody is not kept out any more. Gives the block that there was.
+    pub(super) async fn unblock(&self, subject: &Subject) -> Result<Option<Arc<Block>>, StoreError> {
         let _turn = self.turn.lock().await;
-        let change = |subject: &Subject| Change::Operators(OperatorsChange::Unblock(subject.clone()));
-        let outcomes = self.sap.store().commit(subjects.iter().map(change).collect()).await?;
+        let block = self.agreed().blocks.get(subject);
+        self.without(block.as_slice()).await?;
+        Ok(block)
+    }
+
+    /// Ends the blocks that are over, and gives them.
+    pub(super) async fn end_blocks(&self, now: Moment) -> Result<Vec<Arc<Block>>, StoreError> {
+        if self.agreed().blocks.over(now).is_empty() {
+            return Ok(Vec::new());
+        }
+        let _turn = self.turn.lock().await;
+        // One of them may have been given more time meanwhile.
+        let over = self.agreed().blocks.over(now);
+        self.without(&over).await?;
+        Ok(over)
+    }
+
+    async fn without(&self, blocks: &[Arc<Block>]) -> Result<(), StoreError> {
+        let change = |block: &Arc<Block>| Change::Operators(OperatorsChange::Unblock(block.subject.clone()));
+        self.sap.store().commit(blocks.iter().map(change).collect()).await?;
         let agreed = self.agreed();
-        let blocks =
-            subjects.iter().fold(Blocks::clone(&agreed.blocks), |left, subject| left.without(subject));
-        self.follow(Agreed { blocks: Arc::new(blocks), ..Agreed::clone(&agreed) }).await?;
-        Ok(outcomes.first() == Some(&Outcome::Done))
+        let left = Blocks::clone(&agreed.blocks);
+        let left = blocks.iter().fold(left, |left, block| left.without(&block.subject));
+        self.follow(Agreed { blocks: Arc::new(left), ..Agreed::clone(&agreed) }).await
     }
 
     /// The files as they are now, with certificates and trust put into use; `None` if there is a mistake.

@@ -185,9 +185,16 @@ impl Operators {
                         .await;
                 }
             }
-            let blocks = self.federation.agreed().blocks().over(self.sap.now());
-            if !blocks.is_empty() {
-                self.end_blocks(&blocks).await;
+            match self.federation.end_blocks(self.sap.now()).await {
+                Ok(ended) => {
+                    for block in ended {
+                        tracing::info!(subject = %block.subject, "the block is over");
+                        self.over(Act::new("block over", &block.subject)).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "blocks that are over stay until the store writes again");
+                }
             }
         }
     }
@@ -195,18 +202,6 @@ impl Operators {
     async fn over(&self, act: Act) {
         // A failure is in the log of the node.
         let _ = self.audit.recorded(self.sap.now(), Who::node(), act, audit::Outcome::Done).await;
-    }
-
-    async fn end_blocks(&self, blocks: &[Arc<Block>]) {
-        let subjects: Vec<_> = blocks.iter().map(|block| block.subject.clone()).collect();
-        if let Err(error) = self.federation.unblock(&subjects).await {
-            tracing::warn!(%error, "blocks that are over stay until the store writes again");
-            return;
-        }
-        for subject in subjects {
-            tracing::info!(%subject, "the block is over");
-            self.over(Act::new("block over", &subject)).await;
-        }
     }
 
     async fn block(&self, subject: Subject, life: Option<Duration>, reason: Box<str>) -> Told {
@@ -237,13 +232,12 @@ impl Operators {
     }
 
     async fn unblock(&self, subject: Subject) -> Told {
-        let block = self.federation.agreed().blocks().get(&subject);
-        if !self.federation.unblock(std::slice::from_ref(&subject)).await? {
+        let Some(block) = self.federation.unblock(&subject).await? else {
             let error = format!("{subject} is not blocked; `causeway block list` shows who is");
             return Err(Refused::new(StatusCode::NOT_FOUND, error));
-        }
+        };
         tracing::warn!(%subject, "not blocked any more, by an operator");
-        Ok(block.map_or_else(|| json!({ "subject": subject.to_string() }), |block| sights::block(&block)))
+        Ok(sights::block(&block))
     }
 
     async fn announce(&self, audience: Audience, announcement: &Announcement) -> Told {

@@ -82,7 +82,7 @@ impl Sap {
                 };
             }
         };
-        if let Err(code) = self.meet(admitted.domains()).await {
+        if let Err(code) = self.meet_those_in(&admitted).await {
             return if is_message {
                 SendMessageResponse { result: Status::new(code), message_id: None }.into()
             } else {
@@ -442,7 +442,7 @@ impl Sap {
         let user = User { client: Some(client.clone()), ..User::from(user.clone()) };
         let lists = Box::pin(self.lists_of(&user, &named)).await?;
         let admitted = admitted.expanded(&lists);
-        self.meet(admitted.domains()).await?;
+        self.meet_those_in(&admitted).await?;
         Ok(admitted)
     }
 

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::Sap;
 use crate::imps::{Code, Domain};
+use crate::relay::admit::Admitted;
 use crate::relay::guests::{Begins, Introduced, Strangers};
 
 /// So many strangers of one request are looked for at a time.
@@ -45,6 +46,12 @@ impl Sap {
             domains.into_iter().filter_map(|domain| map.routes.stranger(domain)).collect()
         };
         if strangers.is_empty() { Ok(()) } else { Box::pin(self.introduce(strangers)).await }
+    }
+
+    /// The same for whoever a request of a client names itself.
+    pub(super) async fn meet_those_in(&self, admitted: &Admitted) -> Result<(), Code> {
+        let is_open = self.map().directory.is_open();
+        if is_open { self.meet(admitted.domains()).await } else { Ok(()) }
     }
 
     async fn introduce(&self, strangers: BTreeSet<Domain>) -> Result<(), Code> {
