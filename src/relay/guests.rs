@@ -20,6 +20,8 @@ pub const GUESTS_MAX: usize = 2000;
 pub const UNUSED_MAX: Duration = Duration::from_secs(8 * 86_400);
 /// So many new guests there may be in a second.
 pub const INTRODUCED_PER_SECOND: u32 = 10;
+/// The queue of a guest holds this part of what that of a peer with an entry may hold.
+pub const QUEUE_PARTS: u64 = 16;
 /// Octets of a document of a stranger, who can but begin a set-up.
 pub const STRANGER_OCTETS_MAX: usize = 16 * 1024;
 

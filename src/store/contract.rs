@@ -162,6 +162,7 @@ macro_rules! keeps_the_contract {
             a_row_may_have_its_number_before_it_is_written
             a_user_fills_its_share_of_a_queue_and_no_more
             a_full_queue_is_that_of_one_peer
+            the_queue_of_a_guest_is_a_sixteenth_of_that_of_a_peer
             queues_are_summed_up
             expired_outgoing_is_found_in_pages
             reports_are_expected_from_one_peer_until_forgotten

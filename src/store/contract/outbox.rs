@@ -1,8 +1,10 @@
 //! What every store must do about what waits for peers.
 
 use super::{QUEUE_OCTETS_MAX, SHARE_OCTETS_MAX, all, at, domain, one, outbox, outgoing, row, user};
+use crate::relay::guests::QUEUE_PARTS;
 use crate::relay::ports::{
-    Change, Excerpt, Lanes, Outcome, Outgoing, QueueSummary, Sent, Settlement, Store, StoredOutgoing,
+    Change, Excerpt, Guest, Lanes, OperatorsChange, Outcome, Outgoing, QueueSummary, Sent, Settlement, Store,
+    StoredOutgoing,
 };
 
 pub(in crate::store) async fn a_newer_notice_for_a_peer_takes_the_place_of_the_old_one(store: &dyn Store) {
@@ -161,6 +163,17 @@ pub(in crate::store) async fn a_full_queue_is_that_of_one_peer(store: &dyn Store
     ));
     assert_eq!(one(store, Change::DropOutgoing { row: number }).await, Outcome::Done);
     assert!(matches!(one(store, Change::Send(outgoing("south.example", "F", 2))).await, Outcome::Row(_)));
+}
+
+pub(in crate::store) async fn the_queue_of_a_guest_is_a_sixteenth_of_that_of_a_peer(store: &dyn Store) {
+    let guest = Guest { domain: domain("west.example"), used: at(1) };
+    assert_eq!(one(store, Change::Operators(OperatorsChange::Guest(guest))).await, Outcome::Done);
+    let part = usize::try_from(QUEUE_OCTETS_MAX / QUEUE_PARTS).unwrap();
+    for (peer, fits) in [("west.example", false), ("south.example", true)] {
+        assert!(matches!(one(store, Change::Send(outgoing(peer, "A", part))).await, Outcome::Row(_)));
+        let more = one(store, Change::Send(outgoing(peer, "B", 1))).await;
+        assert_eq!(matches!(more, Outcome::Row(_)), fits, "{peer}: {more:?}");
+    }
 }
 
 pub(in crate::store) async fn queues_are_summed_up(store: &dyn Store) {

@@ -11,6 +11,7 @@ use super::rows::{self, Columns, change, millis, one};
 use super::{common, content, erase, groups, history, lists, operators};
 use crate::element::im::{Mail, MailKind};
 use crate::imps::{Domain, Moment, SessionId, UserId};
+use crate::relay::guests;
 use crate::relay::ports::{Change, Outcome, Outgoing, SeenKey};
 
 /// How many mailboxes and queues have their fill remembered.
@@ -440,7 +441,11 @@ impl Changes {
         let number = self.numbers.start;
         let octets = outgoing.body.len() as u64;
         let is_full = |waiting: u64, limit: u64| waiting.saturating_add(octets) > limit;
-        if is_full(*self.queue(connection, &outgoing.peer)?, limits.queue_octets) {
+        let waiting = *self.queue(connection, &outgoing.peer)?;
+        let beyond_guests = is_full(waiting, limits.queue_octets / guests::QUEUE_PARTS);
+        if is_full(waiting, limits.queue_octets)
+            || (beyond_guests && operators::is_guest(connection, &outgoing.peer)?)
+        {
             return Ok(Outcome::Full);
         }
         if outgoing.author.is_some() && is_full(self.share(connection, outgoing)?, limits.share_octets) {

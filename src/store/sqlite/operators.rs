@@ -56,6 +56,11 @@ fn put_block(connection: &Connection, block: &Block) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+pub(super) fn is_guest(connection: &Connection, peer: &Domain) -> Result<bool> {
+    let sql = "SELECT 1 FROM guest WHERE domain = ?1";
+    Ok(one(connection, sql, [peer.as_str()], |_| Ok(()))?.is_some())
+}
+
 fn blocks(connection: &Connection) -> Result<Vec<Block>> {
     many(connection, "SELECT address, since, until, reason FROM block ORDER BY subject", [], |row| {
         let mut columns = Columns::of(row);
