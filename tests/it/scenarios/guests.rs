@@ -215,3 +215,28 @@ async fn a_stranger_is_a_guest_in_the_name_of_its_certificate_alone_and_begins_w
     assert_eq!(standing(&north, "west.guest.example").await, None);
     node.drain().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_in_a_crowd_come_in_one_after_the_other_and_the_others_are_put_off() {
+    // Given very many domains, of which DNS cannot say whether they are served
+    let world = World::new().await;
+    let north = open(&world, NORTH);
+    let node = world.start(&north).await;
+    let mut ada = north.phone("ada", modern()).await;
+    let crowd: Vec<String> = (0..400).map(|number| format!("n{number}.example")).collect();
+    world.laboratory.dns().change(|zone| {
+        for domain in &crowd {
+            zone.fail(&record(domain));
+        }
+    });
+    // When one request names all of them, then it is to be asked again later
+    let all: Vec<UserId> = crowd.iter().map(|domain| format!("wv:x@{domain}").parse().unwrap()).collect();
+    let answer = ada.send(&all, "hello, everybody", false).await.unwrap();
+    assert_eq!(answer.result.code, Code::SERVICE_UNAVAILABLE);
+    // And those that were met so far are reached by the next
+    let peers = json(&north, &["peer", "list"]).await;
+    let met: Vec<_> = peers.as_array().unwrap().iter().map(|peer| peer["domain"].as_str().unwrap()).collect();
+    assert!(!met.is_empty() && met.len() < crowd.len(), "{}", met.len());
+    assert_eq!(code(&mut ada, &format!("wv:x@{}", met[0])).await, Code::SUCCESSFUL);
+    node.drain().await;
+}
