@@ -1,7 +1,10 @@
 //! A small authoritative DNS server on loopback, for `causeway demo` and for tests.
 //!
-//! It knows SRV, A and AAAA records from a [`Zone`] that can be changed while it runs, answers over
-//! UDP, and fails on demand. It is no server for the internet: no TCP, no delegation, no DNSSEC.
+//! It knows SRV, A, AAAA and TLSA records from a [`Zone`] that can be changed while it runs, answers over
+//! UDP, signs its answers if it was given a [`ZoneKey`], and fails on demand. It is no server for the
+//! internet: no TCP, and of the art of zones the least.
+
+mod signed;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -9,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, SOA, SRV};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::{A, AAAA, SOA, SRV, TLSA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +21,12 @@ use tracing::debug;
 
 use crate::imps::Domain;
 
+pub use signed::ZoneKey;
+
 /// Octets of a question that are read; more is not DNS over UDP.
 const QUESTION_OCTETS_MAX: usize = 4096;
+/// Octets of a signed answer that we say we can send.
+const ANSWER_OCTETS_MAX: u16 = 1232;
 /// How long the absence of a name may be remembered, seconds.
 const NEGATIVE_TTL_SECONDS: u32 = 60;
 
@@ -29,6 +36,12 @@ pub struct Zone {
     records: HashMap<String, Vec<(u32, RData)>>,
     failing: HashSet<String>,
     silent: HashSet<String>,
+    /// Signs answers.
+    signer: Option<Arc<ZoneKey>>,
+    /// Delegated without a key.
+    unsigned: HashSet<String>,
+    /// Their signatures are wrong.
+    spoilt: HashSet<String>,
 }
 
 impl Zone {
@@ -63,6 +76,38 @@ impl Zone {
         self
     }
 
+    /// Adds a TLSA record (RFC 6698) for a port of a host: certificate usage, selector and matching type as
+    /// their numbers.
+    pub fn association(
+        &mut self,
+        (host, port): (&str, u16),
+        [usage, selector, matching]: [u8; 3],
+        data: Vec<u8>,
+        ttl_seconds: u32,
+    ) -> &mut Self {
+        let record = RData::TLSA(TLSA::new(usage.into(), selector.into(), matching.into(), data));
+        self.add(&format!("_{port}._tcp.{host}"), ttl_seconds, record);
+        self
+    }
+
+    /// Signs all answers with this key of the root from now on.
+    pub fn sign(&mut self, zone_key: Arc<ZoneKey>) -> &mut Self {
+        self.signer = Some(zone_key);
+        self
+    }
+
+    /// Nothing from this name downward is signed, and the zone above says so.
+    pub fn unsign(&mut self, name: &str) -> &mut Self {
+        self.unsigned.insert(key(name));
+        self
+    }
+
+    /// The signatures of this name are wrong.
+    pub fn spoil(&mut self, name: &str) -> &mut Self {
+        self.spoilt.insert(key(name));
+        self
+    }
+
     /// Answers questions for this name with SERVFAIL.
     pub fn fail(&mut self, name: &str) -> &mut Self {
         self.failing.insert(key(name));
@@ -81,6 +126,7 @@ impl Zone {
         self.records.remove(&key);
         self.failing.remove(&key);
         self.silent.remove(&key);
+        self.spoilt.remove(&key);
         self
     }
 
@@ -105,7 +151,17 @@ impl Zone {
                 if self.silent.contains(&key) {
                     return None;
                 }
-                self.fill(&mut answer, &key, &query.name, query.query_type);
+                let signing =
+                    self.signer.as_ref().filter(|_| question.edns.as_ref().is_some_and(wants_signatures));
+                match signing {
+                    None => self.fill(&mut answer, &key, &query.name, query.query_type),
+                    Some(zone_key) => {
+                        let mut edns = Edns::new();
+                        edns.set_dnssec_ok(true).set_max_payload(ANSWER_OCTETS_MAX);
+                        answer.edns = Some(edns);
+                        self.fill_signed(zone_key, &mut answer, &query.name, query.query_type).ok()?;
+                    }
+                }
             }
             _ => answer.metadata.response_code = ResponseCode::NotImp,
         }
@@ -126,11 +182,19 @@ impl Zone {
             if known.is_none() {
                 answer.metadata.response_code = ResponseCode::NXDomain;
             }
-            let ttl = NEGATIVE_TTL_SECONDS;
-            let soa = SOA::new(Name::root(), Name::root(), 1, 3600, 600, 86_400, ttl);
-            answer.add_authority(Record::from_rdata(Name::root(), ttl, RData::SOA(soa)));
+            answer.add_authority(start_of_authority());
         }
     }
+}
+
+fn start_of_authority() -> Record {
+    let ttl = NEGATIVE_TTL_SECONDS;
+    let soa = SOA::new(Name::root(), Name::root(), 1, 3600, 600, 86_400, ttl);
+    Record::from_rdata(Name::root(), ttl, RData::SOA(soa))
+}
+
+fn wants_signatures(edns: &Edns) -> bool {
+    edns.flags().dnssec_ok
 }
 
 fn full(name: &str) -> Result<Name, hickory_proto::ProtoError> {
