@@ -13,6 +13,7 @@ use super::{Configuration, Ended, Streams, check, now, today};
 use crate::config::{self, Settings, Severity};
 use crate::imps::Domain;
 use crate::imps::agreement::{Agreement, Endpoint, IdentityError, KeyHash, PeerIdentity, PeerState};
+use crate::net::dane::{Dane, Wanted};
 use crate::net::discover::{Candidate, Discover};
 use crate::net::post::{Connection, PostError, PostLimits};
 use crate::net::tls::{HandshakeError, PeerTls};
@@ -136,7 +137,9 @@ fn through_the_node(desk: &Desk, peer: &Domain, looks: &mut Vec<Look>) -> anyhow
 /// What it takes to look outward.
 struct Doctor<'s> {
     settings: &'s Settings,
-    discover: Discover,
+    discover: Arc<Discover>,
+    /// What secure DNS says of peers.
+    dane: Dane,
     /// `None`: this node has no side towards peers.
     tls: Option<PeerTls>,
 }
@@ -145,15 +148,18 @@ impl<'s> Doctor<'s> {
     fn new(settings: &'s Settings) -> Result<Self, Look> {
         let discover = Discover::new(&settings.discovery())
             .map_err(|error| Look::new("DNS", FAILED, format!("{error}; set [dns] servers")))?;
+        let discover = Arc::new(discover);
+        let dane = Dane::new(Arc::clone(&discover), Arc::default(), Arc::new(Silent));
+        dane.follow(settings.agreements().filter_map(Wanted::of).collect());
         let tls = if settings.federates() {
-            let found = node::peer_tls(settings, &(Arc::new(Silent) as _));
+            let found = node::peer_tls(settings, &(Arc::new(Silent) as _), dane.vouched());
             Some(found.map_err(|error| {
                 Look::new("certificates", FAILED, format!("{error}; see `causeway check`"))
             })?)
         } else {
             None
         };
-        Ok(Self { settings, discover, tls })
+        Ok(Self { settings, discover, dane, tls })
     }
 
     /// Where DNS leads for each of our domains, and who is there.
@@ -224,18 +230,25 @@ impl<'s> Doctor<'s> {
             }
         };
         looks.push(Look::new(format!("{peer} resolve"), OK, listed(&places)));
+        if let Some((found, counts)) = self.dane.asked(peer, now).await {
+            let outcome = if counts { OK } else { WARNING };
+            looks.push(Look::new(format!("{peer} dane"), outcome, found.join("; ")));
+        }
         let mut reached = false;
         for place in &places {
             let speaks = |identity: &PeerIdentity| entry.speaks_for(identity, &self.settings.ssp.trust_keys);
             let what = format!("{peer} at {place}");
             looks.push(match knock(tls, own, peer, place, speaks).await {
-                Ok(key) => {
+                Ok((key, vouched)) => {
                     reached = true;
                     match entry.pin_of(&key) {
                         Some(0) if entry.pins.len() > 1 => {
                             Look::new(what, OK, "is the peer, by the first of its pins")
                         }
                         Some(pin) if pin > 0 => Look::new(what, WARNING, entry.pin_words(pin)),
+                        None if entry.dane && vouched => {
+                            Look::new(what, OK, "is the peer, by DANE: the TLSA record matches")
+                        }
                         _ => Look::new(what, OK, "is the peer"),
                     }
                 }
@@ -268,19 +281,20 @@ fn advice(error: &PostError, entry: &Agreement) -> String {
     }
 }
 
-/// Whether who answers there passes the check; gives the hash of the key that it shows.
+/// Whether who answers there passes the check; gives the hash of the key that it shows, and whether secure
+/// DNS vouches for it.
 async fn knock(
     tls: &PeerTls,
     own: &Domain,
     peer: &Domain,
     place: &Candidate,
     check: impl Fn(&PeerIdentity) -> Result<(), IdentityError> + Send + Sync,
-) -> Result<KeyHash, PostError> {
+) -> Result<(KeyHash, bool), PostError> {
     let one = std::slice::from_ref(place);
-    let shown = Mutex::new(KeyHash::default());
+    let shown = Mutex::new((KeyHash::default(), false));
     let check = |identity: &PeerIdentity| {
         if let Ok(mut shown) = shown.lock() {
-            *shown = identity.key;
+            *shown = (identity.key, identity.vouchers.iter().any(|voucher| voucher.domain == *peer));
         }
         check(identity)
     };

@@ -173,6 +173,11 @@ fn one(peer: &Value, streams: &mut Streams<'_>) -> anyhow::Result<()> {
         let what = [at(violations, "count"), at(violations, "last"), at(violations, "reason")].map(words);
         lines.push(("identity broken", format!("{} times, last {} ({})", what[0], what[1], what[2])));
     }
+    let dane = at(peer, "dane");
+    if !dane.is_null() {
+        let found = words(at(dane, "found"));
+        lines.push(("secure DNS", if found == "-" { "not asked yet".to_owned() } else { found }));
+    }
     let block = at(peer, "block");
     if !block.is_null() {
         let until = at(block, "until");

@@ -14,11 +14,12 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyD
 use zeroize::Zeroizing;
 
 use super::node_file::PlacedPair;
-use super::settings::{CrlExpiry, KeyPair, Token};
+use super::settings::{CrlExpiry, KeyPair, Token, TrustAnchors};
 use super::source::Placed;
 use crate::imps::agreement::KeyHash;
 use crate::imps::{DateTime, Domain};
 use crate::net::certificate::{Facts, certificates_of_pem, facts};
+use crate::net::discover::check_trust_anchors;
 use crate::store::seal::{self, SealError, Sealer};
 
 /// Largest file of the configuration that is read, octets.
@@ -34,6 +35,7 @@ const KEY: &str = "a PEM file with the private key of the certificate";
 const TRUST: &str = "a PEM file with CA certificates";
 const CRL: &str = "a file with revocation lists, PEM or DER";
 const FRESH: &str = "a certificate that is valid now";
+const ANCHORS: &str = "a file of DNSKEY records, one a line: . IN DNSKEY 257 3 13 BASE64";
 const TOKEN: &str = "a file with one word of at least 16 visible ASCII characters";
 const SECRET: &str = "a file of 32 octets, or none yet";
 
@@ -203,6 +205,17 @@ pub(super) fn token(file: &Placed<PathBuf>) -> Option<Token> {
     }
     warn_if_exposed(file);
     Some(Token::new(word.to_owned()))
+}
+
+/// The keys with which validation of DNS begins.
+pub(super) fn trust_anchors(file: &Placed<PathBuf>) -> Option<TrustAnchors> {
+    let octets = read(file, ANCHORS)?;
+    let text = std::str::from_utf8(&octets).unwrap_or_default();
+    if let Err(wrong) = check_trust_anchors(text) {
+        file.place.error(format_args!("cannot be used: {wrong}"), ANCHORS);
+        return None;
+    }
+    Some(TrustAnchors { file: file.value.clone(), text: text.into() })
 }
 
 /// The folder for data may be missing yet; the secret key too.

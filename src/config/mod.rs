@@ -179,10 +179,13 @@ fn complete(
         inspector.crls(list, node.crl_expiry);
     }
     let token = node.token_file.as_ref().and_then(material::token);
+    let trust_anchors = node.trust_anchors.as_ref().and_then(material::trust_anchors);
 
-    // The default need not be there if every peer brings its own CA or pins.
-    let leaning =
-        open || entries.iter().any(|entry| entry.trust.is_empty() && entry.agreement.pins.is_empty());
+    // The default need not be there if every peer brings its own CA or pins, or secure DNS vouches for it.
+    let alone = |entry: &PeerEntry| {
+        entry.trust.is_empty() && entry.agreement.pins.is_empty() && !entry.agreement.dane
+    };
+    let leaning = open || entries.iter().any(alone);
     let (mut trust, mut trust_keys) = (Vec::new(), Vec::<KeyHash>::new());
     for file in &node.trust {
         if file.place.written || leaning || file.value.exists() {
@@ -194,11 +197,24 @@ fn complete(
         .into_iter()
         .map(|entry| {
             let mut agreement = entry.agreement;
-            if entry.trust.is_empty() && agreement.pins.is_empty() && node.trust.is_empty() {
+            if entry.trust.is_empty() && agreement.pins.is_empty() && !agreement.dane && node.trust.is_empty()
+            {
                 let peer = &agreement.domain;
                 entry.place.error(
                     format_args!("no CA and no key may vouch for {peer}"),
-                    "trust or pins here, or [ssp] trust",
+                    "trust, pins or dane = true here, or [ssp] trust",
+                );
+            }
+            if agreement.dane && node.dns.dnssec == settings::Dnssec::Off {
+                entry.place.error(
+                    "dane = true rests on DNSSEC, which [dns] dnssec = \"off\" leaves out",
+                    "dane = false here, or [dns] dnssec = \"prefer\" or \"require\"",
+                );
+            }
+            if agreement.dane && !agreement.pins.is_empty() {
+                entry.place.warning(
+                    "dane = true has no effect: where pins are given, one of them must match",
+                    "dane or pins",
                 );
             }
             if agreement.services.is_empty() {
@@ -253,7 +269,7 @@ fn complete(
             token,
             token_file: node.token_file.map(|file| file.value),
         },
-        dns: node.dns,
+        dns: settings::Dns { trust_anchors, ..node.dns },
         store: node.store,
         limits: node.limits,
         log: node.log,

@@ -47,6 +47,7 @@ pub(super) struct NodeFile {
     pub(super) admin_listen: Placed<SocketAddr>,
     pub(super) token_file: Option<Placed<PathBuf>>,
     pub(super) dns: Dns,
+    pub(super) trust_anchors: Option<Placed<PathBuf>>,
     pub(super) store: Store,
     pub(super) limits: Limits,
     pub(super) log: Log,
@@ -215,7 +216,9 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let dns_settings = Dns {
         servers: dns.servers("servers", 53),
         dnssec: dns.word("dnssec", Dnssec::ALL, Dnssec::as_str, Dnssec::Prefer),
+        trust_anchors: None,
     };
+    let trust_anchors = dns.path_unless_empty("trust-anchors");
     dns.finish();
 
     let backend = store.parsed("backend", "sqlite", |text| match text {
@@ -281,6 +284,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         admin_listen,
         token_file,
         dns: dns_settings,
+        trust_anchors,
         store: Store { backend: backend.map_or(Backend::Sqlite, |found| found.value) },
         limits: limits_settings,
         log: log_settings,

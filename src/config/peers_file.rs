@@ -137,6 +137,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
     let trust = peer.paths("trust", &[]);
     let pins = peer.list("pins", PIN, |text| parse_pin(text).map_err(|_| "is no pin"), |_| false);
     let accept_server_eku = peer.truth("accept-server-eku", false);
+    let dane = peer.truth("dane", false);
     let names = peer.list("names", DOMAIN, str::parse::<Domain>, |_| false);
     let services = services(&mut peer);
     let delegates = elements(&mut peer, "delegates", &services);
@@ -192,6 +193,7 @@ fn entry(mut peer: Section<'_>, own: &[Domain], now: DateTime) -> Option<PeerEnt
         endpoints: values(endpoints),
         pins: values(pins),
         accept_server_eku,
+        dane,
         names: values(names),
         services,
         delegates: delegates.iter().map(|service| service.value).collect(),

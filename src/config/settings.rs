@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -236,6 +237,17 @@ pub struct Dns {
     pub servers: Vec<SocketAddr>,
     /// What is asked of DNSSEC.
     pub dnssec: Dnssec,
+    /// DNSKEY records with which validation begins; `None`: those of the root that came with the program.
+    pub trust_anchors: Option<TrustAnchors>,
+}
+
+/// A file of DNSKEY records, read.
+#[derive(Clone, Debug)]
+pub struct TrustAnchors {
+    /// The file.
+    pub file: PathBuf,
+    /// What it holds.
+    pub text: Arc<str>,
 }
 
 words! {
@@ -243,9 +255,9 @@ words! {
     Dnssec {
         /// Answers must be secure.
         Require = "require",
-        /// Signed answers must verify, unsigned ones pass.
+        /// What rests on DNSSEC must verify, all else is taken as it comes.
         Prefer = "prefer",
-        /// Signatures are not looked at.
+        /// Signatures are not looked at: nothing is held to be secure.
         Off = "off",
     }
 }
@@ -335,7 +347,11 @@ impl Settings {
             Dnssec::Prefer => discover::Dnssec::Prefer,
             Dnssec::Off => discover::Dnssec::Off,
         };
-        DiscoverSettings { servers: self.dns.servers.clone(), dnssec }
+        DiscoverSettings {
+            servers: self.dns.servers.clone(),
+            dnssec,
+            trust_anchors: self.dns.trust_anchors.as_ref().map(|anchors| Arc::clone(&anchors.text)),
+        }
     }
 
     /// How lines of the log look.

@@ -18,6 +18,17 @@ pub struct PeerIdentity {
     pub key: KeyHash,
     /// Keys of the configured CAs that the chain ends in; empty if it ends in none (a pin may do).
     pub anchors: Vec<KeyHash>,
+    /// Peers for which secure DNS vouches for this certificate.
+    pub vouchers: Vec<Voucher>,
+}
+
+/// Secure DNS vouches for a certificate (DANE, RFC 6698).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voucher {
+    /// The domain that the certificate may stand for, if it has the name.
+    pub domain: Domain,
+    /// The digest of the record that vouches.
+    pub record: KeyHash,
 }
 
 words! {
@@ -72,6 +83,8 @@ pub struct Agreement {
     /// Whether a certificate without clientAuth is good enough for connections of the peer (decisions.md 8):
     /// public CAs issue none with it.
     pub accept_server_eku: bool,
+    /// Whether secure DNS (TLSA) may vouch for this peer, as well as a CA.
+    pub dane: bool,
     /// Other certificate names that stand for this domain.
     pub names: Vec<Domain>,
     /// What may cross.
@@ -157,6 +170,7 @@ impl Agreement {
             trust: Vec::new(),
             pins: Vec::new(),
             accept_server_eku: false,
+            dane: false,
             names: Vec::new(),
             services: BTreeSet::new(),
             delegates: BTreeSet::new(),
@@ -203,7 +217,8 @@ impl Agreement {
     }
 
     /// Whether this identity may speak for the agreement's domain (decisions.md 8): a pinned key if
-    /// pins are given, else a chain that ends in the right CA; and a name that fits.
+    /// pins are given, else a chain that ends in the right CA, or a record in secure DNS if the agreement
+    /// takes such; and a name that fits.
     /// `default_trust` are the keys of `[ssp] trust`.
     pub fn speaks_for(
         &self,
@@ -212,14 +227,20 @@ impl Agreement {
     ) -> Result<(), IdentityError> {
         let trusted = if self.pins.is_empty() {
             let trust = if self.trust.is_empty() { default_trust } else { &self.trust };
-            identity.anchors.iter().any(|anchor| trust.contains(anchor))
+            let vouched = || identity.vouchers.iter().any(|voucher| voucher.domain == self.domain);
+            identity.anchors.iter().any(|anchor| trust.contains(anchor)) || self.dane && vouched()
         } else if self.pin_of(&identity.key).is_some() {
             true
         } else {
             return Err(IdentityError::Pin { peer: self.domain.clone() });
         };
         if !trusted {
-            return Err(IdentityError::Trust { peer: self.domain.clone() });
+            let peer = self.domain.clone();
+            return Err(if self.dane {
+                IdentityError::Voucher { peer }
+            } else {
+                IdentityError::Trust { peer }
+            });
         }
         if identity.names.iter().any(|name| *name == self.domain || self.names.contains(name)) {
             Ok(())
@@ -244,6 +265,12 @@ pub enum IdentityError {
         /// For whom.
         peer: Domain,
     },
+    /// The same, and secure DNS, which might, does not vouch for it either.
+    #[error("the certificate chain ends in no CA that may vouch for {peer}, and no secure TLSA record does")]
+    Voucher {
+        /// For whom.
+        peer: Domain,
+    },
     /// No name of the certificate stands for the peer.
     #[error("the certificate names {names:?}, none of which stands for {peer}")]
     Name {
@@ -263,7 +290,32 @@ mod tests {
             names: names.iter().map(|name| name.parse().unwrap()).collect(),
             key: [key; 32],
             anchors: anchors.iter().map(|anchor| [*anchor; 32]).collect(),
+            vouchers: Vec::new(),
         }
+    }
+
+    #[test]
+    fn secure_dns_vouches_beside_the_cas_where_the_entry_says_so_and_never_for_a_name_or_against_a_pin() {
+        let mut agreement = Agreement::with("south.example".parse().unwrap());
+        agreement.trust = vec![[7; 32]];
+        let voucher = |domain: &str| Voucher { domain: domain.parse().unwrap(), record: [3; 32] };
+        let mut south = identity(&["south.example"], 1, &[]);
+        south.vouchers = vec![voucher("south.example")];
+        assert!(matches!(agreement.speaks_for(&south, &[]), Err(IdentityError::Trust { .. })));
+        agreement.dane = true;
+        assert_eq!(agreement.speaks_for(&south, &[]), Ok(()));
+        assert_eq!(agreement.speaks_for(&identity(&["south.example"], 2, &[7]), &[]), Ok(()));
+        // For another domain, or for none
+        south.vouchers = vec![voucher("east.example")];
+        assert!(matches!(agreement.speaks_for(&south, &[]), Err(IdentityError::Voucher { .. })));
+        // Without the name
+        let mut east = identity(&["east.example"], 1, &[]);
+        east.vouchers = vec![voucher("south.example")];
+        assert!(matches!(agreement.speaks_for(&east, &[]), Err(IdentityError::Name { .. })));
+        // Against a pin
+        agreement.pins = vec![[2; 32]];
+        south.vouchers = vec![voucher("south.example")];
+        assert!(matches!(agreement.speaks_for(&south, &[]), Err(IdentityError::Pin { .. })));
     }
 
     #[test]

@@ -108,6 +108,13 @@ pub fn key_hashes_of_pem(pem: &[u8]) -> Result<Vec<KeyHash>, FactsError> {
     certificates_of_pem(pem)?.iter().map(|der| facts(der).map(|facts| facts.key)).collect()
 }
 
+/// The SubjectPublicKeyInfo of a certificate, DER.
+pub fn subject_public_key_info(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, FactsError> {
+    let (_, parsed) =
+        parse_x509_certificate(certificate).map_err(|found| FactsError::Certificate(found.to_string()))?;
+    Ok(parsed.public_key().raw.to_vec())
+}
+
 /// Reads one certificate.
 pub fn facts(certificate: &CertificateDer<'_>) -> Result<Facts, FactsError> {
     let (_, parsed) =

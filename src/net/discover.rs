@@ -8,9 +8,12 @@
 //! failures of DNS itself are not kept, for whoever asks has a retry schedule of its own.
 //!
 //! DNSSEC: `require` validates here and takes secure answers only. `prefer` and `off` both ask
-//! plainly: nothing in SSP rests on DNS being true, because the certificate must name the service
-//! domain wherever the connection led; an answer that was not validated is never treated as if it
-//! were.
+//! plainly for addresses: nothing rests on those being true, because the certificate must name the
+//! service domain wherever the connection led; an answer that was not validated is never treated as if
+//! it were. Where DNS itself is to vouch for a certificate ([`Discover::associations`]), a resolver that
+//! validates asks, unless `off` says that there is none.
+
+mod secure;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,12 +25,16 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::proto::serialize::txt::{ParseError, trust_anchor};
 use tokio::time::timeout;
 
 use crate::imps::agreement::Endpoint;
 use crate::imps::{Chance, Domain, Moment};
+
+pub use secure::{Associations, HostAssociations, Said};
 
 /// Shortest time for which an answer is kept.
 const TTL_MIN: Duration = Duration::from_secs(30);
@@ -49,10 +56,10 @@ const FIND_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Dnssec {
     /// Only answers that validate are used.
     Require,
-    /// As [`Dnssec::Off`] today: nothing rests on whether an answer is secure.
+    /// What has to be secure is validated, all else taken as it comes.
     #[default]
     Prefer,
-    /// Answers are taken as they come.
+    /// Answers are taken as they come, and nothing is held to be secure.
     Off,
 }
 
@@ -63,6 +70,19 @@ pub struct DiscoverSettings {
     pub servers: Vec<SocketAddr>,
     /// What is done about DNSSEC.
     pub dnssec: Dnssec,
+    /// DNSKEY records, in the form of zone files, with which validation begins; `None`: the keys of the root
+    /// that came with the library.
+    pub trust_anchors: Option<Arc<str>>,
+}
+
+/// Whether this is what [`DiscoverSettings::trust_anchors`] takes.
+pub fn check_trust_anchors(text: &str) -> Result<(), String> {
+    let failed = |found: ParseError| found.to_string();
+    // The anchors themselves tell only how many keys of the root they hold.
+    if trust_anchor::Parser::new(text).parse().map_err(failed)?.is_empty() {
+        return Err("there is no key in it".to_owned());
+    }
+    text.parse::<TrustAnchors>().map(|_| ()).map_err(failed)
 }
 
 /// One address to try.
@@ -186,6 +206,8 @@ enum Kept {
 /// Finds peers, and remembers.
 pub struct Discover {
     resolver: TokioResolver,
+    /// Asks for what has to be secure; `None`: nothing can be.
+    validating: Option<TokioResolver>,
     secure_only: bool,
     find_timeout: Duration,
     kept: Mutex<HashMap<Key, (Kept, Moment)>>,
@@ -200,30 +222,16 @@ impl fmt::Debug for Discover {
 impl Discover {
     /// Reads the system's configuration if no server is given.
     pub fn new(settings: &DiscoverSettings) -> Result<Self, DiscoverSetupError> {
-        let failed = |found: NetError| DiscoverSetupError(found.to_string());
-        let mut builder = if settings.servers.is_empty() {
-            TokioResolver::builder_tokio().map_err(failed)?
-        } else {
-            let servers = settings.servers.iter().map(|server| {
-                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-                for connection in &mut connections {
-                    connection.port = server.port();
-                }
-                NameServerConfig::new(server.ip(), true, connections)
-            });
-            let config = ResolverConfig::from_name_servers(servers.collect());
-            let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-            builder.options_mut().use_hosts_file = ResolveHosts::Never;
-            builder
-        };
         let secure_only = settings.dnssec == Dnssec::Require;
-        let options = builder.options_mut();
-        options.timeout = QUESTION_TIMEOUT;
-        options.validate = secure_only;
-        // Our own cache keeps what is needed, by a clock that is an argument.
-        options.cache_size = 0;
-        let resolver = builder.build().map_err(failed)?;
-        Ok(Self { resolver, secure_only, find_timeout: FIND_TIMEOUT, kept: Mutex::default() })
+        let validating = match settings.dnssec {
+            Dnssec::Require | Dnssec::Prefer => Some(resolver(settings, true)?),
+            Dnssec::Off => None,
+        };
+        let resolver = match &validating {
+            Some(validating) if secure_only => validating.clone(),
+            _ => resolver(settings, false)?,
+        };
+        Ok(Self { resolver, validating, secure_only, find_timeout: FIND_TIMEOUT, kept: Mutex::default() })
     }
 
     /// Who serves `domain`: the endpoints of its agreement if there are any, else what SRV says.
@@ -436,8 +444,39 @@ impl Discover {
     }
 }
 
+fn resolver(settings: &DiscoverSettings, validate: bool) -> Result<TokioResolver, DiscoverSetupError> {
+    let failed = |found: NetError| DiscoverSetupError(found.to_string());
+    let mut builder = if settings.servers.is_empty() {
+        TokioResolver::builder_tokio().map_err(failed)?
+    } else {
+        let servers = settings.servers.iter().map(|server| {
+            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            for connection in &mut connections {
+                connection.port = server.port();
+            }
+            NameServerConfig::new(server.ip(), true, connections)
+        });
+        let config = ResolverConfig::from_name_servers(servers.collect());
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        builder.options_mut().use_hosts_file = ResolveHosts::Never;
+        builder
+    };
+    if validate && let Some(text) = &settings.trust_anchors {
+        let anchors: TrustAnchors = text
+            .parse()
+            .map_err(|found| DiscoverSetupError(format!("[dns] trust-anchors cannot be read: {found}")))?;
+        builder = builder.with_trust_anchor(Arc::new(anchors));
+    }
+    let options = builder.options_mut();
+    options.timeout = QUESTION_TIMEOUT;
+    options.validate = validate;
+    // Our own cache keeps what is needed, by a clock that is an argument.
+    options.cache_size = 0;
+    builder.build().map_err(failed)
+}
+
 /// Waits for all, at the same time; there are at most [`TARGETS_MAX`].
-async fn all<F: Future + Unpin>(mut waiting: Vec<F>) -> Vec<F::Output> {
+pub(super) async fn all<F: Future + Unpin>(mut waiting: Vec<F>) -> Vec<F::Output> {
     use std::task::Poll;
     let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
     std::future::poll_fn(|cx| {

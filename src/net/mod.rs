@@ -4,6 +4,7 @@ pub mod certificate;
 pub mod cir;
 pub mod client;
 pub mod content;
+pub mod dane;
 pub mod discover;
 pub mod dns_server;
 pub mod listen;

@@ -19,6 +19,7 @@ use crate::config::settings::Federation as Federates;
 use crate::config::{self, Settings, Severity};
 use crate::imps::agreement::{Agreement, KeyHash, PeerState, Transit};
 use crate::imps::{DateTime, Domain, Moment};
+use crate::net::dane::Wanted;
 use crate::net::peer::{Peers, Sockets};
 use crate::net::tls::SharedPeerTls;
 use crate::ops::audit::{self, Act, Audit, Who};
@@ -85,6 +86,11 @@ impl Agreed {
                 .with_blocks(Arc::clone(&self.blocks))
                 .with_open(self.guests.is_some()),
         )
+    }
+
+    /// The peers for which secure DNS may vouch.
+    pub(super) fn vouched_by_dns(&self) -> Vec<Wanted> {
+        self.agreements.iter().filter_map(Wanted::of).collect()
     }
 
     /// The entry of this peer, as the file has it, or the agreement that it has as a guest.
@@ -361,7 +367,8 @@ impl Federation {
             return true;
         }
         let events: Arc<dyn Events> = self.metrics.clone();
-        let peers = self.links.as_ref().map(|_| super::peer_tls(settings, &events)).transpose();
+        let vouched = self.links.as_ref().map(|links| links.sockets.dane().vouched());
+        let peers = vouched.map(|vouched| super::peer_tls(settings, &events, vouched)).transpose();
         let clients = self.clients_tls.as_ref().map(|_| super::client_tls(settings)).transpose();
         let (peers, clients) = match (peers, clients) {
             (Ok(peers), Ok(clients)) => (peers, clients),
@@ -387,6 +394,9 @@ impl Federation {
         self.metrics.set_peers(agreed.agreements.iter().map(|agreement| agreement.domain.clone()));
         self.metrics.set_guests(agreed.guests());
         let map = agreed.map(&self.own);
+        if let Some(links) = &self.links {
+            links.sockets.dane().follow(agreed.vouched_by_dns());
+        }
         self.agreed.store(Arc::new(agreed));
         self.sap.set_map(map).await;
         match &self.links {

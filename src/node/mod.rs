@@ -8,6 +8,7 @@ mod federation;
 mod operators;
 pub mod sandbox;
 mod sights;
+mod steps;
 mod watch;
 
 use std::fs;
@@ -35,6 +36,7 @@ use crate::net::cir::tcp::Switchboard;
 use crate::net::cir::{self, Caller, SmsSender};
 use crate::net::client::Clients;
 use crate::net::content::Content;
+use crate::net::dane::{Dane, Vouched};
 use crate::net::discover::{Discover, DiscoverSetupError};
 use crate::net::listen::{ConnectionEvents, ListenLimits, serve_csp, serve_ssp};
 use crate::net::peer::{Chances, Peers, Sockets};
@@ -236,12 +238,20 @@ impl Node {
 
         let mut peers = None;
         if settings.federates() {
-            let peer_tls = peer_tls(&settings, &events)?.shared();
             let discover = Arc::new(Discover::new(&settings.discovery())?);
+            let dane = Arc::new(Dane::new(Arc::clone(&discover), Arc::default(), Arc::clone(&events)));
+            dane.follow(agreed.vouched_by_dns());
+            let peer_tls = peer_tls(&settings, &events, dane.vouched())?.shared();
             let chances: Chances = Arc::new(system_chance);
-            let sockets = Sockets::new(sap.clone(), discover, peer_tls.clone(), chances.clone());
+            let sockets =
+                Sockets::new(sap.clone(), discover, dane.clone(), peer_tls.clone(), chances.clone());
             let links = Peers::new(sap.clone(), Arc::new(sockets.clone()), chances, stopping.child_token());
             let links = Arc::new(links);
+            let (looking, stop) = (links.clone(), stopping.child_token());
+            let keeping = clock.clone();
+            background.spawn(async move {
+                dane.keep(move || keeping.now(), move || looking.trust_changed(), stop).await;
+            });
             sap.connect(links.clone());
             links.follow().await?;
             for listener in ssp {
@@ -443,7 +453,11 @@ fn identity(domain: &Domain, files: &KeyPair) -> Result<tls::Identity, StartErro
 }
 
 /// TLS between providers, from the files that the settings name.
-pub(crate) fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<PeerTls, StartError> {
+pub(crate) fn peer_tls(
+    settings: &Settings,
+    events: &Arc<dyn Events>,
+    vouched: &Arc<Vouched>,
+) -> Result<PeerTls, StartError> {
     let mut identities = Vec::new();
     for own in &settings.ssp.identities {
         let identity = identity(&own.domain, &own.files)?;
@@ -452,6 +466,7 @@ pub(crate) fn peer_tls(settings: &Settings, events: &Arc<dyn Events>) -> Result<
         identities.push(identity);
     }
     let mut trust = TrustSettings::default();
+    trust.vouched = Arc::clone(vouched);
     trust.crl_expiry = match settings.ssp.crl_expiry {
         CrlExpiry::Error => tls::CrlExpiry::Error,
         CrlExpiry::Ignore => tls::CrlExpiry::Ignore,

@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::federation::{Federation, Links};
 use super::sights::{self, date};
+use super::steps::{Step, blame};
 use crate::element::common::system::Announcement;
 use crate::imps::agreement::{Agreement, PeerState};
 use crate::imps::{Domain, UserId};
 use crate::net::discover::DiscoverError;
-use crate::net::peer::LinkView;
+use crate::net::peer::{Knocked, LinkView};
 use crate::net::post::PostError;
 use crate::ops::announce::Audience;
 use crate::ops::api::{Answering, Asked, Desk, Refused};
@@ -398,6 +399,9 @@ impl Operators {
         if let (Some(members), Value::Object(details)) = (shown.as_object_mut(), details) {
             members.extend(details);
             members.insert("links".to_owned(), json!(links));
+            let dane = self.links.as_ref().and_then(|it| it.sockets.dane().found(peer, self.sap.now()));
+            let dane = dane.map(|(found, vouches)| json!({ "vouches": vouches, "found": found }));
+            members.insert("dane".to_owned(), json!(dane));
             let violations = self.federation.metrics().violations(peer);
             members.insert("identity_violations".to_owned(), sights::violations(violations));
         }
@@ -477,12 +481,15 @@ impl Operators {
         })?;
         let places: Vec<_> = found.iter().map(ToString::to_string).collect();
         done.push(Step::good("resolve", places.join(", ")));
+        if entry.dane {
+            done.extend(self.vouching(links, peer).await);
+        }
         let mut last = None;
         let mut reached = None;
         for candidate in &found {
             match links.sockets.knock(own, &entry, candidate).await {
-                Ok(certificate) => {
-                    reached = Some((candidate, certificate));
+                Ok(knocked) => {
+                    reached = Some((candidate, knocked));
                     break;
                 }
                 // The one that got furthest is told.
@@ -494,7 +501,7 @@ impl Operators {
                 }
             }
         }
-        let Some((place, certificate)) = reached else {
+        let Some((place, Knocked { certificate, vouched })) = reached else {
             let error = last.unwrap_or(PostError::NoCandidate);
             let step = match &error {
                 PostError::NoCandidate | PostError::Connect { .. } => {
@@ -511,6 +518,7 @@ impl Operators {
         let shown = certificate
             .map_or_else(String::new, |facts| format!("{}, until {}", facts.subject, facts.not_after));
         done.push(match pin {
+            None if vouched => Step::good("verify", format!("{shown}, by DANE: the TLSA record matches")),
             None => Step::good("verify", shown),
             Some(0) => Step::good("verify", format!("{shown}, by pin 1 of {}", entry.pins.len())),
             Some(pin) => {
@@ -520,6 +528,12 @@ impl Operators {
         });
         done.push(Step::good("log-in", self.log_in(links, own, peer).await?));
         Ok(())
+    }
+
+    /// What secure DNS says of a peer for which it may vouch.
+    async fn vouching(&self, links: &Links, peer: &Domain) -> Option<Step> {
+        let (found, counts) = links.sockets.dane().asked(peer, || self.sap.now()).await?;
+        Some(Step { warning: !counts, ..Step::good("dane", found.join("; ")) })
     }
 
     async fn log_in(
@@ -560,34 +574,6 @@ impl Operators {
                 let what = trouble.unwrap_or_else(|| "the peer did not finish the login in time".to_owned());
                 return Err(failed(what));
             }
-        }
-    }
-}
-
-/// A step of a test that went well.
-struct Step {
-    name: &'static str,
-    what: String,
-    /// There is something to do all the same.
-    warning: bool,
-}
-
-impl Step {
-    fn good(name: &'static str, what: impl Into<String>) -> Self {
-        Self { name, what: what.into(), warning: false }
-    }
-}
-
-/// What to do about a peer that was reached and not believed, or does not believe us.
-fn blame(error: &PostError) -> String {
-    match error {
-        PostError::Identity { .. } => {
-            "compare trust, pins and names of its entry with its certificate (`causeway cert show`)"
-                .to_owned()
-        }
-        _ => {
-            "compare trust and crls here, and those of the peer, with the certificates (`causeway cert show`)"
-                .to_owned()
         }
     }
 }

@@ -105,6 +105,7 @@ fn readable(settings: &Settings) -> Vec<PathBuf> {
     let mut files =
         vec![settings.file.clone(), settings.ssp.peers_file.clone(), settings.node.secret_key.clone()];
     files.extend(settings.admin.token_file.clone());
+    files.extend(settings.dns.trust_anchors.iter().map(|anchors| anchors.file.clone()));
     files.extend(material_files(settings));
     let mut folders: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
     for file in files {

@@ -22,7 +22,7 @@ use crate::imps::primitive::CirMethod;
 use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
 use crate::relay::events::{
-    CutThrough, Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered,
+    CutThrough, Dane, Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered,
 };
 use crate::sap::{Clock as _, SystemClock};
 use crate::wire::{Encoding, ssp};
@@ -81,6 +81,7 @@ pub struct Metrics {
     store_commits_failed: IntCounter,
     wire_rejected: IntCounterVec,
     certificate_expiry_seconds: GaugeVec,
+    dane_lookups: IntCounterVec,
     reloads: IntCounterVec,
     /// Since when the oldest message waits, by peer: its age is computed when it is asked for.
     oldest: Mutex<BTreeMap<Domain, Moment>>,
@@ -212,6 +213,11 @@ impl Metrics {
                 "Seconds until the certificate ends; negative once it has",
                 &["name"],
             )?,
+            dane_lookups: make.counters(
+                "causeway_dane_lookups_total",
+                "Questions to secure DNS about who vouches for a peer",
+                &["peer", "outcome"],
+            )?,
             reloads: make.counters(
                 "causeway_reload_total",
                 "Reloads; outcome bad: the old was kept",
@@ -317,6 +323,9 @@ impl Metrics {
         self.ssp_unconfirmed.with_label_values(&[peer]);
         for outcome in CutThrough::ALL {
             self.cut_through.with_label_values(&[peer, outcome.as_str()]);
+        }
+        for outcome in Dane::ALL {
+            self.dane_lookups.with_label_values(&[peer, outcome.as_str()]);
         }
         self.ssp_link_up.with_label_values(&[peer]);
         self.outbox_messages.with_label_values(&[peer]);
@@ -502,6 +511,10 @@ impl Events for Metrics {
 
     fn certificate(&self, name: &str, ends: Moment) {
         lock(&self.ends).insert(name.to_owned(), ends);
+    }
+
+    fn dane(&self, peer: &Domain, outcome: Dane) {
+        self.with_peer(peer, |peer| self.dane_lookups.with_label_values(&[peer, outcome.as_str()]).inc());
     }
 
     fn reloaded(&self, what: Reloaded, good: bool) {

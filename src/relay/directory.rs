@@ -278,6 +278,7 @@ mod tests {
             names: names.iter().map(|name| domain(name)).collect(),
             key: [1; 32],
             anchors: vec![[9; 32]],
+            vouchers: Vec::new(),
         }
     }
 

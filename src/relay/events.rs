@@ -43,6 +43,17 @@ words! {
     }
 }
 words! {
+    /// What secure DNS said of the certificates of a peer.
+    Dane {
+        /// There are records that count.
+        Secure = "secure",
+        /// There are none.
+        Nothing = "nothing",
+        /// It did not answer, or what it answered does not verify.
+        Unsaid = "unsaid",
+    }
+}
+words! {
     /// Which check refused what a peer sent (decisions.md, *Refusals on an SSP listener*).
     Refused {
         /// The TLS handshake failed: chain, date, purpose, revocation, or no certificate.
@@ -268,6 +279,11 @@ pub trait Events: Send + Sync {
     /// A certificate of ours is in use; `name` is the domain it stands for (or `csp`, `ca`), `ends` its last moment.
     fn certificate(&self, name: &str, ends: Moment) {
         let _ = (name, ends);
+    }
+
+    /// Secure DNS was asked who vouches for a peer.
+    fn dane(&self, peer: &Domain, outcome: Dane) {
+        let _ = (peer, outcome);
     }
 
     /// Something was read again; the old is kept if the new was bad.

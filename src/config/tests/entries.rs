@@ -88,6 +88,7 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "token-file",
         "servers",
         "dnssec",
+        "trust-anchors",
         "backend",
         "hold-message-seconds",
         "hold-query-seconds",

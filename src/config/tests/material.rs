@@ -1,6 +1,7 @@
 //! What the files name: certificates, keys, revocation lists, listeners, tokens and secrets.
 
 use super::*;
+use crate::net::dns_server::ZoneKey;
 
 #[test]
 fn certificates_are_looked_at() {
@@ -112,7 +113,7 @@ fn somebody_must_vouch_for_each_peer() {
     assert_eq!(
         desk.told(&format!("{MINIMAL}[ssp]\ntrust = []\n")),
         [
-            "peers.toml:2:1: error: [[peer]]: no CA and no key may vouch for south.example; allowed: trust or pins here, or [ssp] trust"
+            "peers.toml:2:1: error: [[peer]]: no CA and no key may vouch for south.example; allowed: trust, pins or dane = true here, or [ssp] trust"
         ]
     );
     desk.write("peers.toml", "\n[[peer]]\ndomain = \"south.example\"\n");
@@ -124,6 +125,50 @@ fn somebody_must_vouch_for_each_peer() {
             r#"peers.toml:2:1: warning: [[peer]]: services of south.example are empty: nothing but link management may cross; allowed: services = ["im", …]"#
         ]
     );
+}
+
+#[test]
+fn secure_dns_vouches_for_a_peer_where_there_is_secure_dns() {
+    let desk = Desk::new("dane");
+    let peers = "\n[[peer]]\ndomain = \"south.example\"\nservices = [\"im\"]\ndane = true\n";
+    desk.write("peers.toml", peers);
+    let settings = desk.good(&format!("{MINIMAL}[ssp]\ntrust = []\n"));
+    assert!(settings.peers[0].agreement.dane);
+    assert_eq!(
+        desk.told(&format!("{MINIMAL}[dns]\ndnssec = \"off\"\n")),
+        [
+            r#"peers.toml:2:1: error: [[peer]]: dane = true rests on DNSSEC, which [dns] dnssec = "off" leaves out; allowed: dane = false here, or [dns] dnssec = "prefer" or "require""#
+        ]
+    );
+    let pin = "pins = [\"sha256/AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\"]\n";
+    desk.write("peers.toml", format!("{peers}{pin}"));
+    assert_eq!(
+        desk.told(MINIMAL),
+        [
+            "peers.toml:2:1: warning: [[peer]]: dane = true has no effect: where pins are given, one of them must match; allowed: dane or pins"
+        ]
+    );
+}
+
+#[test]
+fn validation_begins_with_the_keys_that_a_file_names() {
+    let desk = Desk::new("anchors");
+    let key = ZoneKey::new().unwrap().anchor();
+    let text = format!("{MINIMAL}[dns]\ntrust-anchors = \"root.key\"\n");
+    desk.write("root.key", &key);
+    assert_eq!(desk.good(&text).discovery().trust_anchors.as_deref(), Some(key.as_str()));
+    desk.good(&format!("{MINIMAL}[dns]\ntrust-anchors = \"\"\n"));
+    for (wrong, why) in
+        [("", "there is no key in it"), ("; nothing\n", "there is no key in it"), ("hello", "")]
+    {
+        desk.write("root.key", wrong);
+        let [told] = &desk.told(&text)[..] else { panic!("one mistake") };
+        let begin = format!(r#"causeway.toml:4:1: error: trust-anchors = "root.key": cannot be used: {why}"#);
+        assert!(told.starts_with(&begin), "{told}");
+    }
+    // All else but keys has no place in it
+    desk.write("root.key", ". IN A 127.0.0.1\n");
+    assert_eq!(desk.told(&text).len(), 1);
 }
 
 #[test]

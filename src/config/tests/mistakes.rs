@@ -124,7 +124,7 @@ x = 1
             r#"peers.toml:17:1: error: domain = "SOUTH.example": has two entries; allowed: one [[peer]] a domain"#,
             r#"peers.toml:21:1: error: domain = "north.example": is served here (node.domains); allowed: the domain of another provider"#,
             r#"peers.toml:23:1: error: valid-from = "2026-01-01": a text where a date belongs; allowed: a date such as 2027-12-31, without quotes"#,
-            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, accept-server-eku, names, services, delegates, hosts, hosts-as, carries, profile, state, max-transactions-per-post, messages-per-second, user-messages-per-minute, max-subscriptions, max-document-bytes, valid-from, valid-until, contact, note"#,
+            r#"peers.toml:24:1: error: sate = "active": unknown key; did you mean state?; allowed: domain, endpoints, trust, pins, accept-server-eku, dane, names, services, delegates, hosts, hosts-as, carries, profile, state, max-transactions-per-post, messages-per-second, user-messages-per-minute, max-subscriptions, max-document-bytes, valid-from, valid-until, contact, note"#,
             r#"peers.toml:26:1: error: transit.to: is missing; allowed: a domain, such as "south.example""#,
             r#"peers.toml:26:1: error: transit.via: is missing; allowed: the domain of a [[peer]]"#,
         ]

@@ -30,7 +30,8 @@ fn hosts(targets: &Targets) -> Vec<String> {
 async fn server(zone: &Zone) -> (DnsServer, Discover) {
     let loopback = "127.0.0.1:0".parse().unwrap();
     let server = DnsServer::start(loopback, zone.clone(), CancellationToken::new()).await.unwrap();
-    let settings = DiscoverSettings { servers: vec![server.addr()], dnssec: Dnssec::Prefer };
+    let settings =
+        DiscoverSettings { servers: vec![server.addr()], dnssec: Dnssec::Prefer, ..Default::default() };
     let discover = Discover::new(&settings).unwrap();
     (server, discover)
 }
@@ -179,7 +180,8 @@ async fn with_dnssec_required_an_unsigned_answer_is_no_answer() {
     let mut zone = Zone::new();
     zone.service(&south, (0, 0), ("a.example", 5222), 300).address("a.example", address("127.0.0.2"), 300);
     let (server, _) = server(&zone).await;
-    let strict = DiscoverSettings { servers: vec![server.addr()], dnssec: Dnssec::Require };
+    let strict =
+        DiscoverSettings { servers: vec![server.addr()], dnssec: Dnssec::Require, ..Default::default() };
     let found = Discover::new(&strict).unwrap().find(&south, &[], NOW).await;
     assert!(matches!(found, Err(DiscoverError::Temporary { .. })), "{found:?}");
 }

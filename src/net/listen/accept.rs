@@ -286,10 +286,14 @@ struct Visitor {
 }
 
 impl Visitor {
-    /// Whether it is believed still: a request may come after certificates or trust were replaced and before
-    /// the connection has ended.
-    fn is_believed(&self) -> bool {
-        !self.met.replaced().is_cancelled() || self.tls.load().check_again(&self.chain, Side::Inbound).is_ok()
+    /// Who it is, if it is believed still: a request may come after certificates or trust were replaced and
+    /// before the connection has ended, or after secure DNS has changed its mind.
+    fn believed(&self) -> Option<Arc<PeerIdentity>> {
+        let tls = self.tls.load();
+        if !self.met.replaced().is_cancelled() && tls.vouchers_hold(&self.peer) {
+            return Some(self.peer.clone());
+        }
+        tls.check_again(&self.chain, Side::Inbound).ok().map(Arc::new)
     }
 }
 
@@ -305,10 +309,11 @@ async fn ssp_request<H: SspHandler>(
     visitor: Arc<Visitor>,
     request: Request<Incoming>,
 ) -> Answer {
-    let (peer, own, from) = (visitor.peer.clone(), visitor.own.clone(), visitor.from);
-    if !visitor.is_believed() {
-        return server.reject(from, Some(&peer), "certificate", Answer::empty(StatusCode::FORBIDDEN));
-    }
+    let (own, from) = (visitor.own.clone(), visitor.from);
+    let Some(peer) = visitor.believed() else {
+        let answer = Answer::empty(StatusCode::FORBIDDEN);
+        return server.reject(from, Some(&visitor.peer), "certificate", answer);
+    };
     if request.method() != Method::POST {
         let answer = Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
         return server.reject(from, Some(&peer), "method", answer);

@@ -42,7 +42,7 @@ use quota::Place;
 
 pub use carrier::{Carrier, Chances, Job, Lane, Placed, Placing, Road, Seen};
 pub use sight::LinkView;
-pub use sockets::Sockets;
+pub use sockets::{Knocked, Sockets};
 
 /// Target of the log lines, at level debug, that tell of every POST to a peer: from, to, what,
 /// octets, outcome, micros.

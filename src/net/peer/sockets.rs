@@ -12,6 +12,7 @@ use super::places::Places;
 use crate::imps::agreement::{Agreement, Endpoint, Profile};
 use crate::imps::{Domain, Moment};
 use crate::net::certificate;
+use crate::net::dane::Dane;
 use crate::net::discover::{Candidate, Discover, DiscoverError};
 use crate::net::post::{Connection, PostError, PostLimits};
 use crate::net::tls::{Offer, PeerTls, SharedPeerTls, Side};
@@ -26,8 +27,19 @@ pub struct Sockets(Arc<Tools>);
 struct Tools {
     sap: Arc<Sap>,
     discover: Arc<Discover>,
+    /// What secure DNS says of peers.
+    dane: Arc<Dane>,
     tls: SharedPeerTls,
     chance: Chances,
+}
+
+impl Tools {
+    /// Before a handshake with this peer: secure DNS may have to be asked about it.
+    async fn ready_for(&self, agreement: &Agreement) {
+        if agreement.dane {
+            self.dane.ready(&agreement.domain, || self.sap.now()).await;
+        }
+    }
 }
 
 impl std::fmt::Debug for Sockets {
@@ -37,10 +49,21 @@ impl std::fmt::Debug for Sockets {
 }
 
 impl Sockets {
-    /// Roads that ask `discover` for addresses and `tls` for certificates and trust. `sap` knows the clock and
-    /// whom we trust.
-    pub fn new(sap: Arc<Sap>, discover: Arc<Discover>, tls: SharedPeerTls, chance: Chances) -> Self {
-        Self(Arc::new(Tools { sap, discover, tls, chance }))
+    /// Roads that ask `discover` for addresses, `tls` for certificates and trust, and `dane` to look at secure
+    /// DNS before. `sap` knows the clock and whom we trust.
+    pub fn new(
+        sap: Arc<Sap>,
+        discover: Arc<Discover>,
+        dane: Arc<Dane>,
+        tls: SharedPeerTls,
+        chance: Chances,
+    ) -> Self {
+        Self(Arc::new(Tools { sap, discover, dane, tls, chance }))
+    }
+
+    /// What secure DNS says of peers.
+    pub fn dane(&self) -> &Arc<Dane> {
+        &self.0.dane
     }
 
     /// Where a peer is, asked anew: for operators who want to know.
@@ -63,8 +86,9 @@ impl Sockets {
         own: &Domain,
         agreement: &Agreement,
         candidate: &Candidate,
-    ) -> Result<Option<certificate::Facts>, PostError> {
+    ) -> Result<Knocked, PostError> {
         let tools = &self.0;
+        tools.ready_for(agreement).await;
         let check = |identity: &_| {
             let map = tools.sap.map();
             agreement.speaks_for(identity, map.directory.default_trust())
@@ -72,8 +96,21 @@ impl Sockets {
         let (tls, limits) = (tools.tls.load_full(), PostLimits::default());
         let one = std::slice::from_ref(candidate);
         let open = Connection::connect(&tls, own, &agreement.domain, one, &limits, check).await?;
-        Ok(open.chain().first().and_then(|leaf| certificate::facts(leaf).ok()))
+        let vouched = open.identity().vouchers.iter().any(|voucher| voucher.domain == agreement.domain);
+        Ok(Knocked {
+            certificate: open.chain().first().and_then(|leaf| certificate::facts(leaf).ok()),
+            vouched: agreement.dane && vouched,
+        })
     }
+}
+
+/// Who answered, and is who it should be.
+#[derive(Clone, Debug)]
+pub struct Knocked {
+    /// What its certificate says.
+    pub certificate: Option<certificate::Facts>,
+    /// Secure DNS vouches for it.
+    pub vouched: bool,
 }
 
 impl Carrier for Sockets {
@@ -160,6 +197,7 @@ impl Street {
     fn holds(&self, kept: &Kept, agreement: Option<&Agreement>) -> bool {
         let map = self.tools.sap.map();
         !kept.tls.replaced().is_cancelled()
+            && kept.tls.vouchers_hold(kept.connection.identity())
             && agreement.is_some_and(|agreement| {
                 agreement.speaks_for(kept.connection.identity(), map.directory.default_trust()).is_ok()
             })
@@ -311,6 +349,7 @@ impl Street {
         agreement: &Agreement,
         offer: Offer,
     ) -> Option<Kept> {
+        self.tools.ready_for(agreement).await;
         let tls = self.tools.tls.load_full();
         let check = |identity: &_| {
             let map = self.tools.sap.map();

@@ -191,6 +191,7 @@ fn classify(found: io::Error) -> HandshakeError {
             check: Check::NoCertificate,
             facts: None,
             detail: String::new(),
+            dane: None,
         }),
         Some(other) => HandshakeError::Protocol(other.to_string()),
         None => HandshakeError::Broken(found),

@@ -224,6 +224,11 @@ impl PeerTls {
         self.trust.check(chain, side, trust::wall_clock())
     }
 
+    /// Whether what secure DNS said of this identity when it was believed stands still.
+    pub fn vouchers_hold(&self, identity: &PeerIdentity) -> bool {
+        self.trust.vouchers_hold(identity, trust::wall_clock())
+    }
+
     fn client(&self, own: &Domain, offer: Offer) -> Option<&Arc<ClientConfig>> {
         let dialler = self.clients.get(own).or_else(|| self.clients.get(&self.first.domain))?;
         Some(match offer {

@@ -2,10 +2,12 @@
 //!
 //! A certificate enters if its chain ends in a configured CA (of `[ssp] trust` or of any peer
 //! entry), within its dates, for the right purpose and not revoked; or if its key is pinned for
-//! some peer, whatever the chain, within its dates. What it may speak for comes later.
+//! some peer, or secure DNS vouches for it, whatever the chain, within its dates. What it may speak for
+//! comes later.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::pem::PemObject as _;
@@ -18,9 +20,10 @@ use webpki::{
 };
 
 use super::TlsError;
-use crate::imps::Domain;
-use crate::imps::agreement::{KeyHash, PeerIdentity};
+use crate::imps::agreement::{KeyHash, PeerIdentity, Voucher};
+use crate::imps::{Domain, Moment};
 use crate::net::certificate::{Facts, certificates_of_pem, facts, key_hash};
+use crate::net::dane::Vouched;
 
 /// Certificates that one handshake may present.
 const CHAIN_MAX: usize = 10;
@@ -56,6 +59,8 @@ pub struct TrustSettings {
     /// Certificate names whose inbound certificates need no clientAuth (decisions.md 8,
     /// `accept-server-eku`).
     pub server_usage_suffices: HashSet<Domain>,
+    /// What secure DNS has said of peers; others fill it, and it outlives a reload.
+    pub vouched: Arc<Vouched>,
 }
 
 impl TrustSettings {
@@ -138,16 +143,25 @@ pub struct Refused {
     pub facts: Option<Box<Facts>>,
     /// What the library said, where that adds something.
     pub detail: String,
+    /// What secure DNS has said of the peers that it names, where it might have vouched.
+    pub dane: Option<String>,
 }
 
 impl Refused {
     fn new(check: Check, facts: Option<&Facts>, detail: impl fmt::Display) -> Self {
-        Self { check, facts: facts.cloned().map(Box::new), detail: detail.to_string() }
+        Self { check, facts: facts.cloned().map(Box::new), detail: detail.to_string(), dane: None }
     }
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.say(f)?;
+        self.dane.iter().try_for_each(|dane| write!(f, "; DANE does not vouch for it: {dane}"))
+    }
+}
+
+impl Refused {
+    fn say(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(facts) = &self.facts else {
             return match self.check {
                 Check::NoCertificate => f.write_str("no certificate was presented"),
@@ -220,6 +234,7 @@ pub struct Trust {
     pins: HashSet<KeyHash>,
     crl_expiry: CrlExpiry,
     server_usage_suffices: HashSet<Domain>,
+    vouched: Arc<Vouched>,
     algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
 }
 
@@ -250,6 +265,7 @@ impl Trust {
             pins: settings.pins,
             crl_expiry: settings.crl_expiry,
             server_usage_suffices: settings.server_usage_suffices,
+            vouched: settings.vouched,
             algorithms: rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all,
         })
     }
@@ -272,30 +288,30 @@ impl Trust {
         }
         let parsed = EndEntityCert::try_from(leaf)
             .map_err(|found| Refused::new(Check::Unreadable, Some(&facts), found))?;
-        let (mut anchors, mut failed) = self.verify(&parsed, rest, side, now);
-        if side == Side::Inbound
-            && matches!(failed.as_ref().map(check_of), Some(Check::Purpose))
-            && facts.names.iter().any(|name| self.server_usage_suffices.contains(name))
-        {
-            (anchors, failed) = self.verify(&parsed, rest, Side::Outbound, now);
+        let shown = Shown { parsed, rest, side, now, names: &facts.names };
+        let (anchors, mut failed) = self.verify(&shown);
+        let vouchers = self.vouchers(chain, &shown, &mut failed);
+        let vouched = !vouchers.is_empty();
+        let identity =
+            |anchors| PeerIdentity { names: facts.names.clone(), key: facts.key, anchors, vouchers };
+        if !anchors.is_empty() {
+            return Ok(identity(anchors));
         }
-        let failed = if anchors.is_empty() {
-            failed.unwrap_or(webpki::Error::UnknownIssuer)
-        } else {
-            return Ok(PeerIdentity { names: facts.names, key: facts.key, anchors });
-        };
-        let check = check_of(&failed);
+        let failed = failed.unwrap_or(webpki::Error::UnknownIssuer);
+        let unchained = self.pins.contains(&facts.key) || vouched;
+        // Who leaves CAs out of the chain is not found by way of them, but by name.
+        let check = if unchained && self.lists(&shown.parsed) { Check::Revoked } else { check_of(&failed) };
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let dates = match (seconds > facts.not_after.unix(), seconds < facts.not_before.unix()) {
             (true, _) => Err(Check::Expired),
             (_, true) => Err(Check::NotYetValid),
             _ => Ok(()),
         };
-        // A pin replaces the chain (decisions.md 8), but not the dates, and it pardons nobody whom
-        // a CA of ours has revoked.
-        if self.pins.contains(&facts.key) && check != Check::Revoked {
+        // A pin or a record in secure DNS replaces the chain (decisions.md 8), but not the dates, and pardons
+        // nobody whom a CA of ours has revoked.
+        if unchained && check != Check::Revoked {
             return match dates {
-                Ok(()) => Ok(PeerIdentity { names: facts.names, key: facts.key, anchors }),
+                Ok(()) => Ok(identity(anchors)),
                 Err(check) => Err(Refused::new(check, Some(&facts), "")),
             };
         }
@@ -306,17 +322,85 @@ impl Trust {
             (Check::Purpose, Side::Outbound) => "serverAuth is needed to answer us".to_owned(),
             _ => failed.to_string(),
         };
-        Err(Refused::new(check, Some(&facts), detail))
+        let dane = self.vouched.words(&facts.names);
+        Err(Refused { dane, ..Refused::new(check, Some(&facts), detail) })
+    }
+
+    /// Whether a revocation list of the issuer that it names has this certificate.
+    fn lists(&self, leaf: &EndEntityCert<'_>) -> bool {
+        let mut lists = self.revocation_lists.iter().filter(|list| list.issuer() == leaf.issuer());
+        lists.any(|list| matches!(list.find_serial(leaf.serial()), Ok(Some(_))))
+    }
+
+    /// Whether what secure DNS said of this identity when it was checked stands still.
+    pub fn vouchers_hold(&self, identity: &PeerIdentity, now: UnixTime) -> bool {
+        identity.vouchers.is_empty() || self.vouched.hold(&identity.vouchers, moment(now))
+    }
+
+    /// The peers for which secure DNS vouches for this chain. A CA that it names must be in the chain as sent,
+    /// and the chain must verify in it like in one of ours; if it does not, that is a failure that tells.
+    fn vouchers(
+        &self,
+        chain: &[CertificateDer<'_>],
+        shown: &Shown<'_, '_>,
+        failed: &mut Option<webpki::Error>,
+    ) -> Vec<Voucher> {
+        self.vouched.vouchers(shown.names, chain, moment(shown.now), |authority| {
+            let Ok(anchor) = anchor_from_trusted_cert(authority) else { return false };
+            let outcome = self.leads_to(shown, &anchor);
+            let good = outcome.is_ok();
+            if let Err(found) = outcome
+                && matches!(failed, None | Some(webpki::Error::UnknownIssuer))
+            {
+                *failed = Some(found);
+            }
+            good
+        })
     }
 
     /// The keys of all CAs in which the chain verifies, and the most telling failure.
-    fn verify(
+    fn verify(&self, shown: &Shown<'_, '_>) -> (Vec<KeyHash>, Option<webpki::Error>) {
+        let mut issuers = vec![shown.parsed.issuer().to_vec()];
+        for certificate in shown.rest {
+            if let Ok(parsed) = EndEntityCert::try_from(certificate)
+                && !issuers.iter().any(|known| known == parsed.issuer())
+            {
+                issuers.push(parsed.issuer().to_vec());
+            }
+        }
+        let (mut keys, mut failed) = (Vec::new(), None);
+        for candidate in issuers.iter().filter_map(|issuer| self.anchors.get(issuer)).flatten() {
+            match self.leads_to(shown, &candidate.anchor) {
+                Ok(()) if keys.contains(&candidate.key) => {}
+                Ok(()) => keys.push(candidate.key),
+                Err(found) => {
+                    // Any other finding says more than "unknown issuer".
+                    if !matches!(failed, Some(ref known) if *known != webpki::Error::UnknownIssuer) {
+                        failed = Some(found);
+                    }
+                }
+            }
+        }
+        (keys, failed)
+    }
+
+    /// Whether the chain verifies in this CA, for the end at which it was shown.
+    fn leads_to(&self, shown: &Shown<'_, '_>, anchor: &TrustAnchor<'_>) -> Result<(), webpki::Error> {
+        let serves = || shown.names.iter().any(|name| self.server_usage_suffices.contains(name));
+        match (shown.side, self.leads_to_for(shown, anchor, shown.side)) {
+            (Side::Inbound, Err(found)) if check_of(&found) == Check::Purpose && serves() => {
+                self.leads_to_for(shown, anchor, Side::Outbound)
+            }
+            (_, outcome) => outcome,
+        }
+    }
+
+    fn leads_to_for(
         &self,
-        leaf: &EndEntityCert<'_>,
-        rest: &[CertificateDer<'_>],
+        shown: &Shown<'_, '_>,
+        anchor: &TrustAnchor<'_>,
         side: Side,
-        now: UnixTime,
-    ) -> (Vec<KeyHash>, Option<webpki::Error>) {
+    ) -> Result<(), webpki::Error> {
         let usage = match side {
             Side::Inbound => KeyUsage::client_auth(),
             Side::Outbound => KeyUsage::server_auth(),
@@ -332,30 +416,23 @@ impl Trust {
                 })
                 .build()
         });
-        let mut issuers = vec![leaf.issuer().to_vec()];
-        for certificate in rest {
-            if let Ok(parsed) = EndEntityCert::try_from(certificate)
-                && !issuers.iter().any(|known| known == parsed.issuer())
-            {
-                issuers.push(parsed.issuer().to_vec());
-            }
-        }
-        let (mut keys, mut failed) = (Vec::new(), None);
-        for candidate in issuers.iter().filter_map(|issuer| self.anchors.get(issuer)).flatten() {
-            let anchors = std::slice::from_ref(&candidate.anchor);
-            match leaf.verify_for_usage(self.algorithms, anchors, rest, now, usage, revocation, None) {
-                Ok(_) if keys.contains(&candidate.key) => {}
-                Ok(_) => keys.push(candidate.key),
-                Err(found) => {
-                    // Any other finding says more than "unknown issuer".
-                    if !matches!(failed, Some(ref known) if *known != webpki::Error::UnknownIssuer) {
-                        failed = Some(found);
-                    }
-                }
-            }
-        }
-        (keys, failed)
+        let anchors = std::slice::from_ref(anchor);
+        let Shown { parsed, rest, now, .. } = shown;
+        parsed.verify_for_usage(self.algorithms, anchors, rest, *now, usage, revocation, None).map(|_| ())
     }
+}
+
+/// What is to be checked.
+struct Shown<'c, 'a> {
+    parsed: EndEntityCert<'a>,
+    rest: &'a [CertificateDer<'c>],
+    side: Side,
+    now: UnixTime,
+    names: &'a [Domain],
+}
+
+fn moment(now: UnixTime) -> Moment {
+    Moment::from_millis(now.as_secs().saturating_mul(1000))
 }
 
 /// Which of our checks a finding of the library belongs to.

@@ -14,6 +14,7 @@ mod cir;
 mod command_line;
 mod content;
 mod cut_through;
+mod dane;
 mod delegation;
 mod delivering;
 mod discovery;

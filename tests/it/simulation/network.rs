@@ -497,7 +497,12 @@ impl Net {
 
 /// What the certificate of a node shows.
 pub(super) fn identity(domain: &Domain) -> PeerIdentity {
-    PeerIdentity { names: vec![domain.clone()], key: [1; 32], anchors: vec![super::site::AUTHORITY] }
+    PeerIdentity {
+        names: vec![domain.clone()],
+        key: [1; 32],
+        anchors: vec![super::site::AUTHORITY],
+        vouchers: Vec::new(),
+    }
 }
 
 /// The domains of those who speak in the messages of a document.
