@@ -1,6 +1,4 @@
 //! What operators ask of storage: suspensions and blocks that outlive the process, and a look at what waits.
-//!
-//! [`BLOCKS_MAX`]: crate::relay::blocks::BLOCKS_MAX
 
 use super::{Account, Promise, StoredOutgoing};
 use crate::imps::{Domain, GroupId, Moment, UserId};
@@ -20,7 +18,8 @@ pub enum OperatorsChange {
     /// The suspension is over. Outcome: `Done` or `Missing`.
     Resume(Domain),
     /// Somebody is kept out; takes the place of a block of the same. A user that is kept out watches nobody from
-    /// then on and waits for nobody's leave to. Outcome: `Done`, or `Full` at [`BLOCKS_MAX`].
+    /// then on and waits for nobody's leave to. Outcome: `Done`, or `Full` at
+    /// [`BLOCKS_MAX`](crate::relay::blocks::BLOCKS_MAX).
     Block(Block),
     /// The block is removed. Outcome: `Done` or `Missing`.
     Unblock(Subject),
