@@ -7,18 +7,23 @@ use std::time::Duration;
 use hickory_resolver::proto::rr::rdata::TLSA;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use sha2::{Digest as _, Sha256, Sha512};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::table::Host;
 use super::*;
-use crate::imps::agreement::{Agreement, Endpoint};
+use crate::imps::agreement::{Agreement, Endpoint, PeerIdentity};
 use crate::imps::{DateTime, Moment};
 use crate::net::certificate::{certificates_of_pem, facts, subject_public_key_info};
-use crate::net::discover::{Discover, DiscoverSettings, Dnssec};
+use crate::net::discover::{Candidate, Discover, DiscoverSettings, Dnssec};
 use crate::net::dns_server::{DnsServer, Zone, ZoneKey};
+use crate::net::listen::{
+    Answer, ConnectionEvents, ListenLimits, SspHandler, SspRequest, StatusCode, serve_ssp,
+};
 use crate::net::pki::{Authority, LeafOptions};
-use crate::net::testing::{authority, domain, trusting};
-use crate::net::tls::{Check, Refused, Side, Trust};
+use crate::net::post::{Connection, Headers, PostLimits};
+use crate::net::testing::{authority, domain, identity, trusting};
+use crate::net::tls::{Check, Identity, PeerTls, Refused, Side, Trust};
 use crate::relay::events::Silent;
 
 fn read([usage, selector, matching]: [u8; 3], data: Vec<u8>) -> Option<Association> {
@@ -171,6 +176,72 @@ fn a_ca_in_secure_dns_must_be_in_the_chain_and_the_chain_must_verify_in_it() {
     let chain = [leaf(&theirs, "south.example", &servers), theirs_der];
     assert!(check(&chain, Side::Outbound).is_ok());
     assert_eq!(check(&chain, Side::Inbound).unwrap_err().check, Check::Purpose);
+}
+
+/// Takes everything.
+struct Welcome;
+
+impl SspHandler for Welcome {
+    async fn post(&self, _request: SspRequest) -> Answer {
+        Answer::empty(StatusCode::OK)
+    }
+}
+
+/// Counts what is turned away.
+#[derive(Default)]
+struct Door(AtomicU64);
+
+impl ConnectionEvents for Door {
+    fn rejected(&self, _listener: &'static str, _peer: Option<&PeerIdentity>, reason: &'static str) {
+        assert_eq!(reason, "certificate");
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_let_in_by_secure_dns_is_good_for_as_long_as_a_record_vouches_for_it() {
+    let (ours, nobody) = (authority("Our CA"), authority("Nobody"));
+    let issued = nobody.issue(&[domain("south.example")], &LeafOptions::default()).unwrap();
+    let leaf = issued.certificate().unwrap();
+    let own = Identity::from_pem(
+        domain("south.example"),
+        issued.certificate_pem.as_bytes(),
+        issued.key_pem.as_bytes(),
+    );
+    let own = own.unwrap();
+    let record = read([3, 1, 1], own.facts().key.to_vec()).unwrap();
+    let vouched = table(vec![record], seconds() + 3600);
+    let south = PeerTls::new(&[own], Trust::new(trusting(&[&ours])).unwrap()).unwrap();
+    let mut trust = trusting(&[&ours]);
+    trust.vouched = Arc::clone(&vouched);
+    let own = identity(&ours, "north.example", &LeafOptions::default());
+    let north = PeerTls::new(&[own], Trust::new(trust).unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (door, stop) = (Arc::new(Door::default()), CancellationToken::new());
+    let (tls, limits) = (north.shared(), ListenLimits::ssp());
+    let serving =
+        tokio::spawn(serve_ssp(listener, tls, limits, Arc::new(Welcome), door.clone(), stop.clone()));
+    let place = Candidate { host: "im.north.example".to_owned(), addr };
+    let (me, there) = (domain("south.example"), domain("north.example"));
+    let mut open =
+        Connection::connect(&south, &me, &there, &[place], &PostLimits::default(), |_| Ok(())).await.unwrap();
+    let mut status = async || open.post(Headers::default(), "<x/>".into()).await.unwrap().status.as_u16();
+    assert_eq!(status().await, 200);
+    // The record is another one, but for the same certificate
+    let host = |records| {
+        let place = Endpoint { host: "im.south.example".to_owned(), port: 5222 };
+        Host { place, records, until: Moment::from_millis((seconds() + 3600) * 1000) }
+    };
+    let again = read([3, 0, 1], Sha256::digest(&leaf).to_vec()).unwrap();
+    assert!(vouched.put(&me, vec![host(vec![again])], String::new()));
+    assert_eq!(status().await, 200);
+    // And then there is none for it
+    vouched.put(&me, vec![host(vec![read([3, 1, 1], vec![9; 32]).unwrap()])], String::new());
+    assert_eq!(status().await, 403);
+    assert_eq!(door.0.load(Ordering::Relaxed), 1);
+    stop.cancel();
+    serving.await.unwrap();
 }
 
 /// A signed zone in which south.example has a record, somebody who asks, and a clock.
