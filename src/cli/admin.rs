@@ -153,6 +153,24 @@ pub(super) fn words(value: &Value) -> String {
     }
 }
 
+/// A list that the node told, as JSON or as a table of these columns: titles, and names of members.
+pub(super) fn listed(
+    list: &Value,
+    columns: &[(&str, &str)],
+    json: bool,
+    streams: &mut Streams<'_>,
+) -> anyhow::Result<()> {
+    if json {
+        writeln!(streams.output, "{list}")?;
+        return Ok(());
+    }
+    let titles = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
+    let row = |item: &Value| columns.iter().map(|(_, name)| words(at(item, name))).collect();
+    let rows: Vec<_> =
+        std::iter::once(titles).chain(list.as_array().into_iter().flatten().map(row)).collect();
+    table(&rows, streams)
+}
+
 /// Seconds as people say them.
 pub(super) fn ago(seconds: &Value) -> String {
     match seconds.as_u64() {

@@ -5,11 +5,15 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::json;
 
-use super::admin::{Desk, at, table, words};
+use super::admin::{Desk, at, listed};
 use super::audit::ago;
 use super::{Configuration, Ended, Streams};
 use crate::element::content::serve::coded;
 use crate::relay::blocks::Subject;
+
+/// Of a block, by the names of its members.
+const COLUMNS: [(&str, &str); 4] =
+    [("BLOCKED", "subject"), ("SINCE", "since"), ("UNTIL", "until"), ("REASON", "reason")];
 
 /// Words of the verb.
 #[derive(Subcommand, Debug)]
@@ -63,30 +67,15 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
             let body =
                 json!({ "subject": subject.to_string(), "reason": reason, "seconds": seconds.transpose()? });
             let block = desk.tell("blocks", &body)?;
-            say(&[block], streams)?;
+            listed(&json!([block]), &COLUMNS, false, streams)?;
         }
         Words::List { json, .. } => {
             let told = desk.ask(Method::GET, "blocks")?;
-            let blocks = at(&told, "blocks");
-            if *json {
-                writeln!(streams.output, "{blocks}")?;
-            } else {
-                say(blocks.as_array().map(Vec::as_slice).unwrap_or_default(), streams)?;
-            }
+            listed(at(&told, "blocks"), &COLUMNS, *json, streams)?;
         }
         Words::Remove { subject, .. } => {
             desk.ask(Method::DELETE, &format!("blocks/{}", coded(&subject.to_string())))?;
         }
     }
     Ok(Ended::Done)
-}
-
-fn say(blocks: &[serde_json::Value], streams: &mut Streams<'_>) -> anyhow::Result<()> {
-    let mut lines = vec![["BLOCKED", "SINCE", "UNTIL", "REASON"].map(str::to_owned).to_vec()];
-    lines.extend(
-        blocks
-            .iter()
-            .map(|block| ["subject", "since", "until", "reason"].map(|name| words(at(block, name))).to_vec()),
-    );
-    table(&lines, streams)
 }

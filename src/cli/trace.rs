@@ -6,10 +6,14 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::json;
 
-use super::admin::{Desk, at, table, words};
+use super::admin::{Desk, at, listed};
 use super::audit::ago;
 use super::{Configuration, Ended, Streams};
 use crate::imps::{MessageId, UserId};
+
+/// Of a trace, by the names of its members.
+const COLUMNS: [(&str, &str); 4] =
+    [("NUMBER", "number"), ("OF", "of"), ("UNTIL", "until"), ("LINES", "lines")];
 
 /// Words of the verb.
 #[derive(Subcommand, Debug)]
@@ -72,30 +76,15 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
             let message = subject.message.as_ref().map(ToString::to_string);
             let body = json!({ "user": user, "message": message, "seconds": seconds });
             let trace = desk.tell("traces", &body)?;
-            say(&[trace], streams)?;
+            listed(&json!([trace]), &COLUMNS, false, streams)?;
         }
         Words::List { json, .. } => {
             let told = desk.ask(Method::GET, "traces")?;
-            let traces = at(&told, "traces");
-            if *json {
-                writeln!(streams.output, "{traces}")?;
-            } else {
-                say(traces.as_array().map(Vec::as_slice).unwrap_or_default(), streams)?;
-            }
+            listed(at(&told, "traces"), &COLUMNS, *json, streams)?;
         }
         Words::Off { number, .. } => {
             desk.ask(Method::DELETE, &format!("traces/{number}"))?;
         }
     }
     Ok(Ended::Done)
-}
-
-fn say(traces: &[serde_json::Value], streams: &mut Streams<'_>) -> anyhow::Result<()> {
-    let mut lines = vec![["NUMBER", "OF", "UNTIL", "LINES"].map(str::to_owned).to_vec()];
-    lines.extend(
-        traces
-            .iter()
-            .map(|trace| ["number", "of", "until", "lines"].map(|name| words(at(trace, name))).to_vec()),
-    );
-    table(&lines, streams)
 }
