@@ -13,9 +13,10 @@ use crate::imps::agreement::{Agreement, IdentityError, KeyHash, PeerIdentity, Pr
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     own: Vec<Domain>,
-    agreements: HashMap<Domain, Arc<Agreement>>,
+    /// Shared: what a peer shows makes another directory, and there may be very many peers.
+    agreements: Arc<HashMap<Domain, Arc<Agreement>>>,
     /// Agreements by each certificate name that may stand for them.
-    by_name: HashMap<Domain, Vec<Domain>>,
+    by_name: Arc<HashMap<Domain, Vec<Domain>>>,
     /// Keys of `[ssp] trust`.
     default_trust: Vec<KeyHash>,
     transit: Triples,
@@ -63,17 +64,19 @@ impl Directory {
         agreements: impl IntoIterator<Item = Agreement>,
         default_trust: Vec<KeyHash>,
     ) -> Self {
-        let mut directory = Self { own, default_trust, ..Self::default() };
+        let mut by_domain = HashMap::new();
+        let mut by_name: HashMap<Domain, Vec<Domain>> = HashMap::new();
         for agreement in agreements {
             for name in std::iter::once(&agreement.domain).chain(&agreement.names) {
-                let peers = directory.by_name.entry(name.clone()).or_default();
+                let peers = by_name.entry(name.clone()).or_default();
                 if !peers.contains(&agreement.domain) {
                     peers.push(agreement.domain.clone());
                 }
             }
-            directory.agreements.insert(agreement.domain.clone(), Arc::new(agreement));
+            by_domain.insert(agreement.domain.clone(), Arc::new(agreement));
         }
-        directory
+        let (agreements, by_name) = (Arc::new(by_domain), Arc::new(by_name));
+        Self { own, agreements, by_name, default_trust, ..Self::default() }
     }
 
     /// The same with traffic of others that may pass through.

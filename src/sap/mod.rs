@@ -42,6 +42,7 @@ use tokio::sync::oneshot;
 
 use crate::element::common::offer;
 use crate::element::common::search::kept::Searches;
+use crate::imps::agreement::Profile;
 use crate::imps::primitive::{Functions, Password};
 use crate::imps::{Chance, Code, Domain, GroupId, Moment, SessionId, Status, UserId};
 use crate::relay::budget::Budgets;
@@ -120,7 +121,7 @@ pub struct Map {
     /// Who we are and whom we know.
     pub directory: Directory,
     /// Where a domain is reached.
-    pub routes: Routes,
+    pub routes: Arc<Routes>,
 }
 
 impl Map {
@@ -128,7 +129,7 @@ impl Map {
     pub fn of(directory: Directory) -> Self {
         let agreements: Vec<_> = directory.agreements().map(AsRef::as_ref).collect();
         let routes = Routes::new(directory.own().iter().cloned(), agreements, directory.is_open());
-        let routes = routes.without(directory.blocks().clone());
+        let routes = Arc::new(routes.without(directory.blocks().clone()));
         Self { directory, routes }
     }
 }
@@ -304,6 +305,11 @@ impl Sap {
 
     /// The peer has shown that it is the one known implementation.
     pub fn found_legacy(&self, peer: &Domain) {
+        // Where the entry says so nothing follows from it.
+        let agreed = self.map().directory.agreement(peer.as_str()).map(|agreement| agreement.profile);
+        if agreed == Some(Profile::Legacy) {
+            return;
+        }
         self.map.rcu(|map| {
             let mut directory = map.directory.clone();
             directory.set_legacy(peer);
