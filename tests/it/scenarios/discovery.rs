@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use causeway::cli::phone::Phone;
 use causeway::imps::{Code, UserId};
 
-use crate::world::{World, free_port, modern, receive, text};
+use super::operators::done;
+use crate::world::{World, free_port, modern, receive, text, until};
 
 const NORTH: &str = "north.example";
 const SOUTH: &str = "south.example";
@@ -93,6 +94,14 @@ async fn a_peer_that_moved_is_found_at_its_new_port_at_once() {
     let (mut ada, mut bo) = (north.phone("ada", modern()).await, south.phone("bo", modern()).await);
     send(&mut ada, &south.user("bo"), "before").await;
     assert_eq!(text(&receive(&mut bo).await), "before");
+    // And nothing else is under way between them, so that nothing is posted to who is gone
+    for (place, peer) in [(&north, SOUTH), (&south, NORTH)] {
+        until("each knows what the other offers", async || {
+            let shown = done(place, &["peer", "show", peer]).await;
+            (!shown.contains("not told")).then_some(())
+        })
+        .await;
+    }
     // When the peer listens elsewhere after a restart; DNS may be kept for a minute
     south_node.drain().await;
     let moved = free_port();
