@@ -58,7 +58,8 @@ pub struct Subject {
     #[arg(long, value_name = "ADDRESS")]
     user: Option<UserId>,
     /// All that is said about this message
-    #[arg(long, value_name = "ID")]
+    // One id in sixty-four begins with a hyphen.
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     message: Option<MessageId>,
 }
 
@@ -87,4 +88,22 @@ pub fn run(words: &Words, streams: &mut Streams<'_>) -> anyhow::Result<Ended> {
         }
     }
     Ok(Ended::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Folder, run};
+    use super::super::{FAILED, USAGE};
+
+    #[test]
+    fn an_id_may_begin_with_a_hyphen() {
+        let folder = Folder::new("trace");
+        let file = folder.write(
+            "causeway.toml",
+            "[node]\ndomains = [\"north.example\"]\n[admin]\nlisten = \"127.0.0.1:1\"\n",
+        );
+        let asked = |words: &[&str]| run(&[&["trace", "on"], words, &["--config", &file]].concat(), "").0;
+        assert_eq!(asked(&["--message", "-9Dk_t5Um6rkS0BHjaTd@north.example"]), FAILED, "no node answers");
+        assert_eq!(asked(&["--message"]), USAGE);
+    }
 }
