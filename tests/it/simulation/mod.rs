@@ -220,6 +220,13 @@ fn a_message_that_was_put_off_often_still_waits_for_its_refusal() {
 }
 
 #[test]
+fn a_link_whose_entry_is_gone_is_forgotten_and_a_new_one_carries_on_when_it_comes_back() {
+    let played = play_with(true, World::an_entry_that_goes_and_comes_back);
+    assert!(played.wrongs.is_empty(), "{}", complaint(0, &played));
+    assert_eq!(played.counts.received, 2);
+}
+
+#[test]
 fn the_same_seed_plays_the_same() {
     for seed in [1, 7, 42] {
         let (once, again) = (play(seed, false).journal.text(), play(seed, false).journal.text());

@@ -236,13 +236,32 @@ impl Site {
             agreement.state = state;
             changed += 1;
         }
-        if let Some(running) = &self.running
-            && changed > 0
-        {
+        if changed > 0 {
+            self.reload().await;
+        }
+    }
+
+    /// The operator has the files read again.
+    async fn reload(&self) {
+        if let Some(running) = &self.running {
             running.sap.set_map(self.map()).await;
             // A disk that fails is told by the log; the next reload mends it.
             let _ = running.peers.follow().await;
         }
+    }
+
+    /// The entries are others from now on; gives those that there were.
+    pub(super) async fn enters(&mut self, agreements: Vec<Agreement>) -> Vec<Agreement> {
+        let before = std::mem::replace(&mut self.agreements, agreements);
+        self.reload().await;
+        before
+    }
+
+    /// Whether there is a link with this peer, once those that are gone are forgotten.
+    pub(super) async fn has_link(&self, peer: &Domain) -> bool {
+        let running = self.running.as_ref().expect("it runs");
+        running.peers.forget_the_gone().await;
+        !running.peers.views(peer).is_empty()
     }
 
     /// The clock on the wall jumps, forward or back.

@@ -118,6 +118,34 @@ impl World {
         world.end().await
     }
 
+    /// Two providers of which one takes the entry of the other out, and puts it in again. What the other says
+    /// meanwhile is no matter of promises.
+    pub(super) async fn an_entry_that_goes_and_comes_back(journal: Journal) -> Played {
+        let mut world = Self::with(0, Cast::quiet(), Dice::of(0, "world"), journal).await;
+        world.trouble.store(false, Ordering::Relaxed);
+        for site in &mut world.sites {
+            site.start().await;
+        }
+        let south = world.sites[1].domain.clone();
+        let mut phone = world.phone(&world.sites[0], &world.users[0][0]);
+        phone.says_to(&world.users[1][0]).await;
+        sleep(Duration::from_secs(30)).await;
+        assert!(world.sites[0].has_link(&south).await, "an agreement has a link");
+        let entries = world.sites[0].enters(Vec::new()).await;
+        assert!(world.sites[0].has_link(&south).await, "it leaves its sessions first");
+        sleep(Duration::from_secs(30)).await;
+        assert!(!world.sites[0].has_link(&south).await, "nothing is left of it");
+        world.sites[0].enters(entries).await;
+        phone.says_to(&world.users[1][0]).await;
+        assert!(world.sites[0].has_link(&south).await, "a new one");
+        let other = world.phone(&world.sites[1], &world.users[1][0]);
+        for phone in [phone, other] {
+            let living = phone.live(Plan::default(), CancellationToken::new(), world.end.clone());
+            world.phones.push(tokio::spawn(living));
+        }
+        world.end().await
+    }
+
     /// The verdict.
     async fn end(mut self) -> Played {
         let world = &mut self;
