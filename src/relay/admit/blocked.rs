@@ -4,7 +4,6 @@ use super::{Admitted, Origin, Refused};
 use crate::imps::primitive::{Author, Party};
 use crate::imps::{Code, Primitive, UserId};
 use crate::relay::blocks::{Block, Blocks};
-use crate::relay::events;
 
 impl Admitted {
     /// The same if nobody is kept out who speaks here; of presences, those of users who are kept out fall out.
@@ -14,8 +13,7 @@ impl Admitted {
             return Ok(self);
         }
         if let Some(block) = self.speaker(blocks) {
-            let what = format!("{} is blocked by an operator: {}", block.subject, block.reason);
-            return Err(Refused::new(Code::FORBIDDEN, events::Refused::Blocked, what));
+            return Err(Refused::blocked(Code::FORBIDDEN, block));
         }
         if let Primitive::PresenceNotification(notification) = &mut self.primitive {
             notification.presences.retain(|presence| blocks.of_user(&presence.user).is_none());
@@ -62,6 +60,7 @@ mod tests {
     };
     use crate::imps::{Domain, Moment, ServiceId};
     use crate::relay::admit::{PeerContext, from_peer};
+    use crate::relay::events;
 
     const ADA: &str = "wv:ada@north.example";
     const MALLORY: &str = "wv:mallory@west.example";

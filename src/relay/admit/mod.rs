@@ -24,6 +24,7 @@ use crate::imps::primitive::{ClientId, NewMessage, Recipient, User};
 use crate::imps::status::Entity;
 use crate::imps::{Code, ContactListId, DetailedResult, Domain, Primitive, Status, UserId};
 
+use super::blocks::Block;
 use super::events;
 
 pub use client::from_client;
@@ -226,6 +227,12 @@ impl Refused {
             reason: events::Refused::Identity,
             what: format!("{role} {shown} is not of {peer}"),
         }
+    }
+
+    /// Somebody whom an operator keeps out; only the log says why.
+    pub(super) fn blocked(code: Code, block: &Block) -> Self {
+        let what = format!("{} is blocked by an operator: {}", block.subject, block.reason);
+        Self::new(code, events::Refused::Blocked, what)
     }
 
     pub(super) fn faulty(code: Code, what: &str) -> Self {

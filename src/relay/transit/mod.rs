@@ -29,7 +29,7 @@ use crate::imps::address::Address;
 use crate::imps::agreement::{Agreement, PeerState, Service, Transit};
 use crate::imps::status::Entity;
 use crate::imps::{Code, Domain, Moment, ServiceId, UserId};
-use crate::wire::ssp::{Outline, Role};
+use crate::wire::ssp::{Mark, Outline, Role};
 
 pub use memory::{Brought, Key, Memory, Passages, SEEN_FOR, SILENT_AFTER, Sight, Waiter};
 pub use via::{VIA_MAX, Via, ViaError};
@@ -245,21 +245,20 @@ fn nobody_blocked(blocks: &Blocks, outline: &Outline) -> Result<(), Refused> {
     if blocks.is_empty() {
         return Ok(());
     }
-    for mark in &outline.marks {
-        if !matches!(mark.role, Role::Service | Role::Requestor | Role::From | Role::To | Role::Either) {
-            continue;
-        }
-        let domain = mark.text.rsplit_once('@').map_or(&*mark.text, |(_, domain)| domain);
-        let domain = domain.trim().to_ascii_lowercase();
-        let user = mark.text.parse::<UserId>().ok();
-        let found = user.and_then(|user| blocks.of_user(&user)).or_else(|| blocks.of_domain(&domain));
-        if let Some(block) = found {
-            let code = if mark.role == Role::To { Code::DOMAIN_NOT_SUPPORTED } else { Code::FORBIDDEN };
-            let what = format!("{} is blocked by an operator: {}", block.subject, block.reason);
-            return Err(Refused::new(code, events::Refused::Blocked, what));
-        }
+    let of_address = |text: &str| match text.parse::<UserId>() {
+        Ok(user) => blocks.of_user(&user),
+        Err(_) => blocks.of_domain(text.parse::<Address>().ok()?.domain_str()?),
+    };
+    let blocked = |mark: &Mark| match mark.role {
+        Role::Service => blocks.of_domain(mark.text.parse::<ServiceId>().ok()?.domain().as_str()),
+        Role::Requestor | Role::From | Role::To | Role::Either => of_address(&mark.text),
+        _ => None,
+    };
+    match outline.marks.iter().find_map(|mark| Some((mark.role, blocked(mark)?))) {
+        Some((Role::To, block)) => Err(Refused::blocked(Code::DOMAIN_NOT_SUPPORTED, block)),
+        Some((_, block)) => Err(Refused::blocked(Code::FORBIDDEN, block)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether this is one of those who are addressed: a name may be shown inside a group that is.

@@ -149,6 +149,8 @@ fn nothing_passes_from_or_for_whom_an_operator_blocks() {
     assert_eq!(asks("wv:walter@west.example", &message(&[WALT])), 200, "somebody else");
     let club = outline("SendMessageRequest", &[(Role::From, BO), (Role::To, "wv:/club@west.example")]);
     assert_eq!(asks("west.example", &club), 516);
+    let club = outline("SendMessageRequest", &[(Role::From, BO), (Role::To, "WV:/club@West.Example")]);
+    assert_eq!(asks("west.example", &club), 516, "in any spelling");
 }
 
 #[test]
