@@ -35,7 +35,7 @@ pub(super) fn understand(body: &[u8]) -> Result<Asked, Refused> {
     Ok(Asked::Block { subject, life: body.seconds.map(Duration::from_secs), reason: reason.into() })
 }
 
-/// The subject in a path, percent-encoded.
+/// The subject of a path, without its percent signs.
 pub(super) fn subject(text: &str) -> Result<Subject, Refused> {
     text.parse().map_err(|error| Refused::new(StatusCode::BAD_REQUEST, format!("{error}")))
 }

@@ -18,6 +18,7 @@ use prometheus::{
 use tracing::warn;
 
 use super::alarm::{Alarms, Violations, breaks_identity};
+use super::others::Others;
 use crate::imps::primitive::CirMethod;
 use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
@@ -54,7 +55,7 @@ const REJECTIONS: [&str; 12] = [
 pub struct Metrics {
     registry: Registry,
     peers: ArcSwap<BTreeSet<Domain>>,
-    guests: ArcSwap<BTreeSet<Domain>>,
+    others: Others,
     ssp_posts: IntCounterVec,
     ssp_transactions: IntCounterVec,
     ssp_transaction_seconds: HistogramVec,
@@ -85,9 +86,6 @@ pub struct Metrics {
     reloads: IntCounterVec,
     /// Since when the oldest message waits, by peer: its age is computed when it is asked for.
     oldest: Mutex<BTreeMap<Domain, Moment>>,
-    /// Guests whose link is up, and what waits for each: they are `other`, all together.
-    others_up: Mutex<BTreeSet<Domain>>,
-    others_waiting: Mutex<BTreeMap<Domain, i64>>,
     /// When each certificate ends, by name.
     ends: Mutex<BTreeMap<String, Moment>>,
 }
@@ -225,10 +223,8 @@ impl Metrics {
             )?,
             registry,
             peers: ArcSwap::default(),
-            guests: ArcSwap::default(),
+            others: Others::default(),
             oldest: Mutex::default(),
-            others_up: Mutex::default(),
-            others_waiting: Mutex::default(),
             ends: Mutex::default(),
         };
         metrics.begin_with_zero();
@@ -254,11 +250,11 @@ impl Metrics {
     /// These domains are guests now: they are `other` all together.
     pub fn set_guests(&self, guests: impl IntoIterator<Item = Domain>) {
         let guests: BTreeSet<Domain> = guests.into_iter().collect();
-        lock(&self.others_up).retain(|peer| guests.contains(peer));
-        lock(&self.others_waiting).retain(|peer, _| guests.contains(peer));
         lock(&self.oldest).retain(|peer, _| guests.contains(peer) || self.is_configured(peer));
         self.alarms.keep(|peer| guests.contains(peer) || self.is_configured(peer));
-        self.guests.store(std::sync::Arc::new(guests));
+        if let Some(messages) = self.others.set(guests) {
+            self.outbox_messages.with_label_values(&[OTHER]).set(messages);
+        }
     }
 
     /// Everything in the text format 0.0.4, at this moment.
@@ -288,7 +284,7 @@ impl Metrics {
     }
 
     fn violated(&self, peer: Option<&Domain>, reason: Refused) {
-        let known = peer.filter(|peer| self.is_configured(peer) || self.guests.load().contains(*peer));
+        let known = peer.filter(|peer| self.is_configured(peer) || self.others.has(peer));
         match known {
             Some(peer) => self.with_peer(peer, |peer| self.violations.with_label_values(&[peer]).inc()),
             None => self.violations.with_label_values(&[OTHER]).inc(),
@@ -402,17 +398,7 @@ impl Events for Metrics {
     }
 
     fn ssp_link(&self, peer: &Domain, up: bool) {
-        let links = if self.is_configured(peer) {
-            i64::from(up)
-        } else {
-            let mut others = lock(&self.others_up);
-            if up {
-                others.insert(peer.clone())
-            } else {
-                others.remove(peer)
-            };
-            i64::try_from(others.len()).unwrap_or(i64::MAX)
-        };
+        let links = if self.is_configured(peer) { i64::from(up) } else { self.others.link(peer, up) };
         self.with_peer(peer, |peer| self.ssp_link_up.with_label_values(&[peer]).set(links));
     }
 
@@ -482,9 +468,7 @@ impl Events for Metrics {
     fn outbox(&self, peer: &Domain, messages: usize, oldest: Option<Moment>) {
         let mut messages = i64::try_from(messages).unwrap_or(i64::MAX);
         if !self.is_configured(peer) {
-            let mut others = lock(&self.others_waiting);
-            others.insert(peer.clone(), messages);
-            messages = others.values().sum();
+            messages = self.others.waiting(peer, messages);
         }
         self.with_peer(peer, |peer| self.outbox_messages.with_label_values(&[peer]).set(messages));
         let mut waiting = lock(&self.oldest);

@@ -18,6 +18,7 @@ pub mod audit;
 mod block;
 pub mod logging;
 pub mod metrics;
+mod others;
 pub mod readiness;
 mod sms;
 mod trace;
