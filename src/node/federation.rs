@@ -67,6 +67,13 @@ impl Agreed {
         }
     }
 
+    /// As the files say now, and operators have said.
+    fn with_files(&self, settings: &Settings) -> Self {
+        let guests = self.guests.as_ref().map(guests::rows).unwrap_or_default();
+        let (suspended, blocks) = (self.suspended.clone(), Arc::clone(&self.blocks));
+        Self { suspended, blocks, ..Self::of(settings, Vec::new(), Blocks::default(), guests) }
+    }
+
     /// The map that follows.
     pub(super) fn map(&self, own: &[Domain]) -> Map {
         let in_force = self.entries().map(|agreement| {
@@ -108,11 +115,6 @@ impl Agreed {
     /// Domains without an entry that have an agreement.
     pub(super) fn guests(&self) -> impl Iterator<Item = Domain> {
         self.guests.iter().flat_map(BTreeMap::keys).cloned()
-    }
-
-    /// Guests as the store has them.
-    fn guest_rows(&self) -> Vec<Guest> {
-        self.guests.as_ref().map(guests::rows).unwrap_or_default()
     }
 
     /// Whom operators keep out.
@@ -233,9 +235,7 @@ impl Federation {
     async fn take_over(&self, today: DateTime) -> bool {
         let Some(settings) = self.read(today) else { return false };
         let before = self.agreed();
-        let mut agreed = Agreed::of(&settings, Vec::new(), Blocks::default(), before.guest_rows());
-        agreed.suspended.clone_from(&before.suspended);
-        agreed.blocks.clone_from(&before.blocks);
+        let agreed = before.with_files(&settings);
         let followed = match self.guests_gone(&before, &agreed).await {
             Ok(()) => self.follow(agreed).await,
             Err(error) => Err(error),
@@ -290,7 +290,9 @@ impl Federation {
     pub(super) async fn unblock(&self, subject: &Subject) -> Result<Option<Arc<Block>>, StoreError> {
         let _turn = self.turn.lock().await;
         let block = self.agreed().blocks.get(subject);
-        self.without(block.as_slice()).await?;
+        if let Some(block) = &block {
+            self.without(std::slice::from_ref(block)).await?;
+        }
         Ok(block)
     }
 

@@ -193,8 +193,9 @@ impl Operators {
                         self.over(Act::new("block over", &block.subject)).await;
                     }
                 }
+                // A store in trouble is told elsewhere, once.
                 Err(error) => {
-                    tracing::warn!(%error, "blocks that are over stay until the store writes again");
+                    tracing::debug!(%error, "blocks that are over stay until the store writes again");
                 }
             }
         }
