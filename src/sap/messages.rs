@@ -71,23 +71,18 @@ impl Sap {
         let user = client.user();
         let Some(home) = user.domain() else { return Status::new(Code::INTERNAL_ERROR).into() };
         let is_message = matches!(primitive, Primitive::SendMessageRequest(_));
+        let refused = |result: Status| -> Primitive {
+            if is_message { SendMessageResponse { result, message_id: None }.into() } else { result.into() }
+        };
         let admitted = match admit::from_client(user, &client.key.client, &home, primitive) {
             Ok(admitted) => admitted,
-            Err(refused) => {
-                debug!(%user, "{refused}");
-                return if is_message {
-                    SendMessageResponse { result: refused.status, message_id: None }.into()
-                } else {
-                    refused.status.into()
-                };
+            Err(found) => {
+                debug!(%user, "{found}");
+                return refused(found.status);
             }
         };
         if let Err(code) = self.meet_those_in(&admitted).await {
-            return if is_message {
-                SendMessageResponse { result: Status::new(code), message_id: None }.into()
-            } else {
-                Status::new(code).into()
-            };
+            return refused(Status::new(code));
         }
         if is_message {
             return self.send_from_client(admitted, &client.key.client).await.into();
