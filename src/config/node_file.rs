@@ -140,11 +140,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let crl_expiry = ssp.word("crl-expiry", CrlExpiry::ALL, CrlExpiry::as_str, CrlExpiry::Error);
     let http2 = ssp.truth("http2", true);
     let peers = ssp.path("peers", "peers.toml");
-    let federation = ssp.parsed("federation", "closed, open", |text| match text {
-        "closed" => Ok(Federation::Closed),
-        "open" => Ok(Federation::Open),
-        _ => Err("is not one of the known words"),
-    });
+    let federation = ssp.placed_word("federation", Federation::ALL, Federation::as_str);
     if let Some(open) =
         federation.as_ref().filter(|found| found.value == Federation::Open && trust.is_empty())
     {

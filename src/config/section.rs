@@ -212,11 +212,21 @@ impl<'d> Section<'d> {
         word: impl Fn(T) -> &'static str,
         default: T,
     ) -> T {
+        self.placed_word(key, all, word).map_or(default, |found| found.value)
+    }
+
+    /// The same with its place; `None` if not written.
+    pub(super) fn placed_word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        all: &[T],
+        word: impl Fn(T) -> &'static str,
+    ) -> Option<Placed<T>> {
         let allowed = all.iter().map(|value| word(*value)).collect::<Vec<_>>().join(", ");
         let parse = |text: &str| {
             all.iter().copied().find(|value| word(*value) == text).ok_or("is not one of the known words")
         };
-        self.parsed(key, &allowed, parse).map_or(default, |found| found.value)
+        self.parsed(key, &allowed, parse)
     }
 
     /// A whole number within a range.
