@@ -9,11 +9,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use causeway::cli::laboratory::{Laboratory, Provider, Writing};
 use causeway::cli::phone::{Manner, Phone};
-use causeway::imps::{Primitive, UserId, Version};
+use causeway::imps::{DateTime, Primitive, UserId, Version};
 use causeway::node::Node;
 use causeway::ops::metrics::Metrics;
 use causeway::store::sqlite::Trouble;
@@ -25,6 +25,12 @@ use crate::plays;
 pub(crate) const PASSWORD: &str = "secret";
 /// Longest wait for anything that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The day by the clock on the wall.
+pub(crate) fn today() -> DateTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    DateTime::from_unix(i64::try_from(since.as_secs()).unwrap())
+}
 
 /// A folder that goes when its test ends.
 pub(crate) struct Folder(PathBuf);

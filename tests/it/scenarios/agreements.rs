@@ -1,19 +1,14 @@
 //! Agreements that change while the node runs.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use causeway::imps::{Code, DateTime, Primitive};
+use causeway::imps::{Code, Primitive};
 use causeway::node::Node;
 
 use crate::csp::send;
 use crate::peer::{ScriptedPeer, in_session, response};
 use crate::process::Process;
-use crate::world::{PATIENCE, Place, World, modern, receive, text, until};
-
-fn today() -> DateTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    DateTime::from_unix(i64::try_from(since.as_secs()).unwrap())
-}
+use crate::world::{PATIENCE, Place, World, modern, receive, text, today, until};
 
 fn write_peers(place: &Place, text: &str) {
     std::fs::write(place.provider.folder.join("peers.toml"), text).unwrap();

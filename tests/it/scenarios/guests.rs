@@ -2,7 +2,7 @@
 
 use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::Phone;
-use causeway::imps::{Code, DateTime, Primitive, UserId};
+use causeway::imps::{Code, Primitive, UserId};
 use causeway::net::pki::{Authority, LeafOptions};
 use rustls_pki_types::ServerName;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::operators::{done, json, refused};
 use super::presence::{SEEN, hears, open_to_all, publish, subscribe};
 use crate::csp::send;
 use crate::peer::{MEDIA_TYPE, ScriptedPeer, connector, exchange, in_session, request};
-use crate::world::{Place, World, modern, receive, text, until};
+use crate::world::{Place, World, modern, receive, text, today, until};
 
 const NORTH: &str = "north.example";
 const SOUTH: &str = "south.example";
@@ -47,11 +47,6 @@ fn rewrite(place: &Place, from: &str, to: &str) {
     let config = std::fs::read_to_string(place.provider.config()).unwrap();
     assert!(config.contains(from), "{config}");
     std::fs::write(place.provider.config(), config.replace(from, to)).unwrap();
-}
-
-fn today() -> DateTime {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    DateTime::from_unix(i64::try_from(since.as_secs()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
