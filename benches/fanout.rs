@@ -7,6 +7,8 @@
 
 #[path = "support/point.rs"]
 mod point;
+#[path = "support/system.rs"]
+mod system;
 
 use std::time::Instant;
 
@@ -16,7 +18,8 @@ use causeway::imps::presence::{Attribute, AttributeName, AttributeSet, Plain, Pr
 use causeway::imps::primitive::{UpdatePresenceRequest, User};
 use causeway::imps::{Code, UserId};
 use causeway::relay::ports::{Change, PresenceChange, PresenceStore as _, Watchers};
-use point::{Folder, Point, user};
+use point::{Point, user};
+use system::Folder;
 
 const PEERS: [usize; 3] = [1, 10, 100];
 /// Watchers of the last measurement, if nothing else is said.

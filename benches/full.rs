@@ -6,8 +6,10 @@
 // A benchmark may panic: that is how it fails. Its numbers are small enough for floats.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::cast_precision_loss)]
 
+#[path = "support/system.rs"]
+mod system;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use causeway::net::pki::{Authority, Issued, LeafOptions};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use system::{Folder, resident};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -52,32 +55,17 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// Resident memory, octets.
-    fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("/proc");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
-    }
-
-    /// The same once it has taken in what was sent.
+    /// Resident memory once it has taken in what was sent, octets.
     async fn settled(&self) -> usize {
-        let mut known = self.resident();
+        let mut known = resident(self.0.id());
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            let now = self.resident();
+            let now = resident(self.0.id());
             if now.abs_diff(known) < 1024 * 1024 {
                 return now;
             }
             known = now;
         }
-    }
-}
-
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -180,9 +168,8 @@ fn main() {
 }
 
 async fn measure() {
-    let folder = Folder(std::env::temp_dir().join(format!("causeway-bench-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).expect("a folder");
-    let laboratory = Laboratory::new(&folder.0).await.expect("a laboratory");
+    let folder = Folder::new("full");
+    let laboratory = Laboratory::new(folder.path()).await.expect("a laboratory");
     let tls = free();
     let lines = format!("tls-listen = [\"{tls}\"]\n");
     let writing = Writing {

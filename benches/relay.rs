@@ -20,15 +20,18 @@ mod bare;
 mod ends;
 #[path = "support/load.rs"]
 mod load;
+#[path = "support/system.rs"]
+mod system;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use causeway::cli::laboratory::{Laboratory, Writing};
 use load::{Lane, Level, sample};
+use system::Folder;
 
 /// Octets of a message's content.
 const CONTENT_OCTETS: usize = 1024;
@@ -56,14 +59,6 @@ impl Drop for Measured {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -99,9 +94,8 @@ fn main() {
 }
 
 async fn measure(only_transit: bool, duration: Duration) {
-    let folder = Folder(std::env::temp_dir().join(format!("causeway-bench-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).unwrap();
-    let laboratory = Laboratory::new(&folder.0).await.unwrap();
+    let folder = Folder::new("relay");
+    let laboratory = Laboratory::new(folder.path()).await.unwrap();
     let bare = Bare::start(&laboratory);
     println!(
         "A message of {CONTENT_OCTETS} octets from a client to a mailbox of another provider; CPU over both processes\n"

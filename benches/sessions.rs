@@ -8,6 +8,8 @@
 
 #[path = "support/point.rs"]
 mod point;
+#[path = "support/system.rs"]
+mod system;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +21,8 @@ use causeway::relay::directory::Directory;
 use causeway::relay::ports::{Change, Store as _};
 use causeway::sap::{Map, SystemChance};
 use causeway::session::ssp::SessionRecord;
-use point::{Folder, OWN, Point};
+use point::{OWN, Point};
+use system::{Folder, resident};
 use tokio_util::sync::CancellationToken;
 
 /// Octets that a session may cost.
@@ -36,10 +39,8 @@ const TO_BEGIN_WITH: usize = 4096;
 const LINKS: &str = "links";
 
 /// Resident memory of this process, octets.
-fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") * 1024.0
+fn taken() -> f64 {
+    resident(std::process::id()) as f64
 }
 
 /// Logs in the users with these numbers.
@@ -123,7 +124,7 @@ async fn links(point: &Point, peers: &Peers, before: usize, to: usize) {
 
 /// Resident octets of each of so many more, on top of what is there.
 fn tell(what: &str, count: usize, base: f64, per_second: f64) -> f64 {
-    let octets = (resident() - base) / count as f64;
+    let octets = (taken() - base) / count as f64;
     println!("{count:>7} {what}: {octets:>6.0} octets each, {per_second:.0} a second");
     octets
 }
@@ -133,7 +134,7 @@ async fn measure_sessions() {
     let most = LEVELS.iter().copied().max().unwrap_or_default() + TO_BEGIN_WITH;
     let point = Arc::new(Point::new(folder.path(), Vec::new(), most).await);
     log_in(&point, 0, TO_BEGIN_WITH).await;
-    let (base, mut before) = (resident(), TO_BEGIN_WITH);
+    let (base, mut before) = (taken(), TO_BEGIN_WITH);
     println!("{TO_BEGIN_WITH} sessions to begin with: {:.1} MiB", base / 1_048_576.0);
     for level in LEVELS {
         let (begin, fresh) = (Instant::now(), level + TO_BEGIN_WITH - before);
@@ -150,7 +151,7 @@ async fn measure_links() {
     let chance: Chances = Arc::new(|| Box::new(SystemChance::default()));
     let peers = Peers::new(point.sap.clone(), Arc::new(Nowhere), chance, CancellationToken::new());
     links(&point, &peers, 0, TO_BEGIN_WITH).await;
-    let (base, mut before) = (resident(), TO_BEGIN_WITH);
+    let (base, mut before) = (taken(), TO_BEGIN_WITH);
     for level in LEVELS {
         let (begin, fresh) = (Instant::now(), level + TO_BEGIN_WITH - before);
         links(&point, &peers, before, level + TO_BEGIN_WITH).await;

@@ -5,15 +5,19 @@
 // A benchmark may panic: that is how it fails. Its numbers are small enough for floats.
 #![allow(clippy::expect_used, clippy::panic, clippy::cast_precision_loss)]
 
+#[path = "support/system.rs"]
+mod system;
+
 use std::fs::File;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use causeway::imps::Moment;
 use causeway::relay::ports::{Change, Outcome, Outgoing, Settlement, Store as _};
 use causeway::store::sqlite::{Settings, Sqlite};
+use system::{Folder, resident};
 
 const WRITERS: [usize; 3] = [1, 16, 256];
 /// How long each level is measured.
@@ -26,16 +30,6 @@ const LIMIT: f64 = 0.5;
 const QUEUED: usize = 1_000_000;
 const OPEN_SECONDS: f64 = 10.0;
 const OPEN_OCTETS: f64 = 512.0 * 1_048_576.0;
-
-/// A folder that goes with the benchmark.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It is in the system's folder for such things anyway.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn message(number: usize) -> Change {
     let now = Moment::from_millis(1_700_000_000_000);
@@ -94,13 +88,6 @@ fn raw(folder: &Path, batch: usize) -> f64 {
     count as f64 / begin.elapsed().as_secs_f64()
 }
 
-/// Resident memory of this process, octets.
-fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") * 1024.0
-}
-
 /// Fills a store, and opens it again in a process of its own.
 async fn recovery(folder: &Path) {
     let mut settings = Settings::at(folder.join("million"));
@@ -122,7 +109,7 @@ async fn open(folder: &str) {
     let (own, peer) =
         ("north.example".parse().expect("a domain"), "south.example".parse().expect("a domain"));
     let page = store.outbox(own, peer, 0, 4096).await.expect("the first page");
-    let (taken, octets) = (begin.elapsed().as_secs_f64(), resident());
+    let (taken, octets) = (begin.elapsed().as_secs_f64(), resident(std::process::id()) as f64);
     let waiting: u64 = queues.iter().map(|queue| queue.messages).sum();
     let kept = taken <= OPEN_SECONDS && octets <= OPEN_OCTETS;
     println!(
@@ -139,14 +126,13 @@ fn main() {
     if let Some(folder) = std::env::args().skip_while(|word| word != "--open").nth(1) {
         return runtime.block_on(open(&folder));
     }
-    let folder = Folder(std::env::temp_dir().join(format!("causeway-bench-store-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).expect("a folder");
+    let folder = Folder::new("store");
     runtime.block_on(async {
-        let mut settings = Settings::at(folder.0.join("writers"));
+        let mut settings = Settings::at(folder.path().join("writers"));
         settings.queue_bytes_per_peer = 1 << 40;
         let store = Arc::new(Sqlite::open(&settings).expect("a store"));
         for writers in WRITERS {
-            let raw = raw(&folder.0, writers);
+            let raw = raw(folder.path(), writers);
             let kept = durable(&store, writers).await;
             let ratio = kept / raw;
             let verdict = match writers {
@@ -159,6 +145,6 @@ fn main() {
             );
         }
         drop(store);
-        recovery(&folder.0).await;
+        recovery(folder.path()).await;
     });
 }

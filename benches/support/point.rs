@@ -3,7 +3,7 @@
 #[path = "vault.rs"]
 mod vault;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,28 +30,6 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// The domain of the node.
 pub(crate) const OWN: &str = "north.example";
 const PASSWORD: &str = "correct horse";
-
-/// A folder that goes with the benchmark.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("causeway-bench-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder for the store");
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It is in the system's folder for such things anyway.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The point, and its store.
 pub(crate) struct Point {
