@@ -195,6 +195,14 @@ pub enum Change {
         /// Which.
         row: i64,
     },
+    /// The row goes, and `by` comes in its place under a number of its own, even if the queue of its peer is
+    /// full: it is what is left of something that has been accepted. Outcome: `Row` or `Missing`.
+    ReplaceOutgoing {
+        /// Which goes.
+        row: i64,
+        /// What comes; its `replaces` is not looked at.
+        by: Box<Outgoing>,
+    },
     /// Try the row again, not before this moment; adds one to its attempts. Outcome: `Done` or `Missing`.
     DeferOutgoing {
         /// Which.

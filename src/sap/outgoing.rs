@@ -291,16 +291,13 @@ impl Sap {
             Some(author) if !waited => self.reports(row, author, &outcomes),
             _ => Vec::new(),
         };
-        let mut changes = vec![
-            Change::DropOutgoing { row: row.row },
-            Change::Then(Box::new(Change::Send(outgoing.clone()))),
-        ];
+        let mut changes = vec![Change::ReplaceOutgoing { row: row.row, by: Box::new(outgoing.clone()) }];
         changes.extend(reports.iter().map(|told| Change::Then(Box::new(report_change(told)))));
         let commit = self.commit_about(row.row, changes);
         let (sap, old) = (Arc::clone(self), row.clone());
         tokio::spawn(async move {
             let mut found = match commit.await {
-                Ok(found) => found.into_iter().skip(1),
+                Ok(found) => found.into_iter(),
                 Err(error) => {
                     warn!(row = old.row, %error, "a request cannot be narrowed; it leaves again as it is");
                     let again = StoredOutgoing { not_before: at, attempts: old.attempts + 1, ..old.clone() };
@@ -308,6 +305,7 @@ impl Sap {
                     return;
                 }
             };
+            // Otherwise somebody else has ended the row meanwhile, for all its recipients.
             let Some(Outcome::Row(by)) = found.next() else { return sap.replaced(&old, None) };
             for (told, outcome) in reports.into_iter().zip(found) {
                 sap.reported(told, outcome);

@@ -160,6 +160,7 @@ macro_rules! keeps_the_contract {
             a_part_of_an_outbox_is_of_some_senders
             a_row_can_wait_and_leave
             a_row_may_have_its_number_before_it_is_written
+            what_is_left_of_a_row_takes_its_place_in_a_full_queue
             a_user_fills_its_share_of_a_queue_and_no_more
             a_full_queue_is_that_of_one_peer
             the_queue_of_a_guest_is_a_sixteenth_of_that_of_a_peer

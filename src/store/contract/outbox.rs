@@ -107,6 +107,31 @@ pub(in crate::store) async fn a_row_may_have_its_number_before_it_is_written(sto
     assert!(matches!(one(store, Change::Send(outgoing("south.example", "E", 1))).await, Outcome::Row(_)));
 }
 
+pub(in crate::store) async fn what_is_left_of_a_row_takes_its_place_in_a_full_queue(store: &dyn Store) {
+    let number = row(one(store, Change::Send(outgoing("south.example", "A", 3))).await);
+    let under_way = store.number().unwrap();
+    let kept = outgoing("south.example", "B", usize::try_from(QUEUE_OCTETS_MAX).unwrap());
+    let kept = StoredOutgoing::fresh(under_way, kept, at(10));
+    assert_eq!(one(store, Change::Keep(Box::new(kept))).await, Outcome::Done);
+    assert_eq!(one(store, Change::Send(outgoing("south.example", "C", 1))).await, Outcome::Full);
+    let left = || Box::new(outgoing("south.example", "A", 2));
+    let by = row(one(store, Change::ReplaceOutgoing { row: number, by: left() }).await);
+    assert!(by > under_way);
+    let found = outbox(store, "south.example").await;
+    assert_eq!(found.iter().map(|row| row.row).collect::<Vec<_>>(), [under_way, by]);
+    assert_eq!(found[1].outgoing, *left());
+    // What is not there any more has nothing left, and what hangs on it does not come about
+    let reports = Change::Then(Box::new(Change::Send(outgoing("east.example", "Report", 1))));
+    let outcomes = all(store, vec![Change::ReplaceOutgoing { row: number, by: left() }, reports]).await;
+    assert_eq!(outcomes, [Outcome::Missing, Outcome::Skipped]);
+    // Its octets are given back once, and are those of what was left
+    assert_eq!(one(store, Change::DropOutgoing { row: under_way }).await, Outcome::Done);
+    let share = usize::try_from(SHARE_OCTETS_MAX).unwrap();
+    let rest = |octets| Change::Send(outgoing("south.example", "D", octets));
+    assert_eq!(one(store, rest(share - 1)).await, Outcome::ShareFull);
+    assert!(matches!(one(store, rest(share - 2)).await, Outcome::Row(_)));
+}
+
 fn of_bo(outgoing: Outgoing) -> Outgoing {
     Outgoing { author: Some(user("wv:bo@north.example")), ..outgoing }
 }

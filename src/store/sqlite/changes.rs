@@ -227,6 +227,15 @@ impl Changes {
             }
             Change::DropMail { owner, row } => self.drop_mail(connection, owner, *row)?,
             Change::DropOutgoing { row } => self.drop_outgoing(connection, *row)?,
+            Change::ReplaceOutgoing { row, by } => match self.drop_outgoing(connection, *row)? {
+                Outcome::Done => {
+                    // Read before it is there itself.
+                    self.queue(connection, &by.peer)?;
+                    self.share(connection, by)?;
+                    Outcome::Row(self.append(connection, by)?)
+                }
+                otherwise => otherwise,
+            },
             Change::DeferOutgoing { row, not_before } => {
                 let sql = "UPDATE outbox SET attempts = attempts + 1, not_before = ?2 WHERE row = ?1";
                 done_if(change(connection, sql, params![row, millis(*not_before)])?, Outcome::Missing)
@@ -438,7 +447,6 @@ impl Changes {
 
     fn send(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<Outcome> {
         let limits = self.limits;
-        let number = self.numbers.start;
         let octets = outgoing.body.len() as u64;
         let is_full = |waiting: u64, limit: u64| waiting.saturating_add(octets) > limit;
         let waiting = *self.queue(connection, &outgoing.peer)?;
@@ -461,14 +469,21 @@ impl Changes {
                 Ok((columns.get()?, columns.count()?, columns.parsed_if_any()?))
             })?;
         }
-        rows::add_outgoing(connection, number, outgoing)?;
-        self.waits(outgoing);
+        let number = self.append(connection, outgoing)?;
         let replaced = old.map(|(row, octets, author)| {
             self.waits_no_more(&outgoing.peer, author, octets);
             (row, octets)
         });
-        self.numbers.start += 1;
         Ok(appended(number, replaced))
+    }
+
+    /// Writes a row under the next number, whether there is room or not.
+    fn append(&mut self, connection: &Connection, outgoing: &Outgoing) -> Result<i64> {
+        let number = self.numbers.start;
+        rows::add_outgoing(connection, number, outgoing)?;
+        self.waits(outgoing);
+        self.numbers.start += 1;
+        Ok(number)
     }
 
     fn drop_outgoing(&mut self, connection: &Connection, row: i64) -> Result<Outcome> {
@@ -535,7 +550,7 @@ impl Changes {
 
 fn appends(change: &Change) -> bool {
     match change {
-        Change::Deliver { .. } | Change::Send(_) => true,
+        Change::Deliver { .. } | Change::Send(_) | Change::ReplaceOutgoing { .. } => true,
         Change::Then(inner) => appends(inner),
         _ => false,
     }

@@ -387,6 +387,7 @@ fn body(change: &Change) -> usize {
     match change {
         Change::Deliver { mail, .. } => mail.body.len(),
         Change::Send(outgoing) => outgoing.body.len(),
+        Change::ReplaceOutgoing { by, .. } => by.body.len(),
         Change::Keep(stored) => stored.outgoing.body.len(),
         Change::PutCspSession(record) => record.capabilities.len(),
         Change::Group(change) => change.entries() * LISTS_ENTRY_OCTETS,
