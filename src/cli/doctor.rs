@@ -150,7 +150,7 @@ impl<'s> Doctor<'s> {
             .map_err(|error| Look::new("DNS", FAILED, format!("{error}; set [dns] servers")))?;
         let discover = Arc::new(discover);
         let dane = Dane::new(Arc::clone(&discover), Arc::default(), Arc::new(Silent));
-        dane.follow(settings.agreements().filter_map(Wanted::of).collect());
+        dane.follow(settings.agreements().filter_map(Wanted::of).collect(), false);
         let tls = if settings.federates() {
             let found = node::peer_tls(settings, &(Arc::new(Silent) as _), dane.vouched());
             Some(found.map_err(|error| {

@@ -185,7 +185,7 @@ fn complete(
     let alone = |entry: &PeerEntry| {
         entry.trust.is_empty() && entry.agreement.pins.is_empty() && !entry.agreement.dane
     };
-    let leaning = open || entries.iter().any(alone);
+    let leaning = open && !node.dane || entries.iter().any(alone);
     let (mut trust, mut trust_keys) = (Vec::new(), Vec::<KeyHash>::new());
     for file in &node.trust {
         if file.place.written || leaning || file.value.exists() {
@@ -250,6 +250,7 @@ fn complete(
             http2: node.http2,
             peers_file: node.peers.value,
             federation: node.federation,
+            dane: node.dane,
         },
         csp: settings::Csp {
             listen: node.csp_listen,

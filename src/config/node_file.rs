@@ -33,6 +33,7 @@ pub(super) struct NodeFile {
     pub(super) http2: bool,
     pub(super) peers: Placed<PathBuf>,
     pub(super) federation: Federation,
+    pub(super) dane: bool,
     pub(super) csp_listen: Vec<SocketAddr>,
     pub(super) csp_tls_listen: Vec<SocketAddr>,
     pub(super) csp_pair: Option<PlacedPair>,
@@ -141,10 +142,15 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     let http2 = ssp.truth("http2", true);
     let peers = ssp.path("peers", "peers.toml");
     let federation = ssp.placed_word("federation", Federation::ALL, Federation::as_str);
-    if let Some(open) =
-        federation.as_ref().filter(|found| found.value == Federation::Open && trust.is_empty())
+    let dane = ssp.placed_truth("dane").filter(|found| found.value);
+    if let Some(open) = federation
+        .as_ref()
+        .filter(|found| found.value == Federation::Open && trust.is_empty() && dane.is_none())
     {
-        open.place.error("nobody may vouch for those who have no entry", "CAs in [ssp] trust, or closed");
+        open.place.error(
+            "nobody may vouch for those who have no entry",
+            "CAs in [ssp] trust, dane = true, or closed",
+        );
     }
     let federation = federation.map_or(Federation::Closed, |found| found.value);
     ssp.finish();
@@ -216,6 +222,18 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
     };
     let trust_anchors = dns.path_unless_empty("trust-anchors");
     dns.finish();
+    if let Some(Placed { place, .. }) = &dane {
+        if dns_settings.dnssec == Dnssec::Off {
+            place.error(
+                "rests on DNSSEC, which [dns] dnssec = \"off\" leaves out",
+                "false, or [dns] dnssec = \"prefer\" or \"require\"",
+            );
+        }
+        if federation == Federation::Closed {
+            place
+                .warning("has no effect: federation is closed", "federation = \"open\", or dane in [[peer]]");
+        }
+    }
 
     let backend = store.parsed("backend", "sqlite", |text| match text {
         "sqlite" => Ok(Backend::Sqlite),
@@ -266,6 +284,7 @@ pub(super) fn read(source: &Rc<Source>) -> NodeFile {
         http2,
         peers,
         federation,
+        dane: dane.is_some(),
         csp_listen: values(csp_listen),
         csp_tls_listen: values(csp_tls_listen),
         csp_pair,

@@ -250,15 +250,19 @@ impl<'d> Section<'d> {
 
     /// `true` or `false`.
     pub(super) fn truth(&mut self, key: &'static str, default: bool) -> bool {
-        let Some(entry) = self.take(key) else { return default };
-        match entry.value.get_ref() {
-            DeValue::Boolean(value) => return *value,
-            other => {
-                let place = self.written(&entry);
-                place.error(format_args!("{} where a truth value belongs", kind(other)), "true, false");
-            }
+        self.placed_truth(key).map_or(default, |found| found.value)
+    }
+
+    /// The same with its place; `None` if not written.
+    pub(super) fn placed_truth(&mut self, key: &'static str) -> Option<Placed<bool>> {
+        let entry = self.take(key)?;
+        let place = self.written(&entry);
+        if let DeValue::Boolean(value) = entry.value.get_ref() {
+            return Some(Placed { value: *value, place });
         }
-        default
+        let found = kind(entry.value.get_ref());
+        place.error(format_args!("{found} where a truth value belongs"), "true, false");
+        None
     }
 
     /// A date: its first second, or its last if `last`; or a point in time.

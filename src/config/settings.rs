@@ -88,6 +88,8 @@ pub struct Ssp {
     pub peers_file: PathBuf,
     /// Who may federate.
     pub federation: Federation,
+    /// Whether secure DNS (TLSA) may vouch for who has no entry, as well as a CA.
+    pub dane: bool,
 }
 
 /// A certificate chain with its key, and the own domain it stands for.
@@ -122,7 +124,7 @@ words! {
     Federation {
         /// The domains of `peers.toml` alone.
         Closed = "closed",
-        /// Any domain whose certificate `[ssp] trust` vouches for.
+        /// Any domain whose certificate `[ssp] trust`, or secure DNS with `[ssp] dane`, vouches for.
         Open = "open",
     }
 }

@@ -19,7 +19,7 @@ use crate::config::settings::Federation as Federates;
 use crate::config::{self, Settings, Severity};
 use crate::imps::agreement::{Agreement, KeyHash, PeerState, Transit};
 use crate::imps::{DateTime, Domain, Moment};
-use crate::net::dane::Wanted;
+use crate::net::dane::{Dane, Wanted};
 use crate::net::peer::{Peers, Sockets};
 use crate::net::tls::SharedPeerTls;
 use crate::ops::audit::{self, Act, Audit, Who};
@@ -44,6 +44,8 @@ pub(super) struct Agreed {
     blocks: Arc<Blocks>,
     /// Domains without an entry; `None`: federation is closed.
     guests: Option<Guests>,
+    /// Secure DNS may vouch for those.
+    guests_by_dns: bool,
 }
 
 impl Agreed {
@@ -63,7 +65,8 @@ impl Agreed {
             trust: settings.ssp.trust_keys.clone(),
             suspended: suspensions.into_iter().map(|found| (found.peer, found.since)).collect(),
             blocks: Arc::new(blocks),
-            guests: is_open.then(|| guests::of(guests)),
+            guests: is_open.then(|| guests::of(guests, settings.ssp.dane)),
+            guests_by_dns: is_open && settings.ssp.dane,
         }
     }
 
@@ -95,9 +98,9 @@ impl Agreed {
         )
     }
 
-    /// The peers for which secure DNS may vouch.
-    pub(super) fn vouched_by_dns(&self) -> Vec<Wanted> {
-        self.agreements.iter().filter_map(Wanted::of).collect()
+    /// Tells who asks secure DNS for whom it may vouch.
+    pub(super) fn tell(&self, dane: &Dane) {
+        dane.follow(self.entries().filter_map(Wanted::of).collect(), self.guests_by_dns);
     }
 
     /// The entry of this peer, as the file has it, or the agreement that it has as a guest.
@@ -397,7 +400,7 @@ impl Federation {
         self.metrics.set_guests(agreed.guests());
         let map = agreed.map(&self.own);
         if let Some(links) = &self.links {
-            links.sockets.dane().follow(agreed.vouched_by_dns());
+            agreed.tell(links.sockets.dane());
         }
         self.agreed.store(Arc::new(agreed));
         self.sap.set_map(map).await;

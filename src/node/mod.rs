@@ -240,7 +240,7 @@ impl Node {
         if settings.federates() {
             let discover = Arc::new(Discover::new(&settings.discovery())?);
             let dane = Arc::new(Dane::new(Arc::clone(&discover), Arc::default(), Arc::clone(&events)));
-            dane.follow(agreed.vouched_by_dns());
+            agreed.tell(&dane);
             let peer_tls = peer_tls(&settings, &events, dane.vouched())?.shared();
             let chances: Chances = Arc::new(system_chance);
             let sockets =

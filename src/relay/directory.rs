@@ -102,10 +102,14 @@ impl Directory {
         self.open
     }
 
-    /// Whether somebody with this identity may ask for an agreement: federation is open, and a CA of `[ssp] trust`
-    /// vouches for the names, which a pinned key or the CA of a single peer does not.
-    pub fn may_be_guest(&self, identity: &PeerIdentity) -> bool {
-        self.open && identity.anchors.iter().any(|anchor| self.default_trust.contains(anchor))
+    /// The names in which somebody with this identity may ask for an agreement: federation is open, and a CA of `[ssp]
+    /// trust` vouches for all of its names, which a pinned key or the CA of a single peer does not, or secure DNS for
+    /// this one.
+    pub fn guest_names<'i>(&self, identity: &'i PeerIdentity) -> impl Iterator<Item = &'i Domain> {
+        let anchored = identity.anchors.iter().any(|anchor| self.default_trust.contains(anchor));
+        let vouched = |name: &Domain| identity.vouchers.iter().any(|voucher| voucher.domain == *name);
+        let open = self.open;
+        identity.names.iter().filter(move |name| open && (anchored || vouched(name)))
     }
 
     /// Whom operators keep out.
@@ -271,6 +275,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imps::agreement::Voucher;
 
     fn domain(name: &str) -> Domain {
         name.parse().unwrap()
@@ -346,12 +351,18 @@ mod tests {
     fn a_guest_is_vouched_for_by_a_ca_that_may_name_anybody() {
         let south = Agreement { trust: vec![[8; 32]], ..Agreement::with(domain("south.example")) };
         let directory = Directory::new(vec![], [south], vec![[9; 32]]);
-        let anchored = |anchors| PeerIdentity { anchors, ..identity(&["west.example"]) };
-        assert!(!directory.may_be_guest(&anchored(vec![[9; 32]])), "federation is closed");
+        let anchored = |anchors| PeerIdentity { anchors, ..identity(&["west.example", "east.example"]) };
+        let names = |directory: &Directory, identity: &PeerIdentity| {
+            directory.guest_names(identity).map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(&directory, &anchored(vec![[9; 32]])), "", "federation is closed");
         let directory = directory.with_open(true);
-        assert!(directory.may_be_guest(&anchored(vec![[8; 32], [9; 32]])));
-        assert!(!directory.may_be_guest(&anchored(vec![[8; 32]])), "the CA of another peer");
-        assert!(!directory.may_be_guest(&anchored(vec![])), "a pinned key, without any CA");
+        assert_eq!(names(&directory, &anchored(vec![[8; 32], [9; 32]])), "west.example east.example");
+        assert_eq!(names(&directory, &anchored(vec![[8; 32]])), "", "the CA of another peer");
+        assert_eq!(names(&directory, &anchored(vec![])), "", "a pinned key, without any CA");
+        let by_dns = Voucher { domain: domain("east.example"), record: [3; 32] };
+        let by_dns = PeerIdentity { vouchers: vec![by_dns], ..anchored(vec![]) };
+        assert_eq!(names(&directory, &by_dns), "east.example", "secure DNS vouches for one name");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A guest is an ordinary agreement made from one template with small budgets. It begins when a user of ours asks for
 //! something there and DNS knows the domain, or when somebody comes with a certificate of the domain that `[ssp]
-//! trust` vouches for; it ends when nothing went either way for so long that nothing can be owed any more. Whoever
+//! trust`, or secure DNS with `[ssp] dane`, vouches for; it ends when nothing went either way for so long that nothing can be owed any more. Whoever
 //! has an entry, whatever it says, is no guest, and neither is whom operators block.
 
 use std::collections::BTreeSet;
@@ -37,14 +37,15 @@ const SUBSCRIPTIONS_MAX: u64 = 1000;
 /// Octets of a document.
 const DOCUMENT_OCTETS_MAX: usize = 1024 * 1024;
 
-/// The agreement with a guest.
-pub fn agreement(domain: Domain) -> Agreement {
+/// The agreement with a guest, for whom secure DNS may vouch or not.
+pub fn agreement(domain: Domain, dane: bool) -> Agreement {
     Agreement {
         services: BTreeSet::from(SERVICES),
         messages_per_second: MESSAGES_PER_SECOND,
         user_messages_per_minute: USER_MESSAGES_PER_MINUTE,
         max_subscriptions: SUBSCRIPTIONS_MAX,
         max_document_bytes: DOCUMENT_OCTETS_MAX,
+        dane,
         guest: true,
         ..Agreement::with(domain)
     }

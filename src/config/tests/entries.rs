@@ -76,6 +76,7 @@ fn the_reference_page_shows_every_key_with_its_default() {
         "http2",
         "peers",
         "federation",
+        "dane",
         "tls-listen",
         "path",
         "registration",

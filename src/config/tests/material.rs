@@ -151,6 +151,33 @@ fn secure_dns_vouches_for_a_peer_where_there_is_secure_dns() {
 }
 
 #[test]
+fn secure_dns_vouches_for_guests_where_there_may_be_guests() {
+    let desk = Desk::new("dane-guests");
+    let ssp = |lines: &str| format!("{MINIMAL}[ssp]\n{lines}\n");
+    // Nobody else has to
+    let alone = desk.good(&ssp("federation = \"open\"\ndane = true\ntrust = []"));
+    assert!(alone.ssp.dane && alone.ssp.trust.is_empty());
+    assert_eq!(
+        desk.told(&ssp("federation = \"open\"\ntrust = []")),
+        [
+            r#"causeway.toml:4:1: error: federation = "open": nobody may vouch for those who have no entry; allowed: CAs in [ssp] trust, dane = true, or closed"#
+        ]
+    );
+    assert_eq!(
+        desk.told(&ssp("dane = true")),
+        [
+            r#"causeway.toml:4:1: warning: dane = true: has no effect: federation is closed; allowed: federation = "open", or dane in [[peer]]"#
+        ]
+    );
+    assert_eq!(
+        desk.told(&format!("{}[dns]\ndnssec = \"off\"\n", ssp("federation = \"open\"\ndane = true"))),
+        [
+            r#"causeway.toml:5:1: error: dane = true: rests on DNSSEC, which [dns] dnssec = "off" leaves out; allowed: false, or [dns] dnssec = "prefer" or "require""#
+        ]
+    );
+}
+
+#[test]
 fn validation_begins_with_the_keys_that_a_file_names() {
     let desk = Desk::new("anchors");
     let key = ZoneKey::new().unwrap().anchor();

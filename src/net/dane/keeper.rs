@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::table::{Host, Vouched};
 use crate::imps::agreement::{Agreement, Endpoint, PeerState};
 use crate::imps::{Domain, Moment};
 use crate::net::discover::{Associations, Discover, HostAssociations, Said, all};
 use crate::relay::events::{Dane as Outcome, Events};
+use crate::relay::guests::INTRODUCED_PER_SECOND;
+use crate::relay::rate::Meter;
 
 /// Shortest time for which an answer counts: whoever publishes shorter ones is not asked more often.
 const TTL_MIN: Duration = Duration::from_secs(5);
@@ -25,7 +27,9 @@ const NONE_MAX: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_secs(5);
 /// How often it is doubled at most.
 const RETRY_DOUBLED_MAX: u32 = 6;
-/// Peers that are asked about at the same time.
+/// How long what DNS says of a stranger is kept: it comes again soon, and then has an agreement, or does not.
+const STRANGER_STAYS: Duration = Duration::from_secs(60);
+/// Peers that are asked about at the same time, and strangers.
 const ASKED_MAX: usize = 8;
 /// Longest sleep: the clock of the system may be set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
@@ -52,7 +56,9 @@ impl Wanted {
     }
 }
 
-/// One of them.
+type Peers = BTreeMap<Domain, Arc<Peer>>;
+
+/// One of them, or a stranger.
 struct Peer {
     wanted: Wanted,
     /// Questions for it are asked one after the other.
@@ -62,6 +68,8 @@ struct Peer {
 
 #[derive(Default)]
 struct State {
+    /// It has no agreement, and is forgotten then.
+    stranger_until: Option<Moment>,
     /// When it was asked for last; `None`: never.
     asked: Option<Moment>,
     /// When to ask again.
@@ -77,7 +85,9 @@ pub struct Dane {
     discover: Arc<Discover>,
     vouched: Arc<Vouched>,
     events: Arc<dyn Events>,
-    peers: Mutex<BTreeMap<Domain, Arc<Peer>>>,
+    peers: Mutex<Peers>,
+    /// How many strangers have been asked about lately.
+    strangers: Mutex<Meter>,
     pub(super) changed: Notify,
 }
 
@@ -90,7 +100,8 @@ impl fmt::Debug for Dane {
 impl Dane {
     /// Nobody is asked about yet.
     pub fn new(discover: Arc<Discover>, vouched: Arc<Vouched>, events: Arc<dyn Events>) -> Self {
-        Self { discover, vouched, events, peers: Mutex::default(), changed: Notify::new() }
+        let (peers, strangers) = Default::default();
+        Self { discover, vouched, events, peers, strangers, changed: Notify::new() }
     }
 
     /// Where what is learned is put.
@@ -98,23 +109,30 @@ impl Dane {
         &self.vouched
     }
 
-    /// These are asked about from now on.
-    pub fn follow(&self, wanted: Vec<Wanted>) {
+    /// These are asked about from now on, and `strangers` who come without anybody who vouches for them, or not.
+    pub fn follow(&self, wanted: Vec<Wanted>, strangers: bool) {
+        self.vouched.want_strangers(strangers);
         let mut peers = self.peers();
-        self.vouched.follow(&wanted);
-        let fresh = wanted.into_iter().map(|wanted| {
-            let known = peers.get(&wanted.domain).filter(|known| known.wanted == wanted).cloned();
-            let fresh = || {
-                Arc::new(Peer {
-                    wanted: wanted.clone(),
-                    asking: tokio::sync::Mutex::default(),
-                    state: Mutex::default(),
-                })
-            };
-            (wanted.domain.clone(), known.unwrap_or_else(fresh))
-        });
-        *peers = fresh.collect();
-        drop(peers);
+        let mut fresh: Peers = wanted
+            .into_iter()
+            .map(|wanted| {
+                let known = peers.get(&wanted.domain).filter(|known| known.wanted == wanted);
+                let peer = known.cloned().unwrap_or_else(|| Peer::new(wanted));
+                peer.state().stranger_until = None;
+                (peer.wanted.domain.clone(), peer)
+            })
+            .collect();
+        if strangers {
+            for (domain, peer) in peers.iter().filter(|(_, peer)| peer.is_stranger()) {
+                fresh.entry(domain.clone()).or_insert_with(|| Arc::clone(peer));
+            }
+        }
+        self.replace(&mut peers, fresh);
+    }
+
+    fn replace(&self, peers: &mut Peers, fresh: Peers) {
+        self.vouched.follow(fresh.values().map(|peer| &peer.wanted));
+        *peers = fresh;
         self.changed.notify_one();
     }
 
@@ -126,15 +144,87 @@ impl Dane {
         lost: impl Fn() + Send,
         stop: CancellationToken,
     ) {
+        // Apart: strangers with slow name servers are in nobody's way.
+        tokio::join!(self.keep_known(&clock, lost, &stop), self.look_at_strangers(&clock, &stop));
+    }
+
+    /// Asks about strangers who came, a few at a time and not too many, and forgets them after a while. What vouches
+    /// for one is renewed meanwhile: its TTL may be shorter than the time until it tries again.
+    async fn look_at_strangers(&self, clock: &(impl Fn() -> Moment + Send + Sync), stop: &CancellationToken) {
+        loop {
+            let next = self.renewable().iter().map(|peer| peer.state().next).min();
+            let pause = next.map_or(SLEEP_MAX, |next| next.since(clock())).min(SLEEP_MAX);
+            let met = tokio::select! {
+                () = stop.cancelled() => return,
+                met = self.vouched.strangers() => met,
+                () = tokio::time::sleep(pause) => Vec::new(),
+            };
+            let now = clock();
+            let mut asked = self.take_in(met, now).into_iter();
+            loop {
+                let some: Vec<_> = asked.by_ref().take(ASKED_MAX).collect();
+                if some.is_empty() {
+                    break;
+                }
+                let some = some.iter().map(|peer| Box::pin(self.ask(peer, clock, now))).collect();
+                if stop.run_until_cancelled(all(some)).await.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Those of these strangers of whom nothing is known that counts still, as far as the rate allows.
+    fn take_in(&self, met: Vec<Domain>, now: Moment) -> Vec<Arc<Peer>> {
+        let mut peers = self.peers();
+        let mut fresh = peers.clone();
+        fresh.retain(|_, peer| peer.state().stranger_until.is_none_or(|until| now < until));
+        let mut rate = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Vec::new();
+        for domain in met {
+            let known = fresh.get(&domain);
+            if known.is_some_and(|known| !known.is_stranger() || now < known.state().next) {
+                continue;
+            }
+            if rate.take(INTRODUCED_PER_SECOND, now).is_err() {
+                debug!(%domain, "DNS is not asked about this stranger: there are too many");
+                continue;
+            }
+            let wanted = || Wanted { domain: domain.clone(), names: Vec::new(), endpoints: Vec::new() };
+            let peer = known.cloned().unwrap_or_else(|| Peer::new(wanted()));
+            peer.state().stranger_until = Some(now.after(STRANGER_STAYS));
+            fresh.insert(domain, Arc::clone(&peer));
+            taken.push(peer);
+        }
+        self.replace(&mut peers, fresh);
+        drop(peers);
+        let due = self.renewable().into_iter().filter(|peer| peer.state().next <= now);
+        taken.extend(due.filter(|_| rate.take(INTRODUCED_PER_SECOND, now).is_ok()));
+        taken
+    }
+
+    /// Strangers for whom DNS vouches.
+    fn renewable(&self) -> Vec<Arc<Peer>> {
+        let strangers = |peer: &&Arc<Peer>| peer.is_stranger() && self.vouched.knows(&peer.wanted.domain);
+        self.peers().values().filter(strangers).cloned().collect()
+    }
+
+    async fn keep_known(
+        &self,
+        clock: &(impl Fn() -> Moment + Send + Sync),
+        lost: impl Fn() + Send,
+        stop: &CancellationToken,
+    ) {
         while !stop.is_cancelled() {
             let now = clock();
             if self.vouched.expire(now) {
                 lost();
             }
-            let mut all_peers: Vec<_> = self.peers().values().cloned().collect();
+            let mut all_peers: Vec<_> =
+                self.peers().values().filter(|peer| !peer.is_stranger()).cloned().collect();
             all_peers.sort_by_key(|peer| peer.state().next);
             let due = all_peers.iter().filter(|peer| peer.state().next <= now).take(ASKED_MAX);
-            let asked: Vec<_> = due.map(|peer| Box::pin(self.ask(peer, &clock, now))).collect();
+            let asked: Vec<_> = due.map(|peer| Box::pin(self.ask(peer, clock, now))).collect();
             if !asked.is_empty() {
                 let Some(outcomes) = stop.run_until_cancelled(all(asked)).await else { return };
                 if outcomes.contains(&true) {
@@ -254,12 +344,20 @@ impl Dane {
         wanted && self.vouched.put(domain, hosts, words)
     }
 
-    fn peers(&self) -> MutexGuard<'_, BTreeMap<Domain, Arc<Peer>>> {
+    fn peers(&self) -> MutexGuard<'_, Peers> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Peer {
+    fn new(wanted: Wanted) -> Arc<Self> {
+        Arc::new(Self { wanted, asking: tokio::sync::Mutex::default(), state: Mutex::default() })
+    }
+
+    fn is_stranger(&self) -> bool {
+        self.state().stranger_until.is_some()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,9 +1,10 @@
 //! What secure DNS has said of peers, for those who cannot wait for it: handshakes.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use rustls_pki_types::CertificateDer;
+use tokio::sync::Notify;
 
 use super::keeper::Wanted;
 use super::record::{Association, Usage};
@@ -12,6 +13,10 @@ use crate::imps::{Domain, Moment};
 
 /// Words of one peer that a log line holds.
 const WORDS_OCTETS_MAX: usize = 1024;
+/// Names of one stranger's certificate that are noted: one of them is its domain.
+const NAMES_MAX: usize = 4;
+/// Names that are noted until somebody looks.
+const MET_MAX: usize = 64;
 
 /// The records of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +40,15 @@ impl Known {
     }
 }
 
-/// The table: as many peers as agreements take such records from.
+/// The table: as many peers as agreements take such records from, and strangers for a minute.
 #[derive(Debug, Default)]
-pub struct Vouched(RwLock<Records>);
+pub struct Vouched {
+    records: RwLock<Records>,
+    /// Names of strangers who came and for whom nobody vouched; `None`: nobody wants to know.
+    met: Mutex<Option<Vec<Domain>>>,
+    /// Somebody was met.
+    came: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Records {
@@ -101,19 +112,55 @@ impl Vouched {
         (!words.is_empty()).then_some(words)
     }
 
+    /// Somebody who carries these names was turned away, because nobody vouches for it. If strangers are wanted, the
+    /// first of the names are noted, for DNS to be asked.
+    pub fn met(&self, names: &[Domain]) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(met) = &mut *met else { return };
+        for name in names.iter().take(NAMES_MAX) {
+            if met.len() < MET_MAX && !met.contains(name) {
+                met.push(name.clone());
+                self.came.notify_one();
+            }
+        }
+    }
+
+    /// Strangers who were met since this was asked before; waits until there is one. Cancel-safe.
+    pub(super) async fn strangers(&self) -> Vec<Domain> {
+        loop {
+            let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(std::mem::take);
+            match met {
+                Some(met) if !met.is_empty() => return met,
+                _ => self.came.notified().await,
+            }
+        }
+    }
+
+    /// Whether to note who else comes.
+    pub(super) fn want_strangers(&self, wanted: bool) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        *met = wanted.then(|| met.take().unwrap_or_default());
+    }
+
     /// Only these are asked for from now on. `true`: records of others were there.
-    pub(super) fn follow(&self, wanted: &[Wanted]) -> bool {
-        let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn follow<'w>(&self, wanted: impl Iterator<Item = &'w Wanted> + Clone) -> bool {
+        let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
         let mut by_name: HashMap<Domain, Vec<Domain>> = HashMap::new();
-        for peer in wanted {
+        for peer in wanted.clone() {
             for name in std::iter::once(&peer.domain).chain(&peer.names) {
                 by_name.entry(name.clone()).or_default().push(peer.domain.clone());
             }
         }
         let before = records.known.len();
-        records.known.retain(|domain, _| wanted.iter().any(|peer| peer.domain == *domain));
+        let wanted: HashSet<&Domain> = wanted.map(|peer| &peer.domain).collect();
+        records.known.retain(|domain, _| wanted.contains(domain));
         records.by_name = by_name;
         records.known.len() < before
+    }
+
+    /// Whether there are records of this peer.
+    pub(super) fn knows(&self, domain: &Domain) -> bool {
+        self.read().known.get(domain).is_some_and(|known| !known.hosts.is_empty())
     }
 
     /// The hosts of this peer that are known.
@@ -123,7 +170,7 @@ impl Vouched {
 
     /// Puts in what is known now. `true`: a record is not there any more.
     pub(super) fn put(&self, domain: &Domain, hosts: Vec<Host>, words: String) -> bool {
-        let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
         let fresh = Known { hosts, words };
         let before = records.known.remove(domain).unwrap_or_default();
         let has = |record| fresh.hosts.iter().any(|host| host.records.contains(record));
@@ -138,7 +185,7 @@ impl Vouched {
         if !self.read().known.values().any(|known| known.hosts.iter().any(over)) {
             return false;
         }
-        let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
         for known in records.known.values_mut() {
             known.hosts.retain(|host| !over(host));
         }
@@ -151,6 +198,6 @@ impl Vouched {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Records> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.records.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::table::Host;
 use super::*;
 use crate::imps::agreement::{Agreement, Endpoint, PeerIdentity};
-use crate::imps::{DateTime, Moment};
+use crate::imps::{DateTime, Domain, Moment};
 use crate::net::certificate::{certificates_of_pem, facts, subject_public_key_info};
 use crate::net::discover::{Candidate, Discover, DiscoverSettings, Dnssec};
 use crate::net::dns_server::{DnsServer, Zone, ZoneKey};
@@ -51,7 +51,7 @@ fn at(seconds: u64) -> UnixTime {
 fn table(records: Vec<Association>, until: u64) -> Arc<Vouched> {
     let vouched = Arc::new(Vouched::default());
     let south = Agreement { dane: true, ..Agreement::with(domain("south.example")) };
-    vouched.follow(&[Wanted::of(&south).unwrap()]);
+    vouched.follow([Wanted::of(&south).unwrap()].iter());
     let place = Endpoint { host: "im.south.example".to_owned(), port: 5222 };
     let host = Host { place, records, until: Moment::from_millis(until * 1000) };
     vouched.put(&south.domain, vec![host], "TLSA of im.south.example port 5222: secure".to_owned());
@@ -274,7 +274,7 @@ impl Stage {
         let discover = Arc::new(Discover::new(&settings).unwrap());
         let dane = Dane::new(discover, Arc::default(), Arc::new(Silent));
         let south = Agreement { dane: true, ..Agreement::with(domain("south.example")) };
-        dane.follow(vec![Wanted::of(&south).unwrap()]);
+        dane.follow(vec![Wanted::of(&south).unwrap()], false);
         let stage = Self { server, dane, millis: AtomicU64::new(1_000_000) };
         stage.publish(&[1]);
         stage
@@ -371,7 +371,7 @@ async fn before_a_call_dns_is_asked_if_it_has_said_nothing_that_counts_and_was_n
     stage.dane.ready(&domain("east.example"), || stage.now()).await;
     assert_eq!(stage.server.questions(), asked);
     // And who is not any more has no records either
-    stage.dane.follow(Vec::new());
+    stage.dane.follow(Vec::new(), false);
     assert_eq!(stage.records(), []);
 }
 
@@ -416,6 +416,89 @@ async fn the_task_asks_before_the_time_is_over_and_tells_when_a_record_is_lost()
     stage.dane.changed.notify_one();
     losses.recv().await.unwrap();
     until(&[]).await;
+    stop.cancel();
+    keeping.await.unwrap();
+}
+
+#[tokio::test]
+async fn strangers_are_asked_about_where_they_are_wanted_and_forgotten_after_a_minute() {
+    let stage = Arc::new(Stage::new().await);
+    stage.server.change(|zone| {
+        for name in ["east", "west"] {
+            let host = format!("im.{name}.example");
+            zone.service(&domain(&format!("{name}.example")), (0, 0), (&host, 5222), 600);
+            zone.association((&host, 5222), [3, 1, 1], vec![7; 32], 30);
+        }
+    });
+    let (east, west) = (domain("east.example"), domain("west.example"));
+    let stop = CancellationToken::new();
+    let keeping = tokio::spawn({
+        let (stage, stop) = (Arc::clone(&stage), stop.clone());
+        async move {
+            let clock = Arc::clone(&stage);
+            stage.dane.keep(move || clock.now(), || (), stop).await;
+        }
+    });
+    let known = |domain: &Domain| stage.dane.found(domain, stage.now()).map(|(_, vouches)| vouches);
+    let until_known = async |domain: &Domain| {
+        while known(domain) != Some(true) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let vouched = stage.dane.vouched();
+    // Where federation is closed, nobody is asked about
+    vouched.met(std::slice::from_ref(&east));
+    assert_eq!(known(&east), None);
+    let south = Agreement { dane: true, ..Agreement::with(domain("south.example")) };
+    let agreed = || vec![Wanted::of(&south).unwrap()];
+    stage.dane.follow(agreed(), true);
+    vouched.met(std::slice::from_ref(&west));
+    until_known(&west).await;
+    assert_eq!(known(&east), None, "it came before");
+    // Agreements change meanwhile
+    stage.dane.follow(agreed(), true);
+    assert_eq!(known(&west), Some(true));
+    // What vouches for it is renewed, though its TTL is shorter than its stay
+    let ends = |domain: &Domain| vouched.hosts(domain).first().map(|host| host.until);
+    let first = ends(&west).unwrap();
+    stage.passes(21);
+    vouched.met(&[domain("south.example")]);
+    while ends(&west).unwrap() == first {
+        tokio::task::yield_now().await;
+    }
+    // After a minute it is forgotten when another comes, unless it has an agreement
+    stage.passes(60);
+    vouched.met(std::slice::from_ref(&east));
+    until_known(&east).await;
+    assert_eq!(known(&west), None);
+    let guest = Agreement { dane: true, ..Agreement::with(east.clone()) };
+    stage.dane.follow(vec![Wanted::of(&guest).unwrap()], true);
+    stage.passes(60);
+    vouched.met(std::slice::from_ref(&west));
+    until_known(&west).await;
+    assert!(known(&east).is_some());
+    // Of the names of one certificate a few are asked about, and of a crowd so many as may be introduced
+    let crowd: Vec<Domain> = (0..60).map(|number| domain(&format!("n{number}.example"))).collect();
+    let asked = async || {
+        while known(&crowd[0]).is_none() {
+            tokio::task::yield_now().await;
+        }
+        crowd.iter().filter(|domain| known(domain).is_some()).count()
+    };
+    stage.passes(60);
+    vouched.met(&crowd);
+    assert_eq!(asked().await, 4);
+    stage.passes(60);
+    vouched.met(std::slice::from_ref(&east));
+    while known(&crowd[0]).is_some() {
+        tokio::task::yield_now().await;
+    }
+    stage.passes(60);
+    crowd.chunks(4).for_each(|names| vouched.met(names));
+    assert_eq!(asked().await, 20);
+    // And none is left when federation is closed
+    stage.dane.follow(agreed(), false);
+    assert_eq!(known(&west), None);
     stop.cancel();
     keeping.await.unwrap();
 }

@@ -155,7 +155,7 @@ impl Peers {
         let events = self.shared.sap.events();
         let known = match map.directory.speakers(identity) {
             Ok(known) => known,
-            Err(StrangerError::Unknown { .. }) if map.directory.may_be_guest(identity) => {
+            Err(StrangerError::Unknown { .. }) if map.directory.guest_names(identity).next().is_some() => {
                 return Ok(Vec::new());
             }
             Err(error) => {
@@ -267,8 +267,8 @@ impl Peers {
         (Some(peer), answer)
     }
 
-    /// Makes a guest of a stranger who begins a set-up in the name of a domain that its certificate names. `None`: it
-    /// is no such stranger.
+    /// Makes a guest of a stranger who begins a set-up in the name of a domain for which its certificate is good.
+    /// `None`: it is no such stranger.
     async fn introduced(
         &self,
         message: &Message,
@@ -277,10 +277,10 @@ impl Peers {
         let sap = &self.shared.sap;
         let domain = {
             let map = sap.map();
-            let begins = matches!(message.body, Body::Setup(_)) && map.directory.may_be_guest(identity);
+            let begins = matches!(message.body, Body::Setup(_));
             let domain =
                 claimed(message).filter(|_| begins).and_then(|domain| map.routes.stranger(domain))?;
-            identity.names.contains(&domain).then_some(domain)?
+            map.directory.guest_names(identity).any(|name| *name == domain).then_some(domain)?
         };
         let introduced = sap.stranger_comes(domain.clone()).await;
         let known = sap.map().directory.agreement(domain.as_str()).cloned();

@@ -322,6 +322,10 @@ impl Trust {
             (Check::Purpose, Side::Outbound) => "serverAuth is needed to answer us".to_owned(),
             _ => failed.to_string(),
         };
+        if side == Side::Inbound && dates.is_ok() && check != Check::Revoked {
+            // It may come again when secure DNS has been asked.
+            self.vouched.met(&facts.names);
+        }
         let dane = self.vouched.words(&facts.names);
         Err(Refused { dane, ..Refused::new(check, Some(&facts), detail) })
     }

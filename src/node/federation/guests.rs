@@ -33,9 +33,9 @@ pub(super) struct Row {
 /// Every guest.
 pub(super) type Guests = BTreeMap<Domain, Row>;
 
-/// The guests of an earlier run, or of before the files were read again.
-pub(super) fn of(known: impl IntoIterator<Item = Guest>) -> Guests {
-    let row = |used, domain: &Domain| Row { agreement: guests::agreement(domain.clone()), used };
+/// The guests of an earlier run, or of before the files were read again; secure DNS may vouch for them or not.
+pub(super) fn of(known: impl IntoIterator<Item = Guest>, dane: bool) -> Guests {
+    let row = |used, domain: &Domain| Row { agreement: guests::agreement(domain.clone(), dane), used };
     known.into_iter().map(|guest| (guest.domain.clone(), row(guest.used, &guest.domain))).collect()
 }
 
@@ -80,7 +80,7 @@ impl Federation {
         }
         if begins == Begins::We
             && let Some(links) = &self.links
-            && let Err(error) = links.sockets.find(&guests::agreement(domain.clone())).await
+            && let Err(error) = links.sockets.find(&guests::agreement(domain.clone(), false)).await
         {
             info!(%domain, "asked for by a user of ours, and not found: {error}");
             // A failure of DNS itself says nothing about the domain: what is for it waits (decisions.md 9).
@@ -104,7 +104,7 @@ impl Federation {
         let guest = Guest { domain: domain.clone(), used: now };
         let change = Change::Operators(OperatorsChange::Guest(guest.clone()));
         let written = self.sap.store().commit(vec![change]).await;
-        all.extend(of([guest]));
+        all.extend(of([guest], agreed.guests_by_dns));
         let followed = match written {
             Ok(_) => self.follow(Agreed { guests: Some(all), ..Agreed::clone(&agreed) }).await,
             Err(error) => Err(error),
@@ -203,7 +203,8 @@ mod tests {
     fn guests_stay_for_eight_days_after_the_last_traffic() {
         let domain = |name: &str| name.parse::<Domain>().unwrap();
         let day = |days: u64| Moment::from_millis(days * 86_400_000);
-        let all = of(["a.example", "b.example"].map(|name| Guest { domain: domain(name), used: day(10) }));
+        let known = ["a.example", "b.example"].map(|name| Guest { domain: domain(name), used: day(10) });
+        let all = of(known, false);
         let (renewed, left) = swept(&all, &BTreeSet::from([domain("a.example")]), day(17));
         assert_eq!(renewed, [Guest { domain: domain("a.example"), used: day(17) }]);
         assert_eq!(left.len(), 2, "what is for it may wait for seven days");

@@ -31,7 +31,12 @@ async fn signed_world() -> World {
 
 /// A provider that takes the key of that DNS as the beginning, with these lines in every entry.
 fn place(world: &World, domain: &str, peers: &[&str], agreement: &str) -> Place {
-    let place = world.place_with(domain, &Writing { peers, agreement, ..Writing::default() });
+    place_with(world, domain, &Writing { peers, agreement, ..Writing::default() })
+}
+
+/// The same with whatever lines.
+fn place_with(world: &World, domain: &str, writing: &Writing<'_>) -> Place {
+    let place = world.place_with(domain, writing);
     let config = place.provider.config();
     let lines = fs::read_to_string(&config).unwrap();
     fs::write(&config, lines.replace("[dns]\n", "[dns]\ntrust-anchors = \"../root.key\"\n")).unwrap();
@@ -244,4 +249,45 @@ async fn a_key_is_rolled_over_with_two_records_and_a_peer_whose_record_is_gone_i
     assert_eq!(text(&receive(&mut bo).await), "are you there?");
     north_node.drain().await;
     south_node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_for_whom_secure_dns_vouches_become_guests_whoever_begins_and_others_do_not() {
+    // Given open providers without entries, whose certificates come from nowhere; DNS vouches for two of them
+    let world = signed_world().await;
+    let ssp_lines = "federation = \"open\"\ndane = true\n";
+    let [north, south, west] = ["north.inn.example", "south.inn.example", "west.inn.example"]
+        .map(|domain| place_with(&world, domain, &Writing { ssp_lines, ..Writing::default() }));
+    for place in [&north, &south] {
+        publish(&world, place, &[key(&self_made(&world, place))]);
+    }
+    let of_west = key(&self_made(&world, &west));
+    let (north_node, south_node) = (world.start(&north).await, world.start(&south).await);
+    let west_node = world.start(&west).await;
+    let (mut ada, mut bo) = (north.phone("ada", modern()).await, south.phone("bo", modern()).await);
+    // When a user of one writes to the other, which has never heard of it
+    send(&mut ada, &["wv:bo@south.inn.example"], "is there room?", false).await;
+    // Then it is let in as soon as DNS has been asked, and the answer finds its way
+    assert_eq!(text(&receive(&mut bo).await), "is there room?");
+    send(&mut bo, &["wv:ada@north.inn.example"], "always", false).await;
+    assert_eq!(text(&receive(&mut ada).await), "always");
+    let shown = json(&south, &["peer", "show", "north.inn.example"]).await;
+    assert_eq!((&shown["by"], &shown["dane"]["vouches"]), (&"guest".into(), &true.into()), "{shown}");
+    // But nobody comes in for whom DNS does not vouch
+    let mut eve = west.phone("eve", modern()).await;
+    let answer = eve.send(&[north.user("ada")], "let me in", false).await.unwrap();
+    assert_eq!(answer.result.code, Code::SUCCESSFUL, "it waits: {answer:?}");
+    let refusal =
+        ["TLS handshake refused", "west.inn.example", "DANE does not vouch for it", "there is none"];
+    until("the refusal", async || (!log::lines_with(&refusal).is_empty()).then_some(())).await;
+    assert!(refused(&north, &["peer", "show", "west.inn.example"]).await.contains("west.inn.example"));
+    assert!(ada.take().await.unwrap().is_none());
+    // Until it does, and is heard from
+    publish(&world, &west, &[of_west]);
+    send(&mut ada, &["wv:eve@west.inn.example"], "who is there?", false).await;
+    assert_eq!(text(&receive(&mut eve).await), "who is there?");
+    assert_eq!(text(&receive(&mut ada).await), "let me in");
+    for node in [north_node, south_node, west_node] {
+        node.drain().await;
+    }
 }
