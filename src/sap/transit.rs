@@ -232,7 +232,12 @@ impl Sap {
         }
         let reply_to = self.transaction_before(map, &outline, &onward, &waiter);
         let style = style(map, &onward.egress);
-        let body = match spliced(octets, ingress.version, style) {
+        let as_it_is = if outline.plain {
+            fits(octets, ingress.version, style).then_some(octets)
+        } else {
+            spliced(octets, ingress.version, style)
+        };
+        let body = match as_it_is {
             Some(octets) => octets.into(),
             None => match rebuilt(meta.as_ref(), &content, octets, style) {
                 Ok(octets) => octets.into(),
@@ -514,8 +519,12 @@ fn limits(octets: &[u8]) -> Limits {
 
 /// The octets as they are, if nothing about them could be read in two ways.
 fn spliced(octets: &[u8], version: Version, style: Style) -> Option<&[u8]> {
-    let fits = version == style.version && !style.legacy;
-    (fits && !octets.is_empty() && ssp::is_plain(octets, &limits(octets))).then_some(octets)
+    (fits(octets, version, style) && ssp::is_plain(octets, &limits(octets))).then_some(octets)
+}
+
+/// Whether the next hop is written to as these octets are.
+fn fits(octets: &[u8], version: Version, style: Style) -> bool {
+    version == style.version && !style.legacy && !octets.is_empty()
 }
 
 /// The same primitive, written anew.

@@ -1,6 +1,7 @@
 //! The accept loop and one connection's life.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -124,13 +125,14 @@ impl Server {
         info!(listener = self.name, "listener has drained");
     }
 
-    /// Speaks HTTP/1 on one connection until it ends, or what is in hand is answered after `until`.
+    /// Speaks HTTP/1 on one connection until it ends, or what is in hand is answered after `until` or when the
+    /// listener drains.
     async fn http<S, F, W>(
         &self,
         stream: S,
         from: SocketAddr,
         peer: Option<&PeerIdentity>,
-        until: &CancellationToken,
+        until: Option<&CancellationToken>,
         begin: F,
     ) where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -153,19 +155,27 @@ impl Server {
             .half_close(true)
             .serve_connection(io, service);
         let mut connection = pin!(connection);
-        let mut draining = false;
-        let ended = loop {
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => break Ok(()),
-                ended = connection.as_mut() => break ended,
-                () = self.drain.cancelled(), if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = until.cancelled(), if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
+        let replaced = async {
+            match until {
+                Some(until) => until.cancelled().await,
+                None => pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => Some(ended),
+            () = self.drain.cancelled() => None,
+            () = replaced => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                // Nobody stops who has not begun to drain.
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => Ok(()),
+                    ended = connection => ended,
                 }
             }
         };
@@ -269,7 +279,7 @@ pub(super) async fn ssp<H: SspHandler>(
     if http2 {
         server.http2(accepted.stream, from, &visitor.peer, current.replaced(), begin).await;
     } else {
-        server.http(accepted.stream, from, Some(&visitor.peer), current.replaced(), begin).await;
+        server.http(accepted.stream, from, Some(&visitor.peer), Some(current.replaced()), begin).await;
     }
 }
 
@@ -352,11 +362,10 @@ pub(super) async fn csp<H: CspHandler>(
     let Ok(to) = stream.local_addr() else { return };
     let secure = tls.is_some();
     let begin = |request| csp_request(server.clone(), handler.clone(), from, to, secure, request);
-    let until = &server.drain;
-    let Some(tls) = tls else { return server.http(stream, from, None, until, begin).await };
+    let Some(tls) = tls else { return server.http(stream, from, None, None, begin).await };
     let config = tls.load_full();
     match tls::answer(config, stream, server.limits.handshake_timeout).await {
-        Ok(stream) => server.http(stream, from, None, until, begin).await,
+        Ok(stream) => server.http(stream, from, None, None, begin).await,
         Err(error) => server.refused(from, &error),
     }
 }

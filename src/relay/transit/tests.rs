@@ -61,7 +61,7 @@ impl Hub {
 
 fn outline(name: &'static str, marks: &[(Role, &str)]) -> Outline {
     let marks = marks.iter().map(|(role, text)| Mark { role: *role, text: (*text).into() });
-    Outline { name, marks: marks.collect() }
+    Outline { name, marks: marks.collect(), plain: false }
 }
 
 const BO: &str = "wv:bo@south.example";

@@ -65,13 +65,15 @@ pub struct Outline {
     pub name: &'static str,
     /// What decides, in document order.
     pub marks: Vec<Mark>,
+    /// Its octets are plain as they stand ([`is_plain`]), which [`scan`] has seen. Otherwise nobody has looked.
+    pub plain: bool,
 }
 
 impl Outline {
     /// Collects the outline of a primitive; `None` for one that goes no further than the link.
     pub fn of(primitive: Element<'_, '_>) -> Option<Self> {
         let routed = routed(primitive.hash())?;
-        let mut outline = Self { name: routed.name.text, marks: Vec::new() };
+        let mut outline = Self { name: routed.name.text, marks: Vec::new(), plain: false };
         let mut path = Vec::with_capacity(table::DEPTH_MAX);
         outline.collect(primitive, routed.places, &mut path);
         Some(outline)

@@ -51,7 +51,7 @@ fn transaction(cutter: &mut Cutter<'_>) -> Option<Transaction> {
     let first = cutter.next()?;
     let (Piece::Start(name) | Piece::Empty(name)) = first else { return None };
     let routed = routed(folded_hash(name))?;
-    let mut outline = Outline { name: routed.name.text, marks: Vec::new() };
+    let mut outline = Outline { name: routed.name.text, marks: Vec::new(), plain: true };
     collect(cutter, first, routed.places, &mut outline.marks)?;
     let place = begin..cutter.position();
     let Piece::End(_) = cutter.next_tag()? else { return None };

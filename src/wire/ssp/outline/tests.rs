@@ -33,7 +33,8 @@ fn from_outside(mut message: Message) -> Message {
     if let Body::Session(session) = &mut message.body {
         for transaction in &mut session.transactions {
             transaction.meta = None;
-            if let Some(outline) = &transaction.outline {
+            if let Some(outline) = &mut transaction.outline {
+                outline.plain = true;
                 transaction.content = Carried::NotServed(outline.name);
             }
         }
