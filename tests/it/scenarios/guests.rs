@@ -4,6 +4,10 @@ use causeway::cli::laboratory::Writing;
 use causeway::cli::phone::Phone;
 use causeway::imps::{Code, Primitive, UserId};
 use causeway::net::pki::{Authority, LeafOptions};
+use causeway::relay::guests::GUESTS_MAX;
+use causeway::relay::ports::{Change, Guest, OperatorsChange, Store as _};
+use causeway::sap::{Clock as _, SystemClock};
+use causeway::store::sqlite::{Settings, Sqlite};
 use rustls_pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -233,5 +237,32 @@ async fn strangers_in_a_crowd_come_in_one_after_the_other_and_the_others_are_put
     let met: Vec<_> = peers.as_array().unwrap().iter().map(|peer| peer["domain"].as_str().unwrap()).collect();
     assert!(!met.is_empty() && met.len() < crowd.len(), "{}", met.len());
     assert_eq!(code(&mut ada, &format!("wv:x@{}", met[0])).await, Code::SUCCESSFUL);
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_house_that_is_full_of_guests_tells_the_next_to_come_later() {
+    // Given a node that has as many guests as there may be, but one
+    let world = World::new().await;
+    let north = open(&world, "north.full.example");
+    let now = SystemClock::default().now();
+    let known = (1..GUESTS_MAX)
+        .map(|number| Guest { domain: format!("n{number}.full.example").parse().unwrap(), used: now });
+    let changes = known.map(|guest| Change::Operators(OperatorsChange::Guest(guest))).collect();
+    let store = Sqlite::open(&Settings::at(north.provider.folder.join("data"))).unwrap();
+    store.commit(changes).await.unwrap();
+    store.close();
+    let eve = ScriptedPeer::start(&world, &north, "eve.full.example").await;
+    let mallory = ScriptedPeer::start(&world, &north, "mallory.full.example").await;
+    let node = world.start(&north).await;
+    // When two more come, then one of them is the last
+    assert_eq!(eve.post(&eve.token("Request", "x1")).await.status, 200);
+    let answer = mallory.post(&mallory.token("Request", "x1")).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("60")));
+    assert_eq!(standing(&north, "mallory.full.example").await, None);
+    // And whom a user of ours asks for next waits, too
+    let mut ada = north.phone("ada", modern()).await;
+    assert_eq!(code(&mut ada, "wv:m@mallory.full.example").await, Code::SERVICE_UNAVAILABLE);
+    assert_eq!(code(&mut ada, "wv:n@n1.full.example").await, Code::SUCCESSFUL);
     node.drain().await;
 }
