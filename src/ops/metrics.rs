@@ -4,29 +4,34 @@
 //! are closed sets: a domain that is not configured is `other`, and so is a code that no standard knows. Series
 //! that alerts look at exist from the start, with zero, so that their first increase is seen.
 
+mod maker;
+mod others;
+#[cfg(test)]
+mod tests;
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
-
 use tracing::warn;
 
-use super::alarm::{Alarms, Violations, breaks_identity};
-use super::others::Others;
+use self::maker::Maker;
+use self::others::Others;
+use self::told::{outcome_word, sent_word};
+use super::alarm::{Alarms, Violations};
 use crate::imps::primitive::CirMethod;
-use crate::imps::status::Code;
 use crate::imps::{Domain, Moment, Version};
 use crate::relay::events::{
-    CutThrough, Dane, Direction, Door, Events, Listener, Passing, Refused, Reloaded, Undelivered,
+    CutThrough, Dane, Direction, Door, Listener, Passing, Refused, Reloaded, Undelivered,
 };
 use crate::sap::{Clock as _, SystemClock};
-use crate::wire::{Encoding, ssp};
+use crate::wire::Encoding;
 
 /// The label of every domain that is not configured.
 const OTHER: &str = "other";
@@ -369,345 +374,7 @@ impl Metrics {
     }
 }
 
-impl Events for Metrics {
-    fn ssp_post(&self, peer: &Domain, direction: Direction, status: Option<u16>) {
-        let mut buffer = [0; 3];
-        let status = match status {
-            None => "none",
-            Some(status) if (100..600).contains(&status) => digits(status, &mut buffer),
-            Some(_) => OTHER,
-        };
-        self.with_peer(peer, |peer| {
-            self.ssp_posts.with_label_values(&[peer, direction.as_str(), status]).inc();
-        });
-    }
-
-    fn ssp_transaction(&self, peer: &Domain, direction: Direction, primitive: &'static str, code: Code) {
-        let mut buffer = [0; 3];
-        let code = code_label(code, &mut buffer);
-        let primitive = ssp::element_of(primitive);
-        self.with_peer(peer, |peer| {
-            self.ssp_transactions.with_label_values(&[peer, direction.as_str(), primitive, code]).inc();
-        });
-    }
-
-    fn ssp_transaction_took(&self, peer: &Domain, took: Duration) {
-        self.with_peer(peer, |peer| {
-            self.ssp_transaction_seconds.with_label_values(&[peer]).observe(took.as_secs_f64());
-        });
-    }
-
-    fn ssp_link(&self, peer: &Domain, up: bool) {
-        let links = if self.is_configured(peer) { i64::from(up) } else { self.others.link(peer, up) };
-        self.with_peer(peer, |peer| self.ssp_link_up.with_label_values(&[peer]).set(links));
-    }
-
-    fn ssp_refused(&self, peer: Option<&Domain>, reason: Refused) {
-        let count = |peer: &str| self.ssp_refused.with_label_values(&[peer, reason.as_str()]).inc();
-        match peer {
-            Some(peer) => self.with_peer(peer, count),
-            None => count(OTHER),
-        }
-        if breaks_identity(reason) {
-            self.violated(peer, reason);
-        }
-    }
-
-    fn ssp_unconfirmed(&self, peer: &Domain) {
-        self.with_peer(peer, |peer| self.ssp_unconfirmed.with_label_values(&[peer]).inc());
-    }
-
-    fn cut_through(&self, peer: &Domain, what: CutThrough) {
-        self.with_peer(peer, |peer| self.cut_through.with_label_values(&[peer, what.as_str()]).inc());
-    }
-
-    fn ssp_transit(&self, from: &Domain, to: &Domain, what: Passing) {
-        self.with_peer(from, |from| {
-            self.with_peer(to, |to| self.ssp_transit.with_label_values(&[from, to, what.as_str()]).inc());
-        });
-    }
-
-    fn csp_request(&self, version: Version, encoding: Encoding, primitive: &'static str, code: Code) {
-        let mut buffer = [0; 3];
-        let code = code_label(code, &mut buffer);
-        self.csp_requests.with_label_values(&[version.as_str(), encoding.as_str(), primitive, code]).inc();
-    }
-
-    fn content_request(&self, method: &'static str, status: u16) {
-        self.content_requests.with_label_values(&[method, &status.to_string()]).inc();
-    }
-
-    fn csp_sessions(&self, open: usize) {
-        self.csp_sessions.set(i64::try_from(open).unwrap_or(i64::MAX));
-    }
-
-    fn cir_call(&self, method: CirMethod, sent: bool) {
-        self.cir_calls.with_label_values(&[method.as_str(), sent_word(sent)]).inc();
-    }
-
-    fn cir_given_up(&self) {
-        self.cir_given_up.inc();
-    }
-
-    fn cir_connections(&self, open: usize) {
-        self.cir_connections.set(i64::try_from(open).unwrap_or(i64::MAX));
-    }
-
-    fn message_accepted(&self, origin: Door) {
-        self.messages_accepted.with_label_values(&[origin.as_str()]).inc();
-    }
-
-    fn message_delivered(&self, to: Door) {
-        self.messages_delivered.with_label_values(&[to.as_str()]).inc();
-    }
-
-    fn message_failed(&self, reason: Undelivered) {
-        self.messages_failed.with_label_values(&[reason.as_str()]).inc();
-    }
-
-    fn outbox(&self, peer: &Domain, messages: usize, oldest: Option<Moment>) {
-        let mut messages = i64::try_from(messages).unwrap_or(i64::MAX);
-        if !self.is_configured(peer) {
-            messages = self.others.waiting(peer, messages);
-        }
-        self.with_peer(peer, |peer| self.outbox_messages.with_label_values(&[peer]).set(messages));
-        let mut waiting = lock(&self.oldest);
-        match oldest {
-            Some(since) => drop(waiting.insert(peer.clone(), since)),
-            None => {
-                waiting.remove(peer);
-                self.with_peer(peer, |peer| self.outbox_oldest_seconds.with_label_values(&[peer]).set(0.0));
-            }
-        }
-    }
-
-    fn store_commit(&self, took: Duration) {
-        self.store_commit_seconds.observe(took.as_secs_f64());
-    }
-
-    fn store_commit_failed(&self) {
-        self.store_commits_failed.inc();
-    }
-
-    fn wire_rejected(&self, listener: Listener, reason: &'static str) {
-        self.wire_rejected.with_label_values(&[listener.as_str(), reason]).inc();
-    }
-
-    fn certificate(&self, name: &str, ends: Moment) {
-        lock(&self.ends).insert(name.to_owned(), ends);
-    }
-
-    fn dane(&self, peer: &Domain, outcome: Dane) {
-        self.with_peer(peer, |peer| self.dane_lookups.with_label_values(&[peer, outcome.as_str()]).inc());
-    }
-
-    fn reloaded(&self, what: Reloaded, good: bool) {
-        self.reloads.with_label_values(&[what.as_str(), outcome_word(good)]).inc();
-    }
-}
-
-const fn sent_word(sent: bool) -> &'static str {
-    if sent { "sent" } else { "failed" }
-}
-
-const fn outcome_word(good: bool) -> &'static str {
-    if good { "good" } else { "bad" }
-}
-
-/// Peers may invent codes; labels may not.
-fn code_label(code: Code, buffer: &mut [u8; 3]) -> &str {
-    if code.row().is_some() { digits(code.get(), buffer) } else { OTHER }
-}
-
-/// A number of three digits without an allocation.
-fn digits(number: u16, buffer: &mut [u8; 3]) -> &str {
-    let mut rest = number;
-    for place in buffer.iter_mut().rev() {
-        *place = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-    }
-    std::str::from_utf8(buffer).unwrap_or(OTHER)
-}
-
 /// A panic elsewhere does not make a map of numbers wrong.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Makes metrics and registers them.
-struct Maker<'r>(&'r Registry);
-
-impl Maker<'_> {
-    fn keep<C: prometheus::core::Collector + Clone + 'static>(
-        &self,
-        made: C,
-    ) -> Result<C, prometheus::Error> {
-        self.0.register(Box::new(made.clone()))?;
-        Ok(made)
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-        self.keep(IntCounterVec::new(Opts::new(name, help), labels)?)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        self.keep(IntCounter::new(name, help)?)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-        self.keep(IntGaugeVec::new(Opts::new(name, help), labels)?)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        self.keep(IntGauge::new(name, help)?)
-    }
-
-    fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
-        self.keep(GaugeVec::new(Opts::new(name, help), labels)?)
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
-        self.keep(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        buckets: &[f64],
-    ) -> Result<HistogramVec, prometheus::Error> {
-        self.keep(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The names of architecture §4.
-    const CONTRACT: [&str; 18] = [
-        "causeway_ssp_posts_total{direction=\"in\",peer=\"south.example\",status=\"200\"} 0",
-        "causeway_ssp_transactions_total{code=\"200\",direction=\"out\",peer=\"south.example\",primitive=\"SendMessageRequest\"} 0",
-        "causeway_ssp_transaction_duration_seconds_count{peer=\"south.example\"} 0",
-        "causeway_ssp_link_up{peer=\"south.example\"} 0",
-        "causeway_ssp_refused_total{peer=\"south.example\",reason=\"identity\"} 0",
-        "causeway_csp_requests_total{code=\"200\",encoding=\"wbxml\",primitive=\"LoginRequest\",version=\"1.2\"} 0",
-        "causeway_csp_sessions 0",
-        "causeway_messages_accepted_total{origin=\"csp\"} 0",
-        "causeway_messages_delivered_total{to=\"ssp\"} 0",
-        "causeway_messages_failed_total{reason=\"expired\"} 0",
-        "causeway_outbox_messages{peer=\"south.example\"} 0",
-        "causeway_outbox_oldest_seconds{peer=\"south.example\"} 0",
-        "causeway_store_commit_duration_seconds_count 0",
-        "causeway_store_commits_failed_total 0",
-        "causeway_wire_rejected_total{listener=\"csp\",reason=\"malformed\"} 0",
-        "causeway_certificate_expiry_seconds{name=\"north.example\"} 60",
-        "causeway_reload_total{outcome=\"good\",what=\"peers\"} 0",
-        "process_resident_memory_bytes ",
-    ];
-
-    fn south() -> Domain {
-        "south.example".parse().unwrap()
-    }
-
-    fn metrics() -> Metrics {
-        let metrics = Metrics::new(Registry::new()).unwrap();
-        metrics.set_peers([south()]);
-        metrics
-    }
-
-    fn at(metrics: &Metrics, seconds: u64) -> String {
-        metrics.render(Moment::from_millis(seconds * 1000)).unwrap()
-    }
-
-    #[test]
-    fn every_name_of_the_contract_is_there_from_the_start() {
-        let metrics = metrics();
-        metrics.certificate("north.example", Moment::from_millis(160_000));
-        let text = at(&metrics, 100);
-        for line in CONTRACT {
-            assert!(text.lines().any(|found| found.starts_with(line)), "{line} is missing in\n{text}");
-        }
-    }
-
-    #[test]
-    fn the_reference_page_lists_every_metric() {
-        let page = include_str!("../../docs/reference/metrics.md");
-        let metrics = metrics();
-        metrics.certificate("north.example", Moment::from_millis(1));
-        for family in metrics.registry.gather() {
-            let name = family.name();
-            assert!(
-                name.starts_with("process_") || page.contains(&format!("`{name}")),
-                "{name} is not described"
-            );
-        }
-        for reason in Refused::ALL.iter().map(|reason| reason.as_str()) {
-            assert!(page.contains(&format!("`{reason}`")), "the reason {reason} is not described");
-        }
-        for reason in Undelivered::ALL.iter().map(|reason| reason.as_str()) {
-            assert!(page.contains(&format!("`{reason}`")), "the reason {reason} is not described");
-        }
-        for word in page.split('`').filter(|word| word.starts_with("causeway_")) {
-            let name = word.split('{').next().unwrap();
-            assert!(at(&metrics, 1).contains(&format!("# TYPE {name} ")), "{name} does not exist");
-        }
-    }
-
-    #[test]
-    fn strangers_share_one_label() {
-        let metrics = metrics();
-        for number in 0..50 {
-            let stranger: Domain = format!("s{number}.example").parse().unwrap();
-            metrics.ssp_post(&stranger, Direction::In, Some(403));
-            metrics.ssp_refused(Some(&stranger), Refused::UnknownPeer);
-        }
-        metrics.ssp_refused(None, Refused::Handshake);
-        metrics.ssp_post(&south(), Direction::Out, None);
-        metrics.ssp_post(&south(), Direction::Out, Some(9999));
-        metrics.ssp_transaction(&south(), Direction::In, "SendMessageRequest", Code::new(777).unwrap());
-        for name_here_or_there in ["DeliveryReport", "DeliveryStatusReport"] {
-            metrics.ssp_transaction(&south(), Direction::In, name_here_or_there, Code::SUCCESSFUL);
-        }
-        let text = at(&metrics, 1);
-        assert!(!text.contains("s1.example"));
-        for line in [
-            "causeway_ssp_posts_total{direction=\"in\",peer=\"other\",status=\"403\"} 50",
-            "causeway_ssp_refused_total{peer=\"other\",reason=\"unknown-peer\"} 50",
-            "causeway_ssp_refused_total{peer=\"other\",reason=\"handshake\"} 1",
-            "causeway_ssp_posts_total{direction=\"out\",peer=\"south.example\",status=\"none\"} 1",
-            "causeway_ssp_posts_total{direction=\"out\",peer=\"south.example\",status=\"other\"} 1",
-            "causeway_ssp_transactions_total{code=\"other\",direction=\"in\",peer=\"south.example\",primitive=\"SendMessageRequest\"} 1",
-            "causeway_ssp_transactions_total{code=\"200\",direction=\"in\",peer=\"south.example\",primitive=\"DeliveryStatusReport\"} 2",
-        ] {
-            assert!(text.contains(line), "{line} is missing in\n{text}");
-        }
-    }
-
-    #[test]
-    fn ages_are_those_of_the_moment_of_asking() {
-        let metrics = metrics();
-        metrics.outbox(&south(), 3, Some(Moment::from_millis(10_000)));
-        metrics.certificate("north.example", Moment::from_millis(100_000));
-        let text = at(&metrics, 40);
-        assert!(text.contains("causeway_outbox_messages{peer=\"south.example\"} 3"), "{text}");
-        assert!(text.contains("causeway_outbox_oldest_seconds{peer=\"south.example\"} 30"), "{text}");
-        assert!(text.contains("causeway_certificate_expiry_seconds{name=\"north.example\"} 60"), "{text}");
-        metrics.outbox(&south(), 0, None);
-        let text = at(&metrics, 160);
-        assert!(text.contains("causeway_outbox_oldest_seconds{peer=\"south.example\"} 0"), "{text}");
-        assert!(text.contains("causeway_certificate_expiry_seconds{name=\"north.example\"} -60"), "{text}");
-    }
-
-    #[test]
-    fn a_peer_that_is_gone_leaves_no_gauge_behind() {
-        let metrics = metrics();
-        metrics.ssp_link(&south(), true);
-        assert!(at(&metrics, 1).contains("causeway_ssp_link_up{peer=\"south.example\"} 1"));
-        metrics.set_peers([]);
-        let text = at(&metrics, 1);
-        assert!(!text.contains("causeway_ssp_link_up{peer=\"south.example\"}"));
-        assert!(text.contains("causeway_ssp_posts_total{direction=\"in\",peer=\"south.example\""));
-    }
 }

@@ -18,7 +18,6 @@ pub mod audit;
 mod block;
 pub mod logging;
 pub mod metrics;
-mod others;
 pub mod readiness;
 mod sms;
 mod trace;
