@@ -471,19 +471,26 @@ impl PeerLink {
             self.shared.sap.events().ssp_post(&self.peer, Direction::Out, status);
             let now = self.now();
             self.watch.posted(&outcome, now);
-            {
+            let was_full = {
                 let mut state = self.state();
                 let State { link, chance, flying, doubts, .. } = &mut *state;
+                let was_full = link.capacity() == 0;
                 doubts.came_to(job.post, outcome);
                 link.posted(job.post, outcome, now, &mut **chance);
                 if link.is_down(now) {
                     self.shared.sap.outgoing_waits(flying.keys().map(|operation| operation.0));
                 }
-            }
+                was_full
+            };
             if !answers.is_empty() {
                 self.answers_came(&answers).await;
             }
-            self.nudge.notify_one();
+            self.go();
+            // The driver does not know yet when to wake up for what had no room or went wrong.
+            let is_news = outcome != PostOutcome::Accepted || (was_full && self.state().next_due().is_some());
+            if is_news {
+                self.nudge.notify_one();
+            }
         }
     }
 

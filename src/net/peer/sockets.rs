@@ -221,9 +221,11 @@ impl Street {
         let mut last = PostOutcome::Unreachable;
         // A place that has failed meanwhile.
         let mut failing: Option<Candidate> = None;
-        for attempt in 0.. {
+        let mut attempt = 0;
+        loop {
             let kept = connection.take().filter(|kept| job.at.is_none() && self.holds(kept, agreement));
-            let mut current = match kept.and_then(|mut kept| kept.connection.is_usable().then_some(kept)) {
+            let is_kept = kept.is_some();
+            let mut current = match kept {
                 Some(open) => open,
                 // Boxed: it is rare and large, and every POST would carry room for it about.
                 None => match Box::pin(self.join(job, agreement, failing.as_ref())).await {
@@ -258,6 +260,7 @@ impl Street {
                     failing = Some(target);
                 }
                 // The peer closed an idle connection: nothing has happened, try again.
+                Err(error) if is_kept && error.nothing_sent() => continue,
                 Err(PostError::NotSent { .. }) if attempt < 2 => {}
                 Err(error) if error.nothing_sent() => {
                     self.trouble(&error);
@@ -273,8 +276,8 @@ impl Street {
                     return PostOutcome::Closed.into();
                 }
             }
+            attempt += 1;
         }
-        last.into()
     }
 
     /// The connection that the lanes share, if there is one and it does not lead to `failing`; else a new one,
