@@ -471,7 +471,7 @@ impl PeerLink {
             self.shared.sap.events().ssp_post(&self.peer, Direction::Out, status);
             let now = self.now();
             self.watch.posted(&outcome, now);
-            let was_full = {
+            let (was_full, alone) = {
                 let mut state = self.state();
                 let State { link, chance, flying, doubts, .. } = &mut *state;
                 let was_full = link.capacity() == 0;
@@ -480,15 +480,18 @@ impl PeerLink {
                 if link.is_down(now) {
                     self.shared.sap.outgoing_waits(flying.keys().map(|operation| operation.0));
                 }
-                was_full
+                (was_full, link.settings().transactions_per_post <= 1)
             };
             if !answers.is_empty() {
                 self.answers_came(&answers).await;
             }
-            self.go();
-            // The driver does not know yet when to wake up for what had no room or went wrong.
+            if alone {
+                self.go();
+            }
+            // What may leave together gathers until the driver has its turn. Nor does that know yet when to wake up
+            // for what had no room or went wrong.
             let is_news = outcome != PostOutcome::Accepted || (was_full && self.state().next_due().is_some());
-            if is_news {
+            if !alone || is_news {
                 self.nudge.notify_one();
             }
         }
