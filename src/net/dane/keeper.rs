@@ -31,6 +31,8 @@ const RETRY_DOUBLED_MAX: u32 = 6;
 const STRANGER_STAYS: Duration = Duration::from_secs(60);
 /// Peers that are asked about at the same time, and strangers.
 const ASKED_MAX: usize = 8;
+/// Shortest sleep between two looks at strangers.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest sleep: the clock of the system may be set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -100,8 +102,14 @@ impl fmt::Debug for Dane {
 impl Dane {
     /// Nobody is asked about yet.
     pub fn new(discover: Arc<Discover>, vouched: Arc<Vouched>, events: Arc<dyn Events>) -> Self {
-        let (peers, strangers) = Default::default();
-        Self { discover, vouched, events, peers, strangers, changed: Notify::new() }
+        Self {
+            discover,
+            vouched,
+            events,
+            peers: Mutex::default(),
+            strangers: Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 
     /// Where what is learned is put.
@@ -153,7 +161,8 @@ impl Dane {
     async fn look_at_strangers(&self, clock: &(impl Fn() -> Moment + Send + Sync), stop: &CancellationToken) {
         loop {
             let next = self.renewable().iter().map(|peer| peer.state().next).min();
-            let pause = next.map_or(SLEEP_MAX, |next| next.since(clock())).min(SLEEP_MAX);
+            // What the rate puts off is not tried at once.
+            let pause = next.map_or(SLEEP_MAX, |next| next.since(clock())).clamp(PAUSE_MIN, SLEEP_MAX);
             let met = tokio::select! {
                 () = stop.cancelled() => return,
                 met = self.vouched.strangers() => met,
@@ -198,8 +207,12 @@ impl Dane {
         }
         self.replace(&mut peers, fresh);
         drop(peers);
-        let due = self.renewable().into_iter().filter(|peer| peer.state().next <= now);
-        taken.extend(due.filter(|_| rate.take(INTRODUCED_PER_SECOND, now).is_ok()));
+        for peer in self.renewable() {
+            let is_due = peer.state().next <= now && !taken.iter().any(|taken| Arc::ptr_eq(taken, &peer));
+            if is_due && rate.take(INTRODUCED_PER_SECOND, now).is_ok() {
+                taken.push(peer);
+            }
+        }
         taken
     }
 
