@@ -1,4 +1,4 @@
-//! Numbers for `/metrics`: what [`Events`] tells, in the text format of Prometheus.
+//! Numbers for `/metrics`: what [`crate::relay::events::Events`] tells, in the text format of Prometheus.
 //!
 //! Names and labels are the contract of architecture §4 and are listed in `docs/reference/metrics.md`. Labels
 //! are closed sets: a domain that is not configured is `other`, and so is a code that no standard knows. Series
